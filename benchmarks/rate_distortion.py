@@ -1,0 +1,75 @@
+"""Rate and distortion of trained runs beside training-free codecs, on a whole test set.
+
+    python benchmarks/rate_distortion.py --workdirs=runs/a,runs/b --data_dir=DIR \
+        --output=results/NAME.json
+
+Each run compresses the test set in one process and decompresses the written file in
+another. The KLT is learned on the training set, top-K's k and bits are chosen on the
+validation set, both for a tenth more bits than the run spends on the validation set.
+"""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags
+
+import tfcsi
+from tfcsi import demo, evaluation, lite, metrics, plots, results
+from tfcsi.datasets import cost2100
+from tfcsi.transform_coding import Klt, TopK
+
+_WORKDIRS = flags.DEFINE_list("workdirs", None, "Folders of runs.", required=True)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
+_MARGIN = flags.DEFINE_float("margin", 1.1, "Bits of the others, relative to a run's.")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    points, integer, seeds = [], [], set()
+    for workdir in map(pathlib.Path, _WORKDIRS.value):
+        codec = tfcsi.load(workdir)
+        scenario = codec.config.scenario
+        h_train, h_val, h_test = (
+            cost2100.load(_DATA_DIR.value, split, scenario) for split in cost2100.SPLITS
+        )
+        packets, h_hat = demo.send(codec, workdir, h_test)
+        symbols, _ = codec.symbols(h_test)
+        found = [
+            {
+                **codec.describe(),
+                **evaluation.measure(h_test, h_hat, packets),
+                "bits_estimated": float(codec.bits_estimated(symbols).mean()),
+            }
+        ]
+        bits = _MARGIN.value * metrics.bits_per_csi(codec.compress(h_val))
+        for other in (
+            Klt.at_bits(h_train, bits),
+            TopK.at_bits(h_val, bits, demo.TOPK_MU),
+        ):
+            found.append({"codec": other.name, **evaluation.evaluate(other, h_test)})
+        compared = lite.compare(codec, demo.export(codec, workdir), h_test)
+        for point in [*found, *compared]:
+            point.update(dataset=f"cost2100_{scenario}", split="test")
+        points += found
+        integer += compared
+        seeds.add(codec.config.seed)
+        print(results.table([*found, *compared]), flush=True)
+    path = pathlib.Path(_OUTPUT.value)
+    seed = seeds.pop() if len(seeds) == 1 else sorted(seeds)
+    results.write(path, points, seed)
+    results.write(path.with_name(f"{path.stem}_tflite.json"), integer, seed)
+    plots.save(plots.rate_distortion(points), path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    try:
+        app.run(main)
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,37 @@
+"""STQENet as its paper has it (arXiv:2509.08776), for a GPU.
+
+    python train/cost2100.py --config=configs/stqenet_paper.py --data_dir=DIR \
+        --workdir=runs/paper --config.quantizer_args.bits=6
+
+Windowed attention, normalized amplitudes, mu-law quantiser, histogram prior with
+Huffman coding, squared error plus 1e-3 bits (eq. 6), Adam 1e-3, batch 200, 1000 epochs.
+Ours: the rate in the loss is that of the symbols that are sent, one table for each
+entry, warm-up and cosine in place of a constant rate. One epoch of 16000 matrices takes
+minutes on 2 CPU cores; a full training was not run here.
+"""
+
+import importlib.util
+import pathlib
+
+
+def get_config():
+    path = pathlib.Path(__file__).with_name("stqenet_indoor.py")
+    spec = importlib.util.spec_from_file_location("stqenet_indoor", path)
+    base = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(base)
+    config = base.get_config()
+    config.network.attention = "windowed"
+    config.network.amplitude = "normalized"
+    config.init = "random"
+    config.quantizer = "mulaw"
+    config.quantizer_args.bits = 4
+    config.quantizer_args.mu = 255.0
+    config.prior = "histogram"
+    config.coder = "huffman"
+    config.distortion = "sse"
+    config.lmbda = 1e-3
+    config.epochs = 1000
+    config.learning_rate = 1e-3
+    config.beta_1 = 0.5
+    config.augment = "none"
+    return config

@@ -1,0 +1,39 @@
+"""Packaging of tfcsi."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (ROOT / "tfcsi" / "__init__.py").read_text()
+)[1]
+
+setup(
+    name="tfcsi",
+    version=VERSION,
+    description="Compress channel state information (CSI) into real bytes",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.9,<3.12",
+    packages=find_packages(include=["tfcsi", "tfcsi.*"]),
+    install_requires=[
+        "absl-py==1.4.0",
+        "h5py==3.14.0",
+        "matplotlib==3.9.4",
+        "ml_collections==0.1.1",
+        "numpy==1.26.4",
+        "scipy==1.11.4",
+        "tensorflow==2.14.1",
+        # Wheels exist for x86-64 only; only training a factorized prior needs it.
+        "tensorflow-compression==2.14.1; platform_machine == 'x86_64'",
+        "tensorflow-model-optimization==0.8.0",
+        "tqdm==4.67.1",
+    ],
+    extras_require={
+        "test": ["pytest==8.4.2"],
+        "dev": ["pytest==8.4.2", "ruff==0.14.4"],
+    },
+    entry_points={"console_scripts": ["tfcsi = tfcsi.__main__:run"]},
+)

@@ -1,0 +1,148 @@
+"""Shared fixtures: a small set of CSI, a small config and a tiny trained codec."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import ml_collections
+import numpy as np
+import pytest
+
+SHAPE = (16, 16)
+NUM_TRAIN = 300
+
+
+def correlated_csi(n, shape=SHAPE, seed=0):
+    """Complex64 [n, num_tx, num_delay] of four paths in one sector, max |h| = 0.5."""
+    rng = np.random.default_rng(seed)
+    angles, delays = (np.arange(size) for size in shape)
+    h = np.zeros((n, *shape), np.complex128)
+    for _ in range(4):
+        angle = rng.normal(shape[0] / 2, shape[0] / 8, (n, 1, 1))
+        delay = rng.gamma(2.0, 0.7, (n, 1, 1))
+        gain = rng.standard_normal((n, 1, 1, 2)) @ [1, 1j] * np.exp(-delay / 2)
+        h += gain * np.sinc(angles[:, None] - angle) * np.sinc(delays - delay)
+    return (h * (0.5 / np.abs(h).max((1, 2), keepdims=True))).astype(np.complex64)
+
+
+def small_config(**fields):
+    """Config of a codec that trains in seconds; `fields` override."""
+    network = {"attention": "windowed", "window": 8, "num_heads": 4}
+    config = ml_collections.ConfigDict(
+        {
+            "shape": SHAPE,
+            "model": "stqenet",
+            "network": {**network, "amplitude": "kept"},
+            "latent_dim": 32,
+            "init": "klt",
+            "quantizer": "uniform",
+            "quantizer_args": {},
+            "prior": "factorized",
+            "coder": "range",
+            "send_gain": False,
+            "distortion": "nmse",
+            "lmbda": 1e-3,
+            "batch_size": 20,
+            "epochs": 2,
+            "learning_rate": 3e-4,
+            "prior_learning_rate": 3e-3,
+            "beta_1": 0.9,
+            "warmup_epochs": 0.5,
+            "final_rate": 0.01,
+            "clip_norm": 1.0,
+            "prior_warmup_steps": 60,
+            "prior_warmup_learning_rate": 5e-2,
+            "augment": "phase_flip",
+            "seed": 1,
+        }
+    )
+    if "model" in fields and fields["model"] != config.model:
+        config.network = ml_collections.ConfigDict()
+    config.update(fields)
+    return config
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Folder that TFCSI_CACHE names, so that no test touches the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFCSI_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def draw_csi():
+    """The function (n, shape, seed) -> complex64 [n, num_tx, num_delay]."""
+    return correlated_csi
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """The function (**fields) -> ConfigDict."""
+    return small_config
+
+
+@pytest.fixture(scope="session")
+def h():
+    """Complex64 [400, 16, 16], max |h| = 0.5 a matrix; the first 300 train."""
+    h = correlated_csi(NUM_TRAIN + 100)
+    h.flags.writeable = False
+    return h
+
+
+@pytest.fixture(scope="session")
+def workdir(tmp_path_factory, cache, h):
+    """Folder of a codec of `small_config()`; copy it before you change it."""
+    from tfcsi import training
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    training.train(small_config(), folder, h[:NUM_TRAIN], h[NUM_TRAIN:], progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def codec(workdir):
+    """The codec of `workdir`, loaded; leave it as it is."""
+    from tfcsi.codec import load
+
+    return load(workdir)
+
+
+@pytest.fixture(scope="module")
+def dense():
+    """Name of a model, a dense layer a side, that is known while a module is tested."""
+    import tensorflow as tf
+
+    from tfcsi import models, transforms
+
+    def encoder(shape, latent_dim):
+        x = tf.keras.Input((*shape, 2))
+        flat = tf.keras.layers.Flatten()(x)
+        y = tf.keras.layers.Dense(latent_dim, name="codeword")(flat)
+        return tf.keras.Model(x, y)
+
+    def decoder(shape, latent_dim):
+        y_hat = tf.keras.Input((latent_dim,))
+        flat = tf.keras.layers.Dense(2 * shape[0] * shape[1], name="expand")(y_hat)
+        return tf.keras.Model(y_hat, tf.keras.layers.Reshape((*shape, 2))(flat))
+
+    def initialize_klt(encoder, decoder, h):
+        latent_dim = encoder.output_shape[-1]
+        flat = transforms.to_real(h).reshape(len(h), -1)
+        basis = np.linalg.eigh(flat.T @ flat)[1][:, : -latent_dim - 1 : -1]
+        zeros = (np.zeros(side, np.float32) for side in basis.shape)
+        decoder.get_layer("expand").set_weights([basis.T, next(zeros)])
+        encoder.get_layer("codeword").set_weights([basis, next(zeros)])
+
+    module = types.ModuleType("dense_pair")
+    module.encoder, module.decoder = encoder, decoder
+    module.initialize_klt = initialize_klt
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        patch.setitem(models.MODELS, "dense", module.__name__)
+        yield "dense"

@@ -1,0 +1,29 @@
+"""Every config trains: an epoch on a few matrices, then packets and back."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfcsi import training
+from tfcsi.channels import cost2100
+
+CONFIGS = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_trains_and_sends(path, tmp_path):
+    spec = importlib.util.spec_from_file_location("config", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.update(epochs=1, batch_size=20, latent_dim=32, prior_warmup_steps=2)
+    h = cost2100.simulate(60, 1, config.scenario)
+    codec = training.train(config, tmp_path / "run", h[:40], h[40:], progress=False)
+    symbols, side = codec.symbols(h[40:])
+    received = codec.receive(codec.compress(h[40:]))
+    np.testing.assert_array_equal(received[0], symbols)
+    np.testing.assert_array_equal(received[1], side)
+    doc = module.__doc__
+    assert "python train/" in doc and f"--config=configs/{path.name}" in doc

@@ -1,0 +1,363 @@
+"""Codec: a trained pair, its quantiser and its tables; CSI to packets and back.
+
+Workflow: `train` (tfcsi.training) makes a codec and saves it to a workdir; then
+
+    codec = tfcsi.load("runs/a")
+    packets = codec.compress(h)         # what the UE sends
+    h_hat = codec.decompress(packets)   # what the BS knows
+
+`compress` uses the encoder, the quantiser and the tables; `decompress` the tables, the
+quantiser and the decoder. Any object with these two methods is a codec to
+`tfcsi.evaluation`, the plots and the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from tfcsi import bitstream, files, models, quantizers, rangecoder, transforms
+
+CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
+CALIBRATION_FILE = "calibration.npy"
+PEAK = 0.5  # max |h| of the CSI that networks are trained on, as published.
+_PEAK_TOLERANCE = 0.05
+_LARGEST_PEAK = 2.0**125  # Keeps what is sent with its gain within float32.
+_BATCH = 500
+
+
+class Codec:
+    """A model's pair with quantiser and tables, under the codec contract.
+
+    Attributes:
+      config: ConfigDict of the run.
+      name: Name of the model.
+      shape: (num_tx, num_delay).
+      encoder: Keras model x [n, num_tx, num_delay, 2] -> y [n, latent].
+      decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
+      quantizer: Object of a class of `tfcsi.quantizers`.
+      tables: rangecoder.Tables, or None before `use`.
+      facts: What a training recorded of itself (`train_seconds`).
+      analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
+        at first, set it to run another one (TFLite).
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        """Builds an untrained codec.
+
+        Args:
+          config: Fields `model`, `network` (arguments of the model's builders),
+            `shape`, `latent_dim`, `quantizer`, `quantizer_args`, `send_gain`.
+
+        Raises:
+          ValueError: If a name or an argument is not known.
+        """
+        self.config = config
+        self.name = config.model
+        self.shape = tuple(config.shape)
+        model = models.get(config.model)
+        network = dict(config.network)
+        self.encoder = model.encoder(self.shape, config.latent_dim, **network)
+        self.decoder = model.decoder(self.shape, config.latent_dim, **network)
+        make = quantizers.get(config.quantizer)
+        self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))
+        self.tables: rangecoder.Tables | None = None
+        self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(self.encoder)
+        self._synthesis = _batched(self.decoder)
+        self.facts: dict[str, object] = {}
+        self._session: bitstream.Session | None = None
+
+    def use(self, tables: rangecoder.Tables) -> None:
+        """Takes frozen tables; from now on the codec can send and receive.
+
+        Raises:
+          ValueError: If the tables are for codewords of another length.
+        """
+        if len(tables.index) != self.config.latent_dim:
+            raise ValueError(
+                f"tables code {len(tables.index)} positions, the codeword has "
+                f"{self.config.latent_dim}"
+            )
+        self.tables = tables
+        digest = hashlib.sha256(tables.fingerprint())
+        shared = [self.config.send_gain, self.config.quantizer]
+        for field in ("network", "quantizer_args"):
+            shared.append(json.dumps(self.config[field].to_dict(), sort_keys=True))
+        digest.update(repr(shared).encode())
+        weights = _weights(self.decoder, "decoder")
+        weights |= {v.name: v.numpy() for v in self.quantizer.variables}
+        for name in sorted(weights):
+            digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
+        self._session = bitstream.Session(self.name, *self.shape, digest.digest()[:8])
+
+    @property
+    def session(self) -> bitstream.Session:
+        """What UE and BS agree on before the first packet.
+
+        Its fingerprint covers all that both sides share: tables, quantiser, decoder.
+
+        Raises:
+          RuntimeError: If the codec has no tables yet.
+        """
+        if self._session is None:
+            raise RuntimeError(
+                "this codec has no entropy tables: train it, or call use(tables)"
+            )
+        return self._session
+
+    def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the encoder and the quantiser.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the codec
+            sends the gain.
+
+        Returns:
+          symbols int32 [n, latent]; side uint16 [n, words], side information.
+
+        Raises:
+          ValueError: If h has another shape or scale, or is not finite.
+        """
+        h = np.asarray(h)
+        peak = check_csi(h, self.shape, any_scale=self.config.send_gain)
+        gain = np.zeros((len(h), 0), np.uint16)
+        if self.config.send_gain:
+            gain = _gain_to_word(peak)[:, None]
+            h = h / _word_to_gain(gain)[:, :, None]
+        y = self.analysis(transforms.to_real(h.astype(np.complex64)))
+        symbols, side = self.quantizer.quantize(y)
+        return symbols, np.concatenate([gain, side], 1)
+
+    def compress(self, h: np.ndarray) -> list[bytes]:
+        """Turns CSI into packets.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], see `symbols`.
+
+        Returns:
+          n packets; 8 len(packet) counts every bit the BS needs.
+
+        Raises:
+          ValueError: As `symbols`.
+          RuntimeError: If the codec has no tables yet.
+        """
+        session = self.session
+        symbols, side = self.symbols(h)
+        coded = rangecoder.encode(symbols, self.tables)
+        payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
+        return bitstream.pack(payloads, session)
+
+    def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
+        """Turns packets into CSI.
+
+        Args:
+          packets: n packets that `compress` of this codec made, in any process.
+
+        Returns:
+          h_hat complex64 [n, num_tx, num_delay].
+
+        Raises:
+          bitstream.PacketError: If a packet is damaged or foreign; it says which.
+          RuntimeError: If the codec has no tables yet.
+        """
+        symbols, side = self.receive(packets)
+        words = int(self.config.send_gain)
+        try:
+            y_hat = self.quantizer.dequantize(symbols, side[:, words:])
+        except ValueError as error:
+            raise bitstream.PacketError(f"side information: {error}") from None
+        h_hat = transforms.to_complex(self._synthesis(y_hat))
+        return h_hat * _word_to_gain(side[:, :1])[:, :, None] if words else h_hat
+
+    def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns exactly the (symbols, side) sent; raises as `decompress`."""
+        payloads = bitstream.unpack(packets, self.session)
+        num_bytes = 2 * (self.quantizer.num_side + int(self.config.send_gain))
+        for i, payload in enumerate(payloads):
+            if len(payload) < num_bytes:
+                raise bitstream.PacketError(
+                    f"packet {i}: {len(payload)} bytes are too few for "
+                    f"{num_bytes} bytes of side information"
+                )
+        side = b"".join(payload[:num_bytes] for payload in payloads)
+        side = np.frombuffer(side, ">u2").astype(np.uint16)
+        side = side.reshape(len(payloads), num_bytes // 2)
+        try:
+            coded = [payload[num_bytes:] for payload in payloads]
+            return rangecoder.decode(coded, self.tables), side
+        except rangecoder.PayloadError as error:
+            raise bitstream.PacketError(f"packet {error.row}: {error.reason}") from None
+
+    def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
+        """Returns the bits [n] that the tables promise for symbols [n, latent]."""
+        return rangecoder.code_bits(symbols, self.tables)
+
+    def describe(self) -> dict[str, object]:
+        """Returns what a results file tells of a codec: name, sizes, config."""
+        return {
+            "codec": self.name,
+            "ue_params": self.encoder.count_params(),
+            "bs_params": self.decoder.count_params(),
+            "config": self.config.to_dict(),
+            **self.facts,
+        }
+
+    def save(self, workdir: str | os.PathLike) -> None:
+        """Writes the config, weights and tables to a workdir, each file atomically."""
+        workdir = pathlib.Path(workdir)
+        workdir.mkdir(parents=True, exist_ok=True)
+        save_config(self.config, workdir)
+        arrays = _arrays(self)
+        arrays["facts"] = np.array(json.dumps(self.facts))
+        if self.tables is not None:
+            arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        files.write_bytes(workdir / CODEC_FILE, buffer.getvalue())
+
+
+def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndarray:
+    """Returns max |h| [n] of CSI that a codec can take.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay].
+      shape: (num_tx, num_delay) that it must have.
+      any_scale: Whether max |h| may differ from 0.5.
+
+    Raises:
+      ValueError: If h has another shape or scale, or is not finite.
+    """
+    if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
+        raise ValueError(
+            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
+            f"[n, {shape[0]}, {shape[1]}]"
+        )
+    peak = np.zeros(len(h))
+    for start in range(0, len(h), _BATCH):
+        block = np.abs(h[start : start + _BATCH])
+        peak[start : start + _BATCH] = block.max((1, 2), initial=0)
+    if not np.all(peak <= _LARGEST_PEAK):
+        bad = int(np.argmin(peak <= _LARGEST_PEAK))
+        raise ValueError(f"h[{bad}] holds NaN or more than {_LARGEST_PEAK:.2g}")
+    off = np.abs(peak - PEAK)
+    if not any_scale and np.any(off > _PEAK_TOLERANCE):
+        bad = int(np.argmax(off))
+        raise ValueError(
+            f"h[{bad}] has max |h| = {peak[bad]:.3g}; networks are trained on "
+            f"max |h| = {PEAK}: scale it with tfcsi.transforms.to_unit_interval (a "
+            f"codec trained with --config.send_gain=True scales it and sends the scale)"
+        )
+    return peak
+
+
+def load(workdir: str | os.PathLike) -> Codec:
+    """Loads the codec of a workdir.
+
+    Args:
+      workdir: Folder that `Codec.save` wrote.
+
+    Raises:
+      FileNotFoundError: If the folder holds no codec; the message says what lacks.
+      ValueError: If the files do not fit together.
+    """
+    workdir = pathlib.Path(workdir)
+    config = load_config(workdir)
+    path = workdir / CODEC_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{workdir} holds no {CODEC_FILE}: its training is not finished; "
+            f"continue it with --resume"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except Exception as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    try:
+        codec = Codec(config)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {error}") from error
+    try:
+        for name, part in (("encoder", codec.encoder), ("decoder", codec.decoder)):
+            for layer in part.layers:
+                count = len(layer.weights)
+                layer.set_weights(
+                    [arrays[f"{name}/{layer.name}/{i}"] for i in range(count)]
+                )
+        for i, variable in enumerate(codec.quantizer.variables):
+            variable.assign(arrays[f"quantizer/{i}"])
+        unknown = {k for k in arrays if "/" in k and k.split("/")[0] != "tables"}
+        if unknown := unknown - _arrays(codec).keys():
+            raise ValueError(f"it has no place for {sorted(unknown)}")
+        codec.facts = json.loads(str(arrays["facts"]))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
+    tables = {k.split("/")[1]: v for k, v in arrays.items() if k.startswith("tables/")}
+    if tables:
+        codec.use(rangecoder.Tables.from_arrays(tables))
+    return codec
+
+
+def save_config(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+    """Writes config.json to a workdir."""
+    text = json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+    files.write_text(workdir / CONFIG_FILE, text)
+
+
+def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
+    """Reads config.json of a workdir; its errors name the file."""
+    path = pathlib.Path(workdir) / CONFIG_FILE
+    if not path.exists():
+        raise FileNotFoundError(f"{workdir} is not a workdir: it has no {CONFIG_FILE}")
+    try:
+        return ml_collections.ConfigDict(json.loads(path.read_text()))
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _batched(model: tf.keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Runs a model over an array a block at a time."""
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        blocks = [call(x[i : i + _BATCH]).numpy() for i in range(0, len(x), _BATCH)]
+        empty = np.zeros((0, *model.output_shape[1:]), np.float32)
+        return np.concatenate(blocks) if blocks else empty
+
+    return run
+
+
+def _arrays(codec: Codec) -> dict[str, np.ndarray]:
+    """What training has found, by name."""
+    arrays = _weights(codec.encoder, "encoder") | _weights(codec.decoder, "decoder")
+    for i, variable in enumerate(codec.quantizer.variables):
+        arrays[f"quantizer/{i}"] = variable.numpy()
+    return arrays
+
+
+def _weights(model: tf.keras.Model, name: str) -> dict[str, np.ndarray]:
+    """Weights by name/layer/number, whatever the order of the layers."""
+    return {
+        f"{name}/{layer.name}/{i}": weight
+        for layer in model.layers
+        for i, weight in enumerate(layer.get_weights())
+    }
+
+
+def _gain_to_word(peak: np.ndarray) -> np.ndarray:
+    """Peak |h| [n] to uint16: 256 steps an octave about 2^0, 2^-128 to 2^128."""
+    octaves = np.log2(np.maximum(peak.astype(np.float64), 2.0**-127))
+    return np.clip(np.rint(256 * (octaves + 128)), 0, 65535).astype(np.uint16)
+
+
+def _word_to_gain(word: np.ndarray) -> np.ndarray:
+    """The scale between h and CSI of peak 0.5 that a word stands for, float32."""
+    return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)

@@ -1,0 +1,335 @@
+"""The COST 2100 files of the CsiNet release, and files of the same form.
+
+Wen, Shih and Jin, "Deep Learning for Massive MIMO CSI Feedback", IEEE Wireless
+Communications Letters 2018, published `DATA_H{train,val,test}{in,out}.mat` with 100000,
+30000 and 20000 matrices and, for rho, the frequency-domain truth of the test matrices,
+`DATA_HtestF{in,out}_all.mat`. Nearly every paper of the field uses them.
+
+Files may be MATLAB v5 (as published) or v7.3, in a read-only folder. Each is converted
+once to a float32 memory map in a cache folder: `cache_dir`, or `$TFCSI_CACHE`, or
+`$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tfcsi import transforms
+from tfcsi.datasets import _files
+from tfcsi.datasets._files import DataError
+
+# The release, as its readers use it: HT is [n, 2048] in [0, 1], zero at 0.5, in C order
+# (re/im, antenna, delay); HF_all is complex [n, 4000] in C order (antenna, subcarrier).
+KEY, KEY_FREQUENCY = "HT", "HF_all"
+NUM_TX, NUM_DELAY, NUM_SC = 32, 32, transforms.NUM_SC
+WIDTH, WIDTH_FREQUENCY = 2 * NUM_TX * NUM_DELAY, NUM_TX * NUM_SC
+ZERO = 0.5
+SPLITS = ("train", "val", "test")
+SCENARIOS = {"indoor": "in", "outdoor": "out"}
+
+# Bytes and SHA-256 of the published files.
+MANIFEST = {
+    "DATA_Htrainin.mat": (
+        1429768613,
+        "db9d232fc347178c596653a8c0402956517353fbfa1d6d0eae8041cb3c95e2c2",
+    ),
+    "DATA_Hvalin.mat": (
+        428919585,
+        "aee1fc970466c198d69eca745b1fd3545b729576da728b52391a62299a3e72ed",
+    ),
+    "DATA_Htestin.mat": (
+        285973959,
+        "9740d1f57a03cb11b6d325aebb8f90fe175a5e7f80ef081817497931ce364c75",
+    ),
+    "DATA_Htrainout.mat": (
+        1473870791,
+        "9f52eaed29ea8f8b9eeae2cf843093341a3d02c216430841cb1428bbdb660909",
+    ),
+    "DATA_Hvalout.mat": (
+        442171698,
+        "b0f18183749dde5b79654d1f1c611b11848b2e783d213ee2152499cba432c986",
+    ),
+    "DATA_Htestout.mat": (
+        294782702,
+        "581d69559862cc87301ece158442f4f14b9e38f57379d1a245e396aa0ac58c98",
+    ),
+    "DATA_HtestFin_all.mat": (
+        1234713165,
+        "4971a6040f6086b44d9fa8e2173ac0a839a0411a44ec8a79ef843b7296d0f1da",
+    ),
+    "DATA_HtestFout_all.mat": (
+        1233171880,
+        "157c935b333701a429eea8430c19cd807fe9dd2cf0be7665cf3db7153d8a1012",
+    ),
+}
+
+_SLACK = 1e-6  # rounding allowed outside [0, 1]
+
+
+def file_name(split: str, scenario: str = "indoor") -> str:
+    """Name of the published file of a split: "train", "val" or "test"."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    return f"DATA_H{split}{_suffix(scenario)}.mat"
+
+
+def frequency_file_name(scenario: str = "indoor") -> str:
+    """Name of the published file of frequency-domain truth."""
+    return f"DATA_HtestF{_suffix(scenario)}_all.mat"
+
+
+def load(
+    data_dir: str | os.PathLike,
+    split: str,
+    scenario: str = "indoor",
+    cache_dir: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """Loads the matrices of one split.
+
+    Args:
+      data_dir: folder of `DATA_H{train,val,test}{in,out}.mat`; may be read-only.
+      split: "train", "val" or "test".
+      scenario: "indoor" or "outdoor".
+      cache_dir: folder of the converted files; by default the user's cache.
+
+    Returns:
+      [n, 32, 32], complex64, angles by delay taps, zero-centred, in the published scale
+      (HT minus 0.5). A read-only memory map.
+
+    Raises:
+      DataError: the file is missing, unreadable, or not HT [n, 2048] in [0, 1].
+    """
+    path = _find(data_dir, file_name(split, scenario))
+    shape = (NUM_TX, NUM_DELAY, 2)
+    x = _files.cached(path, KEY, WIDTH, shape, np.float32, _from_ht, cache_dir)
+    return x.view(np.complex64)[..., 0]
+
+
+def load_frequency(
+    data_dir: str | os.PathLike,
+    scenario: str = "indoor",
+    cache_dir: str | os.PathLike | None = None,
+) -> np.ndarray:
+    """Loads the frequency-domain truth of the test matrices, used by `metrics.rho`.
+
+    Args:
+      data_dir: folder of `DATA_HtestF{in,out}_all.mat`; may be read-only.
+      scenario: "indoor" or "outdoor".
+      cache_dir: folder of the converted files; by default the user's cache.
+
+    Returns:
+      [n, 32, 125], complex64, angles by subcarriers. A read-only memory map.
+
+    Raises:
+      DataError: the file is missing, unreadable, or not HF_all [n, 4000].
+    """
+    path = _find(data_dir, frequency_file_name(scenario))
+    spec = (WIDTH_FREQUENCY, (NUM_TX, NUM_SC), np.complex64)
+    return _files.cached(path, KEY_FREQUENCY, *spec, _from_hf, cache_dir)
+
+
+def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
+    """Reads CSI matrices from a file of the user's.
+
+    An array is complex [n, num_tx, num_delay], or real [n, num_tx, num_delay, 2], or
+    real [n, 2048] in the published form of `HT`. A complex 3-D variable of a MATLAB
+    file may also have its matrices last, [num_tx, num_delay, n], which is how MATLAB
+    users store them: taken so if only its first two axes are of one length.
+
+    Args:
+      path: a `.npy`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
+      key: variable or dataset to read; by default the only one that fits.
+
+    Returns:
+      [n, num_tx, num_delay], complex64, zero-centred.
+
+    Raises:
+      DataError: the file is missing, unreadable or of another form, has NaN or infinite
+        values, or several or no variables fit and `key` is None.
+    """
+    path = Path(path)
+    with _files.arrays(path) as found:
+        if key is None:
+            fits = [k for k, array in found.items() if _form(array.shape)]
+            if len(fits) != 1:
+                raise DataError(
+                    f"{path}: {len(fits)} variables could be CSI, so name one by its "
+                    f"key; found {_files.listing(found)}"
+                )
+            key = fits[0]
+        array = _files.pick(found, path, key, "CSI matrices")
+        form, shape = _form(array.shape), array.shape
+        if form is None or (form == "h") != array.is_complex():
+            kind = "complex" if array.is_complex() else "real"
+            raise DataError(
+                f"{path}: {key!r} is {kind} {list(shape)}, expected complex "
+                f"[n, num_tx, num_delay], real [n, num_tx, num_delay, 2] or real "
+                f"[n, {WIDTH}]"
+            )
+        last = path.suffix.lower() == ".mat" and form == "h" and _matrices_last(shape)
+        h = []
+        for where, block in array.blocks(axis=2 if last else 0):
+            if form == "ht":
+                block = _from_ht(block, where)
+            if form != "h":
+                block = transforms.to_complex(block)
+            h.append(block.astype(np.complex64))
+    return np.concatenate(h)
+
+
+def write(path: str | os.PathLike, h: np.ndarray, version: str = "5") -> None:
+    """Writes matrices in the published form, HT [n, 2048] in [0, 1], double.
+
+    Args:
+      path: file to write; it appears only when complete.
+      h: [n, 32, 32], complex, zero-centred, real and imaginary parts within 0.5.
+      version: MATLAB format, "5" or "7.3".
+
+    Raises:
+      ValueError: `h` has another shape, is not finite or exceeds 0.5.
+    """
+    h = _check_shape(h, (NUM_TX, NUM_DELAY), "h")
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        x = transforms.to_real(h[start:stop])
+        peak = np.abs(x).max(initial=0)
+        if not peak <= 0.5 + _SLACK:  # nor is NaN
+            raise ValueError(f"h must be finite and within 0.5, its peak is {peak:.4g}")
+        ht = np.moveaxis(x, -1, 1).reshape(-1, WIDTH).astype(np.float64) + ZERO
+        return np.clip(ht, 0, 1)
+
+    _files.write_mat(Path(path), KEY, len(h), rows, version)
+
+
+def write_frequency(
+    path: str | os.PathLike, hf: np.ndarray, version: str = "5"
+) -> None:
+    """Writes frequency-domain truth in the published form, HF_all [n, 4000] complex.
+
+    Args:
+      path: file to write; it appears only when complete.
+      hf: [n, 32, 125], complex, angles by subcarriers.
+      version: MATLAB format, "5" or "7.3".
+
+    Raises:
+      ValueError: `hf` has another shape or is not finite.
+    """
+    hf = _check_shape(hf, (NUM_TX, NUM_SC), "hf")
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        block = hf[start:stop].reshape(-1, WIDTH_FREQUENCY).astype(np.complex128)
+        if not np.isfinite(block).all():
+            raise ValueError("hf must be finite to be written")
+        return block
+
+    _files.write_mat(Path(path), KEY_FREQUENCY, len(hf), rows, version)
+
+
+def verify(
+    data_dir: str | os.PathLike, progress: bool = True
+) -> list[tuple[str, str, str]]:
+    """Compares the files of a folder with the published release.
+
+    Args:
+      data_dir: folder of the release.
+      progress: whether to show a progress bar on standard error.
+
+    Returns:
+      A (file, status, detail) for each file of `MANIFEST`; status is "ok", "missing" or
+      "differs" (the detail says whether in size or in hash).
+    """
+    report = []
+    for name, (size, sha256) in MANIFEST.items():
+        path = Path(data_dir) / name
+        if not path.is_file():
+            report.append((name, "missing", f"not in {data_dir}"))
+        elif path.stat().st_size != size:
+            detail = f"{path.stat().st_size} bytes, published {size}"
+            report.append((name, "differs", detail))
+        elif (found := _sha256(path, progress)) != sha256:
+            report.append((name, "differs", f"SHA-256 {found}, published {sha256}"))
+        else:
+            report.append((name, "ok", f"{size} bytes, SHA-256 {sha256}"))
+    return report
+
+
+def _find(data_dir: str | os.PathLike, name: str) -> Path:
+    """Path of a published file, or an error that says what the folder has."""
+    path = Path(data_dir) / name
+    if path.is_file():
+        return path
+    there = sorted(p.name for p in Path(data_dir).glob("*")) or ["nothing"]
+    found = ", ".join(there[:8] + ["..."] * (len(there) > 8))
+    if not any((path.parent / known).is_file() for known in MANIFEST):
+        raise DataError(
+            f"{data_dir}: none of the COST 2100 files is here, expected {name}; "
+            f"found {found}"
+        )
+    raise DataError(f"{path}: no such file; the folder has {found}")
+
+
+def _suffix(scenario: str) -> str:
+    if scenario not in SCENARIOS:
+        known = ", ".join(SCENARIOS)
+        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
+    return SCENARIOS[scenario]
+
+
+def _form(shape: tuple) -> str | None:
+    """What an array of this shape could be: "ht", "h", "x" or nothing."""
+    if 0 in shape:
+        return None
+    if len(shape) == 2 and shape[1] == WIDTH:
+        return "ht"
+    if len(shape) == 4 and shape[-1] == 2:
+        return "x"
+    return "h" if len(shape) == 3 else None
+
+
+def _matrices_last(shape: tuple) -> bool:
+    """Whether a MATLAB array is [num_tx, num_delay, n], by num_tx = num_delay."""
+    return shape[0] == shape[1] != shape[2]
+
+
+def _from_ht(block: np.ndarray, where: str) -> np.ndarray:
+    """HT [b, 2048] to x [b, 32, 32, 2], float32, zero-centred."""
+    if block.dtype.kind == "c":
+        raise DataError(f"{where}: complex, expected real in [0, 1]")
+    low, high = block.min(), block.max()
+    if low < -_SLACK or high > 1 + _SLACK:
+        raise DataError(
+            f"{where}: in [{low:.4g}, {high:.4g}], expected [0, 1] with zero at {ZERO}"
+        )
+    x = (block - ZERO).reshape(-1, 2, NUM_TX, NUM_DELAY)
+    return np.moveaxis(x, 1, -1).astype(np.float32)
+
+
+def _from_hf(block: np.ndarray, where: str) -> np.ndarray:
+    """HF_all [b, 4000] to hf [b, 32, 125]."""
+    if block.dtype.kind != "c":
+        raise DataError(f"{where}: real, expected complex")
+    return block.reshape(-1, NUM_TX, NUM_SC)
+
+
+def _check_shape(h: np.ndarray, shape: tuple, name: str) -> np.ndarray:
+    h = np.asanyarray(h)
+    if h.shape[1:] != shape or not len(h):
+        expected = f"[n, {shape[0]}, {shape[1]}]"
+        raise ValueError(f"{name} must be {expected}, got {list(h.shape)}")
+    return h
+
+
+def _sha256(path: Path, progress: bool) -> str:
+    digest = hashlib.sha256()
+    options = {"desc": path.name, "unit": "B", "unit_scale": True}
+    bar = tqdm(total=path.stat().st_size, disable=not progress, **options)
+    with open(path, "rb") as file, bar:
+        while block := file.read(1 << 22):
+            digest.update(block)
+            bar.update(len(block))
+    return digest.hexdigest()

@@ -1,0 +1,394 @@
+"""Training of a pair with the rate in the loss.
+
+The loss of a batch is the mean over its matrices of
+
+    distortion(x, x_hat) + lmbda * bits,
+
+with the bits of the prior (`tfcsi.entropy`) for the very symbols that would be sent.
+All randomness of a step comes from (seed, step), so that a run that was stopped at any
+moment and resumed from its last whole epoch ends with the same result.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pathlib
+import sys
+import time
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tfcsi import entropy, files, metrics, models, rangecoder, results, transforms
+from tfcsi.codec import (
+    CALIBRATION_FILE,
+    Codec,
+    check_csi,
+    load_config,
+    save_config,
+)
+
+LOG_FILE, RUN_FILE = "log.csv", "run.json"
+DISTORTIONS = ("nmse", "sse")
+AUGMENTATIONS = ("none", "phase", "phase_flip")
+_EVAL_BATCH = 500
+_MAX_TABLE_MATRICES = 20000
+_CALIBRATION_MATRICES = 1000
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: str | os.PathLike,
+    h_train: np.ndarray,
+    h_val: np.ndarray,
+    resume: bool = False,
+    progress: bool = True,
+) -> Codec:
+    """Trains a codec, keeps the epoch that is best on validation data, and saves it.
+
+    Args:
+      config: As in `configs/`; the workdir gets a copy.
+      workdir: Folder of the run: config.json, run.json (seed, versions), log.csv,
+        tensorboard/, checkpoints/, and at the end codec.npz and calibration.npy (some
+        training matrices, float16, by which integer encoders are calibrated).
+      h_train: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix; may be a memory
+        map.
+      h_val: complex64 [n_val, num_tx, num_delay], for the choice of the epoch.
+      resume: Continue the run of the workdir; starts one if there is none.
+      progress: Show a progress bar beside the line an epoch.
+
+    Returns:
+      The codec with its tables, as `tfcsi.load(workdir)` gives it.
+
+    Raises:
+      FileExistsError: If the workdir holds a run and `resume` is False.
+      ValueError: If a field of the config is out of range, or differs from that of the
+        run that is resumed; if CSI has another shape or scale, or is not finite.
+      FloatingPointError: If the loss is no longer finite.
+    """
+    workdir = pathlib.Path(workdir)
+    _check(config, h_train, h_val)
+    tf.keras.utils.set_random_seed(config.seed)
+    run = Run(config, h_train)
+    _claim(config, workdir, resume)
+    state = tf.train.Checkpoint(
+        **run.parts, epoch=run.epoch, step=run.step, optimizers=run.optimizers
+    )
+    manager = tf.train.CheckpointManager(state, workdir / "checkpoints", 1)
+    best = tf.train.CheckpointManager(
+        tf.train.Checkpoint(**run.parts), workdir / "best", 1
+    )
+    rows = []
+    if manager.latest_checkpoint:
+        state.restore(manager.latest_checkpoint).assert_consumed()
+        rows = read_log(workdir)[: int(run.epoch)]
+    else:
+        run.start(h_train)
+    board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+
+    while int(run.epoch) < config.epochs:
+        began = time.time()
+        row = {"epoch": int(run.epoch) + 1, **run.train_epoch(h_train, progress)}
+        row.update(run.validate(h_val))
+        row["seconds"] = round(time.time() - began, 3)
+        rows.append(row)
+        if _best(rows) is row:
+            best.save(row["epoch"])
+        run.epoch.assign_add(1)
+        _write_log(workdir / LOG_FILE, rows)
+        with board.as_default(step=row["epoch"]):
+            for key in row.keys() - {"epoch"}:
+                tf.summary.scalar(key, row[key])
+        manager.save(row["epoch"])
+        print(_line(row, config.epochs), flush=True)
+
+    best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
+    codec = run.codec
+    sample = np.random.default_rng(config.seed).permutation(len(h_train))
+    sample = np.sort(sample[:_MAX_TABLE_MATRICES])
+    codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
+    codec.facts = {
+        "train_seconds": round(sum(row["seconds"] for row in rows), 1),
+        "best_epoch": _best(rows)["epoch"],
+    }
+    codec.save(workdir)
+    with files.replacing(workdir / CALIBRATION_FILE) as temporary:
+        with open(temporary, "wb") as file:
+            x = transforms.to_real(h_train[sample[:_CALIBRATION_MATRICES]])
+            np.save(file, x.astype(np.float16))
+    return codec
+
+
+class Run:
+    """What one training holds: codec, prior, optimizers, counters, compiled steps."""
+
+    def __init__(self, config: ml_collections.ConfigDict, h_train: np.ndarray):
+        self.config = config
+        self.codec = codec = Codec(config)
+        self.prior = entropy.get(config.prior)(
+            config.latent_dim, codec.quantizer.num_levels, config.coder
+        )
+        self.steps = len(h_train) // config.batch_size
+        self.network = [
+            *codec.encoder.trainable_variables,
+            *codec.decoder.trainable_variables,
+            *codec.quantizer.trainable_variables,
+        ]
+        self.densities = list(self.prior.trainable_variables)
+        self.parts = {
+            "encoder": codec.encoder,
+            "decoder": codec.decoder,
+            "quantizer": codec.quantizer,
+            "prior": self.prior,
+        }
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.step = tf.Variable(0, dtype=tf.int64)
+        self.optimizers = [
+            tf.keras.optimizers.legacy.Adam(
+                _WarmUpCosine(peak, self.steps, config), beta_1=config.beta_1
+            )
+            for peak in (config.learning_rate, config.prior_learning_rate)
+        ]
+        for optimizer, variables in zip(
+            self.optimizers, (self.network, self.densities)
+        ):
+            _build(optimizer, variables)
+        self.train_step = tf.function(self._train_step)
+        self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
+        self.prior_step = tf.function(self._prior_step)
+
+    def start(self, h_train: np.ndarray) -> None:
+        """Initialises weights and quantiser, then fits the prior to the symbols."""
+        if self.config.init == "klt":
+            model = models.get(self.config.model)
+            model.initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
+        rng = np.random.default_rng([self.config.seed, 2**31])
+        sample = h_train[np.sort(rng.permutation(len(h_train))[:_EVAL_BATCH])]
+        x = transforms.to_real(sample)
+        energy = 1.0 if self.config.distortion == "nmse" else np.sum(x**2) / len(x)
+        y = self.codec.analysis(x)
+        self.codec.quantizer.initialize(y, self.config.lmbda / energy)
+        adam = tf.keras.optimizers.legacy.Adam(self.config.prior_warmup_learning_rate)
+        _build(adam, self.densities)
+        for _ in range(self.config.prior_warmup_steps):
+            chosen = np.sort(rng.choice(len(h_train), self.config.batch_size, False))
+            self.prior_step(transforms.to_real(h_train[chosen]), adam)
+        self.prior.refresh()
+
+    def train_epoch(self, h_train: np.ndarray, progress: bool) -> dict[str, float]:
+        """One pass over the training data, in an order that (seed, epoch) sets."""
+        rng = np.random.default_rng([self.config.seed, int(self.epoch)])
+        order = rng.permutation(len(h_train))
+        total = np.zeros(3)
+        bar = tqdm.trange(
+            self.steps,
+            desc=f"epoch {int(self.epoch) + 1}/{self.config.epochs}",
+            disable=not progress,
+            leave=False,
+            mininterval=1.0,
+        )
+        for i in bar:
+            chosen = np.sort(
+                order[i * self.config.batch_size :][: self.config.batch_size]
+            )
+            total += self.train_step(transforms.to_real(h_train[chosen]))
+            self._check_finite(total[0])
+        self.prior.refresh()
+        return self._row("train", total / self.steps)
+
+    def validate(self, h_val: np.ndarray) -> dict[str, float]:
+        """Mean loss, NMSE and payload bits of the symbols of the validation data."""
+        parts = [
+            self.eval_step(transforms.to_real(h_val[i : i + _EVAL_BATCH]))
+            for i in range(0, len(h_val), _EVAL_BATCH)
+        ]
+        loss, nmse, bits = (np.concatenate(values) for values in zip(*parts))
+        self._check_finite(loss.mean())
+        return self._row("val", (loss.mean(), nmse.mean(), bits.mean()))
+
+    def _check_finite(self, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is not finite at step {int(self.step)}; lower "
+                f"learning_rate ({self.config.learning_rate}) or clip_norm "
+                f"({self.config.clip_norm})"
+            )
+
+    def _row(self, name: str, means) -> dict[str, float]:
+        loss, nmse, bits = map(float, means)
+        return {
+            f"{name}_loss": loss,
+            f"{name}_nmse_db": float(metrics.to_db(nmse)),
+            f"{name}_bits": bits,
+        }
+
+    def _forward(self, x, training: bool):
+        """Loss, NMSE and bits of each matrix, float32 [n]."""
+        y = self.codec.encoder(x, training=training)
+        u, y_hat = self.codec.quantizer(y)
+        bits = self.prior(u, training=training) + 16.0 * self.codec.quantizer.num_side
+        x_hat = self.codec.decoder(y_hat, training=training)
+        error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
+        nmse = error / tf.reduce_sum(tf.square(x), (1, 2, 3))
+        distortion = nmse if self.config.distortion == "nmse" else error
+        return distortion + self.config.lmbda * bits, nmse, bits
+
+    def _eval_step(self, x):
+        return self._forward(x, training=False)
+
+    def _train_step(self, x):
+        x = augment(x, self.config.augment, tf.stack([self.config.seed, self.step]))
+        with tf.GradientTape() as tape:
+            parts = self._forward(x, training=True)
+            loss = tf.reduce_mean(parts[0])
+        variables = self.network + self.densities
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        split = len(self.network)
+        clipped, _ = tf.clip_by_global_norm(gradients[:split], self.config.clip_norm)
+        self.optimizers[0].apply_gradients(zip(clipped, self.network))
+        if self.densities:
+            self.optimizers[1].apply_gradients(zip(gradients[split:], self.densities))
+        self.step.assign_add(1)
+        return tf.stack([tf.reduce_mean(part) for part in parts])
+
+    def _prior_step(self, x, adam):
+        u, _ = self.codec.quantizer(self.codec.encoder(x, training=False))
+        with tf.GradientTape() as tape:
+            bits = tf.reduce_mean(self.prior(u, training=True))
+        if self.densities:
+            gradients = tape.gradient(bits, self.densities)
+            adam.apply_gradients(zip(gradients, self.densities))
+
+
+@tf.keras.utils.register_keras_serializable("tfcsi")
+class _WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to the peak, then a half cosine to `final_rate` of it."""
+
+    def __init__(self, peak: float, steps: int, config: ml_collections.ConfigDict):
+        self.peak, self.final = peak, config.final_rate
+        self.warmup = max(1.0, config.warmup_epochs * steps)
+        self.total = max(self.warmup + 1.0, float(config.epochs * steps))
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        done = tf.clip_by_value(
+            (step - self.warmup) / (self.total - self.warmup), 0.0, 1.0
+        )
+        cosine = self.final + (1 - self.final) * 0.5 * (1 + tf.cos(np.pi * done))
+        return self.peak * tf.minimum((step + 1.0) / self.warmup, cosine)
+
+    def get_config(self):
+        return vars(self)
+
+
+def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
+    """Draws other matrices of the same law from a batch.
+
+    A global phase rotation leaves the law of a channel unchanged (the phase of a path
+    is uniform), and so does a mirrored angle axis when the users surround the base
+    station evenly: angle bin k of a centred DFT becomes bin -k.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2].
+      kind: "none", "phase" or "phase_flip".
+      seed: int64 [2], sets the draw.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2].
+    """
+    if kind == "none":
+        return x
+    phase = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1], seed, 0.0, 2 * np.pi)
+    cos, sin = tf.cos(phase), tf.sin(phase)
+    re, im = x[..., 0], x[..., 1]
+    x = tf.stack([re * cos - im * sin, re * sin + im * cos], -1)
+    if kind == "phase":
+        return x
+    flip = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1, 1], seed + 2**32) < 0.5
+    return tf.where(flip, tf.roll(tf.reverse(x, [1]), 1, axis=1), x)
+
+
+def _build(optimizer, variables: list[tf.Variable]) -> None:
+    """Makes the slots now, for a checkpoint to restore and a step to be traced once."""
+    optimizer._create_all_weights(variables)
+
+
+def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
+    choices = {"distortion": DISTORTIONS, "augment": AUGMENTATIONS}
+    choices |= {"init": ("random", "klt"), "coder": rangecoder.CODERS}
+    for field, known in choices.items():
+        if config[field] not in known:
+            raise ValueError(f"{field} is {config[field]!r}; it must be one of {known}")
+    for field in ("epochs", "batch_size", "learning_rate", "clip_norm", "lmbda"):
+        if not config[field] > 0:
+            raise ValueError(f"{field} is {config[field]}; it must be positive")
+    if len(h_train) < config.batch_size or not len(h_val):
+        raise ValueError(
+            f"{len(h_train)} training and {len(h_val)} validation matrices; at least "
+            f"batch_size = {config.batch_size} and 1 are needed"
+        )
+    for h in (h_train, h_val):
+        check_csi(h, config.shape, any_scale=False)
+
+
+def _claim(config, workdir: pathlib.Path, resume: bool) -> None:
+    """Writes config.json and run.json, or checks that they fit the resumed run."""
+    started = (workdir / "config.json").exists()
+    if started and not resume:
+        raise FileExistsError(
+            f"{workdir} already holds a run: give another --workdir, or --resume"
+        )
+    if started:
+        stored, given = load_config(workdir).to_dict(), config.to_dict()
+        given = json.loads(json.dumps(given))
+        differs = [
+            k for k in given.keys() | stored.keys() if given.get(k) != stored.get(k)
+        ]
+        if differs:
+            raise ValueError(
+                f"the run in {workdir} has another config: {sorted(differs)} differ"
+            )
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "command": results.command_line(sys.argv),
+        "seed": config.seed,
+        "versions": results.versions(),
+        "threads": os.cpu_count(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+    }
+    files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
+    save_config(config, workdir)
+
+
+def _best(rows: list[dict[str, float]]) -> dict[str, float]:
+    return min(rows, key=lambda row: row["val_loss"])
+
+
+def _write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
+    """Returns the rows of a run's log.csv, one an epoch, as numbers."""
+    with open(pathlib.Path(workdir, LOG_FILE), newline="") as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+def _line(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']:3d}/{epochs}  "
+        f"train {row['train_nmse_db']:7.2f} dB {row['train_bits']:7.1f} bits  "
+        f"val {row['val_nmse_db']:7.2f} dB {row['val_bits']:7.1f} bits  "
+        f"loss {row['val_loss']:.5f}  {row['seconds']:.0f} s"
+    )

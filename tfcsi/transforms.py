@@ -1,0 +1,211 @@
+"""Changes of domain, of number type and of scale, each beside its inverse.
+
+The domains are those of Wen, Shih and Jin, "Deep Learning for Massive MIMO CSI
+Feedback", IEEE Wireless Communications Letters 2018 (CsiNet), Section II: a
+space-frequency matrix (antennas by subcarriers) becomes sparse under a 2-D DFT
+(angles by delays), and only its first delay taps are kept and fed back.
+
+Axes are `num_tx` (antenna or angle), then `num_delay` or `num_sc` (subcarrier), then,
+for real arrays only, (re, im). NumPy only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Published evaluation of rho: CsiNet's test script zero-pads 32 delay taps to 257,
+# takes an FFT and compares the first 125 bins with `HF_all`.
+NUM_FFT = 257
+NUM_SC = 125
+
+
+def to_real(h: np.ndarray) -> np.ndarray:
+    """Splits complex matrices into a last axis (re, im).
+
+    Args:
+      h: [..., num_tx, num_delay], complex64 (others are cast).
+
+    Returns:
+      [..., num_tx, num_delay, 2], float32. Shares memory with a contiguous complex64
+      `h`.
+    """
+    h = np.ascontiguousarray(h, dtype=np.complex64)
+    return h.view(np.float32).reshape(*h.shape, 2)
+
+
+def to_complex(x: np.ndarray) -> np.ndarray:
+    """Joins a last axis (re, im) into complex matrices; inverse of `to_real`.
+
+    Args:
+      x: [..., num_tx, num_delay, 2], float32 (others are cast).
+
+    Returns:
+      [..., num_tx, num_delay], complex64. Shares memory with a contiguous float32 `x`.
+
+    Raises:
+      ValueError: the last axis is not (re, im).
+    """
+    x = np.asarray(x)
+    if x.ndim == 0 or x.shape[-1] != 2:
+        raise ValueError(f"the last axis must be (re, im), got shape {x.shape}")
+    return np.ascontiguousarray(x, dtype=np.float32).view(np.complex64)[..., 0]
+
+
+def to_angular_delay(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
+    """Space-frequency to angular-delay, truncated to the first delay taps.
+
+    A unitary 2-D DFT: FFT over antennas (zero angle in the middle), inverse FFT over
+    subcarriers. A path of positive delay lands in the first taps (CsiNet, Section II).
+
+    Args:
+      h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
+      num_delay: delay taps to keep, at most `num_sc`.
+
+    Returns:
+      [..., num_tx, num_delay], complex64, angles by delay taps.
+
+    Raises:
+      ValueError: `num_delay` is not in [1, num_sc].
+    """
+    _check_taps(num_delay, h_sf.shape[-1])
+    h = np.fft.ifft(h_sf, axis=-1, norm="ortho")[..., :num_delay]
+    h = np.fft.fftshift(np.fft.fft(h, axis=-2, norm="ortho"), axes=-2)
+    return h.astype(np.complex64)
+
+
+def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
+    """Angular-delay to space-frequency, missing delay taps taken as zero.
+
+    Inverse of `to_angular_delay` up to the energy of the taps it dropped.
+
+    Args:
+      h: [..., num_tx, num_delay], complex, angles by delay taps.
+      num_sc: subcarriers, at least `num_delay`.
+
+    Returns:
+      [..., num_tx, num_sc], complex64, antennas by subcarriers.
+
+    Raises:
+      ValueError: `num_sc` is smaller than `num_delay`.
+    """
+    _check_taps(h.shape[-1], num_sc)
+    h = np.fft.ifft(np.fft.ifftshift(h, axes=-2), axis=-2, norm="ortho")
+    return np.fft.fft(h, n=num_sc, axis=-1, norm="ortho").astype(np.complex64)
+
+
+def truncation_loss(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
+    """Share of the energy that `to_angular_delay` drops.
+
+    Args:
+      h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
+      num_delay: delay taps kept, at most `num_sc`.
+
+    Returns:
+      [...], float64, in [0, 1], linear.
+
+    Raises:
+      ValueError: `num_delay` is not in [1, num_sc], or a matrix has no energy.
+    """
+    kept = np.abs(to_angular_delay(h_sf, num_delay).astype(complex)) ** 2
+    total = (np.abs(h_sf.astype(complex)) ** 2).sum(axis=(-2, -1))
+    if not np.all(total > 0):
+        raise ValueError("truncation_loss: a matrix of h_sf has no energy")
+    return np.clip(1 - kept.sum(axis=(-2, -1)) / total, 0, 1)
+
+
+def to_subcarriers(
+    h: np.ndarray, num_fft: int = NUM_FFT, num_sc: int = NUM_SC
+) -> np.ndarray:
+    """Delay taps to subcarriers as in the published evaluation of rho.
+
+    Zero-pads the delay axis to `num_fft`, takes a plain (not unitary) FFT along it and
+    keeps the first `num_sc` bins. Angles stay angles: `HF_all` is angle by subcarrier.
+    `from_subcarriers` is its inverse where all bins are kept.
+
+    Args:
+      h: [..., num_tx, num_delay], complex.
+      num_fft: length of the FFT, at least `num_delay`.
+      num_sc: bins kept, at most `num_fft`.
+
+    Returns:
+      [..., num_tx, num_sc], complex64.
+
+    Raises:
+      ValueError: the lengths do not satisfy num_delay <= num_fft >= num_sc.
+    """
+    _check_taps(h.shape[-1], num_fft)
+    _check_taps(num_sc, num_fft)
+    # As a product: the published length, 257, is prime, and most of it is padding.
+    turns = np.outer(np.arange(h.shape[-1]), np.arange(num_sc)) % num_fft / num_fft
+    dft = np.exp(-2j * np.pi * turns).astype(np.complex64)
+    return h.astype(np.complex64, copy=False) @ dft
+
+
+def from_subcarriers(hf: np.ndarray, num_delay: int) -> np.ndarray:
+    """All subcarriers to the first delay taps; inverse of `to_subcarriers`.
+
+    Args:
+      hf: [..., num_tx, num_fft], complex; all bins of the FFT.
+      num_delay: taps kept, at most `num_fft`.
+
+    Returns:
+      [..., num_tx, num_delay], complex64.
+
+    Raises:
+      ValueError: `num_delay` is not in [1, num_fft].
+    """
+    _check_taps(num_delay, hf.shape[-1])
+    return np.fft.ifft(hf, axis=-1)[..., :num_delay].astype(np.complex64)
+
+
+def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scales each matrix to max|h| = 0.5 about 0.5, the published form of COST 2100.
+
+    Args:
+      h: [n, num_tx, num_delay], complex, zero-centred, any scale.
+
+    Returns:
+      x01: [n, num_tx, num_delay, 2], float32, in [0, 1], zero at 0.5.
+      scale: [n], float32, 2 max|h| of each matrix, in the unit of `h`:
+        `from_unit_interval(x01, scale)` gives `h` back.
+
+    Raises:
+      ValueError: a matrix is all zero, or has NaN or infinite entries.
+    """
+    h = np.asarray(h)
+    if h.ndim != 3:
+        raise ValueError(f"h must be [n, num_tx, num_delay], got shape {h.shape}")
+    # hypot, unlike |.|^2, neither overflows nor underflows in float32.
+    scale = (2 * np.abs(h).max(axis=(1, 2), initial=0)).astype(np.float32)
+    for bad, what in (
+        (~np.isfinite(scale), "has NaN or infinite entries"),
+        (scale == 0, "is all zero and has no scale"),
+    ):
+        if bad.any():
+            raise ValueError(f"matrix {np.argmax(bad)} of {len(h)} {what}")
+    x01 = to_real(h) / scale[:, None, None, None]
+    x01 += 0.5
+    return np.clip(x01, 0, 1, out=x01), scale
+
+
+def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.ndarray:
+    """Zero-centres matrices in [0, 1]; inverse of `to_unit_interval`.
+
+    Args:
+      x01: [n, num_tx, num_delay, 2], float, zero at 0.5.
+      scale: [n] or a number; 1 keeps the published scale, max|h| = 0.5.
+
+    Returns:
+      [n, num_tx, num_delay], complex64, in the unit of `scale`.
+
+    Raises:
+      ValueError: the last axis of `x01` is not (re, im).
+    """
+    scale = np.asarray(scale, dtype=np.float32).reshape(-1, 1, 1)
+    return to_complex(np.asarray(x01) - 0.5) * scale
+
+
+def _check_taps(few: int, many: int) -> None:
+    """Raises ValueError unless 1 <= few <= many."""
+    if not 1 <= few <= many:
+        raise ValueError(f"cannot keep {few} of {many} delay taps or subcarriers")
