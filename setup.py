@@ -34,6 +34,8 @@ setup(
     extras_require={
         "test": ["pytest==8.4.2"],
         "dev": ["pytest==8.4.2", "ruff==0.14.4"],
+        # Of benchmarks/pytorch_speed.py only; from Python 3.10.
+        "benchmark": ["torch==2.13.0"],
     },
     entry_points={"console_scripts": ["tfcsi = tfcsi.__main__:run"]},
 )

@@ -36,6 +36,7 @@ def main(argv):
         with config.unlocked():
             config.network.attention = attention
         runs[attention] = training.Run(config.copy_and_resolve_references(), h)
+        runs[attention].enter(h)
         runs[attention].train_step(x)
     seconds = {attention: [] for attention in runs}
     for _ in range(_STEPS.value):

@@ -43,5 +43,7 @@ def get_config() -> config_dict.ConfigDict:
     config.prior_warmup_steps = 150
     config.prior_warmup_learning_rate = 2e-2
     config.augment = "phase_flip"
+    config.noise = config_dict.ConfigDict({"csi_snr_db": (), "codeword_snr_db": ()})
+    config.stages = ()
     config.seed = 1
     return config

@@ -57,6 +57,8 @@ def small_config(**fields):
             "prior_warmup_steps": 60,
             "prior_warmup_learning_rate": 5e-2,
             "augment": "phase_flip",
+            "noise": {"csi_snr_db": (), "codeword_snr_db": ()},
+            "stages": (),
             "seed": 1,
         }
     )

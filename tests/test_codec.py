@@ -356,6 +356,6 @@ def test_weights_of_another_config_are_refused(workdir, tmp_path, fields):
 
 def test_an_unknown_model_or_quantizer_is_refused(make_config, dense):
     with pytest.raises(ValueError, match="known models"):
-        Codec(make_config(model="csinet"))
+        Codec(make_config(model="csenet"))
     with pytest.raises(ValueError, match="known quantizers"):
         Codec(make_config(model=dense, quantizer="vector"))

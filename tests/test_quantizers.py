@@ -204,7 +204,7 @@ def test_arguments_out_of_range_are_refused(bits, mu, words):
 
 
 def test_an_unknown_quantizer_is_refused_by_the_names_of_the_known():
-    with pytest.raises(ValueError, match="'vector'; known quantizers: mulaw, uniform"):
+    with pytest.raises(ValueError, match="'vector'; known quantizers: float, mulaw, uniform"):
         quantizers.get("vector")
 
 

@@ -31,7 +31,7 @@ def commands():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder with the programs, and small data in the published format."""
+    """A folder with the programs, and small data in the published formats."""
     folder = tmp_path_factory.mktemp("project")
     for name in FOLDERS:
         (folder / name).symlink_to(ROOT / name)
@@ -39,6 +39,17 @@ def project(tmp_path_factory):
     h, hf = simulator.simulate(440, 3, "indoor", return_frequency=True)
     for split, part in zip(cost2100.SPLITS, np.split(h, [300, 360])):
         cost2100.write(folder / "DATA_DIR" / cost2100.file_name(split), part)
+    (folder / "DATA_ROOT").mkdir()
+    (folder / "DATA_ROOT" / "cost2100").symlink_to(folder / "DATA_DIR")
+    cost2100.write(
+        folder / "DATA_DIR" / cost2100.file_name("test", "outdoor"),
+        simulator.simulate(40, 4, "outdoor"),
+    )
+    for split in ("train", "val"):
+        cost2100.write(
+            folder / "DATA_DIR" / cost2100.file_name(split, "outdoor"),
+            simulator.simulate(100, 5, "outdoor"),
+        )
     cost2100.write_frequency(
         folder / "DATA_DIR" / cost2100.frequency_file_name(), hf[360:]
     )
@@ -48,10 +59,15 @@ def project(tmp_path_factory):
 def run(project, line):
     """Runs a line of the README in the project's folder; tfcsi in this process."""
     program, *rest = line.split()
+    small = [f"--config.{field}" for field in SMALL]
+    if "transfer" in rest:
+        rest += [*small, "--tune_epochs=1"]
     if program == "tfcsi":
         return command_line.main([program, *rest])
     if "train/cost2100.py" in line:
-        rest += [f"--config.{field}" for field in SMALL] + ["--noprogress"]
+        rest += [*small, "--noprogress"]
+    if "latent_kinds.py" in line:
+        rest += ["--epochs=1", "--systems=csinet:conv", "--ratios=16"]
     done = subprocess.run(
         [sys.executable, *rest], cwd=project, text=True, capture_output=True
     )
@@ -65,7 +81,7 @@ def test_every_command_runs(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     lines = [line for line in commands() if not line.startswith("make ")]
-    assert len(lines) >= 12
+    assert len(lines) >= 17
     for line in lines:
         status = run(project, line)
         # The small files are not the published ones, and verify says so.

@@ -1,10 +1,12 @@
-"""The command line: tfcsi evaluate | compress | decompress | info | data | table.
+"""The command line: tfcsi evaluate | transfer | compress | decompress | info | ...
 
 Each command reads or adds a file of a workdir, the folder of one training run.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import pathlib
 import sys
@@ -15,45 +17,154 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from absl import flags
 
-from tfcsi import bitstream, files, results
+from tfcsi import bitstream, describe, evaluation, files, results
 
 FLAGS_OF = {
     "workdir": "Folder of the run.",
-    "data_dir": "Folder of the published .mat files.",
+    "data_dir": "Folder of the files of the run's data set (the published .mat files).",
+    "data_root": "Folder of the folders cost2100/, quadriga/ and raytraced/.",
     "input": "File to read.",
     "output": "File to write.",
     "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
     "scenario": "indoor or outdoor; that of the run's config if not given.",
     "split": "train, val or test.",
+    "snr_db": "SNRs in dB: low:high:step, both ends in, or a list after commas.",
+    "bit_error_rate": "Rates of inverted bits, 0 to 1, after commas.",
+    "noise": "With --snr_db, where the noise is: on the codeword (the default), on the "
+    "latent before the quantiser, or on the measured csi.",
+    "seed": "Of noise and bit errors.",
+    "config": "Config file, FILE or FILE:ARGUMENT; --config.FIELD=... changes a field.",
+    "train_on": "Sources of training, after commas, such as quadriga_28ghz.",
+    "test_on": "Sources of test, after commas.",
+    "shots": "Training matrices of a test source that decoders are tuned on; 0 for "
+    "no tuning.",
+    "limit": "Test matrices of each source, the first ones; all if not given.",
+    "tune_epochs": "Epochs of the tuning.",
+    "tune_batch_size": "Matrices a step of the tuning.",
+    "tune_learning_rate": "Learning rate (Adam) of the tuning.",
+    "tune_augment": "Augmentation in the tuning: none, phase or phase_flip.",
+    "packet": "Number of a packet, from 0.",
+    "latent_dim": "Length of the codeword.",
+    "shape": "num_tx,num_delay.",
+    "network": "Arguments of a model's builders: key=value, after commas.",
 }
+# Flags of integers to their lowest value.
+INTEGERS = {"packet": None, "seed": 0, "limit": 1, "shots": 0, "latent_dim": 1}
+INTEGERS |= {"tune_epochs": 1, "tune_batch_size": 1}
+FLOATS = ("tune_learning_rate",)
 
 
 def evaluate(argv: list[str]) -> None:
-    """Measures NMSE, SGCS and real bits of a run on a split of its data."""
-    given = _parse(argv, "workdir data_dir", "scenario", split="test")
+    """Measures NMSE, SGCS and real bits of a run on a split of its data.
+
+    With --snr_db, NMSE over the SNR of noise on the way, with --bit_error_rate over the
+    rate of inverted bits: a results file and its picture, of one run or, with commas
+    between their workdirs, of several.
+    """
+    optional = "scenario output snr_db noise bit_error_rate"
+    given = _parse(argv, "workdir data_dir", optional, split="test", seed=1)
+    if given["noise"] and not given["snr_db"]:
+        raise UsageError(f"--noise={given['noise']}; it goes with --snr_db=...")
+    if given["snr_db"] or given["bit_error_rate"]:
+        return _evaluate_noise(given)
     from tfcsi import codec as codecs
-    from tfcsi import evaluation
     from tfcsi.datasets import cost2100
 
     codec = codecs.load(given["workdir"])
-    scenario = given["scenario"] or codec.config.scenario
-    h = cost2100.load(given["data_dir"], given["split"], scenario)
+    dataset, scenario, h = _matrices(codec.config, given)
     hf = None
-    frequency = pathlib.Path(given["data_dir"], cost2100.frequency_file_name(scenario))
-    if given["split"] == "test" and frequency.exists():
-        hf = cost2100.load_frequency(given["data_dir"], scenario)
+    if (dataset, given["split"]) == ("cost2100", "test"):
+        name = cost2100.frequency_file_name(scenario)
+        if pathlib.Path(given["data_dir"], name).exists():
+            hf = cost2100.load_frequency(given["data_dir"], scenario)
     point = {
         **codec.describe(),
-        "dataset": f"cost2100_{scenario}",
+        "dataset": f"{dataset}_{scenario}",
         "split": given["split"],
         **evaluation.evaluate(codec, h, hf),
     }
-    path = pathlib.Path(
-        given["workdir"], f"evaluation_{scenario}_{given['split']}.json"
-    )
+    name = f"evaluation_{scenario}_{given['split']}.json"
+    path = pathlib.Path(given["output"] or pathlib.Path(given["workdir"], name))
     results.write(path, [point], codec.config.seed)
     print(results.table([point]))
     print(f"written to {path}")
+
+
+def _evaluate_noise(given: dict) -> None:
+    """NMSE of some runs over SNR or bit error rate, as a results file and a picture."""
+    if given["snr_db"] and given["bit_error_rate"]:
+        raise UsageError("--snr_db and --bit_error_rate; give one of them")
+    flag = "snr_db" if given["snr_db"] else "bit_error_rate"
+    values, kind = _numbers(flag, given[flag]), given["noise"] or "codeword"
+    if kind not in evaluation.NOISES:
+        known = ", ".join(evaluation.NOISES)
+        raise UsageError(f"--noise={kind}; it must be one of {known}")
+    if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):
+        raise UsageError(f"--{flag}={given[flag]}; a rate is 0 to 1")
+    _check_output(given["output"])
+    workdirs = [pathlib.Path(name) for name in given["workdir"].split(",")]
+    if len(workdirs) > 1 and not given["output"]:
+        raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
+    names = [workdir.resolve().name for workdir in workdirs]
+    if len(set(names)) < len(names):
+        names = [str(workdir) for workdir in workdirs]
+    from tfcsi import codec as codecs
+    from tfcsi import plots
+
+    points = []
+    for workdir, name in zip(workdirs, names):
+        codec = codecs.load(workdir)
+        dataset, scenario, h = _matrices(codec.config, given)
+        if flag == "snr_db":
+            found = evaluation.over_snr(codec, h, values, kind, given["seed"])
+        else:
+            found = evaluation.over_bit_errors(codec, h, values, given["seed"])
+        known = {**codec.describe(), "codec": f"{codec.name} {name}"}
+        known |= {"dataset": f"{dataset}_{scenario}", "split": given["split"]}
+        points += [{**known, **point} for point in found]
+    kind = kind if flag == "snr_db" else "bit_errors"
+    name = f"evaluation_{scenario}_{given['split']}_{kind}.json"
+    draw = plots.over_snr if flag == "snr_db" else plots.over_bit_errors
+    more = ("nmse_db_zero", "refused", "undetected") if kind == "bit_errors" else ()
+    print(_columns(points, ("codec", flag, "nmse_db", *more, "bits")))
+    _publish(given["output"] or workdirs[0] / name, points, given["seed"], draw)
+
+
+def transfer(argv: list[str]) -> None:
+    """Trains on some sources and tests on others, as trained and with tuned decoders.
+
+    A decoder is tuned on a few training matrices of the test source, while the encoder,
+    the quantiser and the tables stay. The workdir gets a folder for the run of each
+    source; finished runs are not trained again.
+    """
+    from tfcsi import plots
+    from tfcsi import transfer as work
+
+    given = _parse(
+        argv,
+        "config data_root train_on test_on workdir output",
+        "limit",
+        shots=100,
+        tune_epochs=50,
+        tune_batch_size=20,
+        tune_learning_rate=1e-3,
+        tune_augment="phase",
+    )
+    _check_output(given["output"])
+    points = work.transfer(
+        given["config"],
+        given["data_root"],
+        given["workdir"],
+        given["train_on"].split(","),
+        given["test_on"].split(","),
+        given["shots"],
+        given["limit"],
+        epochs=given["tune_epochs"],
+        batch_size=given["tune_batch_size"],
+        learning_rate=given["tune_learning_rate"],
+        augment=given["tune_augment"],
+    )
+    _publish(given["output"], points, given["config"].seed, plots.transfer)
 
 
 def compress(argv: list[str]) -> None:
@@ -77,7 +188,7 @@ def decompress(argv: list[str]) -> None:
 
     session, packets = bitstream.read_file(given["input"])
     codec = codecs.load(given["workdir"])
-    _same_session(session, codec.session, given["input"])
+    describe.check_session(session, codec.session, given["input"])
     h_hat = codec.decompress(packets)
     with files.replacing(given["output"]) as temporary:
         with open(temporary, "wb") as file:
@@ -86,15 +197,27 @@ def decompress(argv: list[str]) -> None:
 
 
 def info(argv: list[str]) -> None:
-    """Explains a workdir, a file of packets, or with --packet=N one packet of it."""
-    given = _parse(argv, "", "workdir packet", positional="PATH")
+    """Explains a workdir, a file of packets, one --packet=N of it, or a model's cost.
+
+    The cost of a model by its name: parameters, multiply-accumulates and activations
+    for one matrix, UE and BS apart. A path that exists wins over a model.
+    """
+    given = _parse(
+        argv,
+        "",
+        "workdir packet network",
+        positional="PATH|MODEL",
+        latent_dim=512,
+        shape="32,32",
+    )
     path = pathlib.Path(given["positional"])
     if path.is_dir():
-        print(_describe_workdir(path))
-    elif not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+        print(describe.of_workdir(path))
+    elif path.exists():
+        print(describe.of_packets(path, given["packet"], given["workdir"]))
     else:
-        print(_describe_packets(path, given["packet"], given["workdir"]))
+        shape, arguments = _shape(given["shape"]), _arguments(given["network"])
+        print(describe.of_model(str(path), shape, given["latent_dim"], arguments))
 
 
 def data(argv: list[str]) -> None:
@@ -128,6 +251,7 @@ def table(argv: list[str]) -> None:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "evaluate": evaluate,
+    "transfer": transfer,
     "compress": compress,
     "decompress": decompress,
     "info": info,
@@ -146,28 +270,34 @@ def _parse(
     """Parses a command's flags; `positional` names its other arguments, if any."""
     values = flags.FlagValues()
     for name in [*required.split(), *optional.split(), *defaults]:
-        if name == "packet":
-            flags.DEFINE_integer(
-                name, None, "Number of a packet, from 0.", flag_values=values
-            )
+        given = (name, defaults.get(name), FLAGS_OF[name])
+        if name == "config":
+            from ml_collections import config_flags
+
+            config_flags.DEFINE_config_file(*given, flag_values=values)
+        elif name in INTEGERS:
+            low = INTEGERS[name]
+            flags.DEFINE_integer(*given, lower_bound=low, flag_values=values)
+        elif name in FLOATS:
+            flags.DEFINE_float(*given, lower_bound=0.0, flag_values=values)
         else:
-            default = defaults.get(name)
-            flags.DEFINE_string(
-                name, default, FLAGS_OF.get(name, ""), flag_values=values
-            )
+            flags.DEFINE_string(*given, flag_values=values)
     usage = " ".join(
-        ["usage: tfcsi", argv[0], positional]
+        ["usage: tfcsi", argv[0], *positional.split()]
         + [f"--{name}=..." for name in required.split()]
         + [f"[--{name}=...]" for name in [*optional.split(), *defaults]]
     )
     if {"--help", "-h", "--helpfull"} & set(argv):
-        doc = COMMANDS[argv[0]].__doc__
-        print(f"{doc}\n\n{usage}\n{values.main_module_help()}{values.get_help()}")
+        doc = inspect.getdoc(COMMANDS[argv[0]])
+        print(f"{doc}\n\n{usage}\n{values.get_help()}")
         raise SystemExit(0)
+    program, sys.argv = sys.argv, argv  # Where config_flags looks for --config.FIELD.
     try:
         rest = values(argv)[1:]
     except flags.Error as error:
         raise UsageError(f"{error}\n{usage}") from None
+    finally:
+        sys.argv = program
     missing = [name for name in required.split() if not values[name].value]
     if missing or bool(rest) != bool(positional):
         lacks = [f"--{name}" for name in missing] or [f"{positional or 'no'} argument"]
@@ -175,78 +305,88 @@ def _parse(
     return {**values.flag_values_dict(), "positional": " ".join(rest)}
 
 
-def _same_session(session, expected, path) -> None:
-    if session != expected:
-        raise bitstream.PacketError(
-            f"{path} is of codec {session.codec!r}, {session.num_tx} x "
-            f"{session.num_delay}, fingerprint {session.fingerprint.hex()}; the "
-            f"workdir has {expected.codec!r}, {expected.num_tx} x "
-            f"{expected.num_delay}, {expected.fingerprint.hex()}"
-        )
+def _numbers(flag: str, text: str) -> list[float]:
+    """Numbers of a flag, "low:high:step" with both ends, or a list after commas."""
+    try:
+        numbers = [float(part) for part in text.replace(":", ",").split(",")]
+        if not np.isfinite(numbers).all():
+            raise ValueError
+        if ":" not in text:
+            return numbers
+        low, high, step = numbers
+        if step <= 0 or high < low:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"--{flag}={text}; give low:high:step with a positive step, or numbers "
+            f"with commas between"
+        ) from None
+    count = int((high - low) / step + 1e-6) + 1
+    return [round(low + step * i, 10) for i in range(count)]
 
 
-def _describe_workdir(path: pathlib.Path) -> str:
-    from tfcsi import codec as codecs
+def _arguments(text: str | None) -> dict:
+    """Arguments of "key=value,key=value"; what is no Python number or so is a word."""
+    arguments = {}
+    for part in text.split(",") if text else ():
+        key, equals, value = part.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"--network={text}; give key=value,key=value")
+        try:
+            arguments[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            arguments[key] = value
+    return arguments
 
-    codec = codecs.load(path)
-    facts = {**codec.describe(), "session fingerprint": codec.session.fingerprint.hex()}
-    facts.pop("config")
-    lines = [f"{key:22s} {value}" for key, value in facts.items()]
-    lines += ["", "config", str(codec.config).rstrip(), "", "files"]
-    for file in sorted(path.iterdir()):
-        if file.is_file():
-            lines.append(f"  {file.name:32s} {file.stat().st_size:>10,} bytes")
-    return "\n".join(lines)
+
+def _shape(text: str) -> tuple[int, int]:
+    """Two positive integers."""
+    try:
+        num_tx, num_delay = (int(side) for side in text.split(","))
+        if min(num_tx, num_delay) < 1:
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"--shape={text}; give num_tx,num_delay") from None
+    return num_tx, num_delay
 
 
-def _describe_packets(
-    path: pathlib.Path, number: int | None, workdir: str | None
-) -> str:
-    session, packets = bitstream.read_file(path)
-    lines = [
-        f"session    codec {session.codec!r}, {session.num_tx} x {session.num_delay}, "
-        f"fingerprint {session.fingerprint.hex()}, {len(session.to_bytes())} bytes once"
-    ]
-    sizes = np.array([len(packet) for packet in packets])
-    if len(sizes):
-        lines.append(
-            f"packets    {len(sizes)}, {sizes.mean():.1f} bytes each ({sizes.min()} to "
-            f"{sizes.max()}), {8 * sizes.mean():.1f} bits a CSI matrix, checks pass"
-        )
-    else:
-        lines.append("packets    0")
-    codec = None
-    if workdir:
-        from tfcsi import codec as codecs
+def _matrices(config, given: dict) -> tuple[str, str, np.ndarray]:
+    """Data set and scenario that a run is measured on, and the matrices."""
+    from tfcsi import datasets
 
-        codec = codecs.load(workdir)
-        _same_session(session, codec.session, path)
-        lines.append(f"decodes    with {workdir}")
-    if number is None:
-        return "\n".join(lines)
-    if not 0 <= number < len(packets):
-        raise ValueError(
-            f"--packet={number}; the file has packets 0 to {len(packets) - 1}"
-        )
-    packet = packets[number]
-    head = int.from_bytes(packet[: bitstream.HEADER_BYTES], "big")
-    lines += [
-        f"packet {number}   {len(packet)} bytes: {packet.hex()}",
-        f"  header   {packet[:3].hex()}: {head >> bitstream.CRC_BITS} payload bytes, "
-        f"check 0x{head & (1 << bitstream.CRC_BITS) - 1:03x}",
-    ]
-    if codec is None:
-        lines.append(
-            "  payload  side information and coded symbols; --workdir decodes it"
-        )
-        return "\n".join(lines)
-    symbols, side = codec.receive([packet])
-    lines += [
-        f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
-        f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
-        f"{codec.bits_estimated(symbols)[0]:.1f} bits by the tables",
-        f"           {symbols[0].tolist()}",
-    ]
+    dataset = config.get("dataset", "cost2100")
+    scenario = given["scenario"] or config.get("scenario")
+    if not scenario:
+        raise ValueError("the run's config has no scenario: give --scenario")
+    name = f"{dataset}_{scenario}"
+    datasets.parts(name)
+    return dataset, scenario, datasets.SOURCES[name](given["data_dir"], given["split"])
+
+
+def _check_output(path: str | None) -> None:
+    """Raises a UsageError unless the picture gets another name than the results."""
+    if path and not path.endswith(".json"):
+        raise UsageError(f"--output={path}; give FILE.json, the picture is FILE.png")
+
+
+def _publish(path: str | os.PathLike, points: list[dict], seed: int, draw) -> None:
+    """Writes a results file and, under the same name, the picture that draw makes."""
+    from tfcsi import plots
+
+    path = pathlib.Path(path)
+    results.write(path, points, seed)
+    plots.save(draw(points), path.with_suffix(".png"))
+    print(f"written to {path} and {path.with_suffix('.png')}")
+
+
+def _columns(points: list[dict], keys: tuple[str, ...]) -> str:
+    """Formats some fields of points, one point a line."""
+    forms = {"codec": "{}", "nmse_db": "{:.2f}", "nmse_db_zero": "{:.2f}"}
+    rows = [keys]
+    for point in points:
+        rows.append([forms.get(key, "{:.4g}").format(point[key]) for key in keys])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths)) for row in rows)
     return "\n".join(lines)
 
 

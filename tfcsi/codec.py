@@ -70,8 +70,12 @@ class Codec:
         make = quantizers.get(config.quantizer)
         self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))
         self.tables: rangecoder.Tables | None = None
-        self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(self.encoder)
-        self._synthesis = _batched(self.decoder)
+        self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(
+            self.encoder, self.encoder.output_shape
+        )
+        self._synthesis = _batched(
+            lambda *y: self.decoder(join(self.decoder, *y)), self.decoder.output_shape
+        )
         self.facts: dict[str, object] = {}
         self._session: bitstream.Session | None = None
 
@@ -81,10 +85,10 @@ class Codec:
         Raises:
           ValueError: If the tables are for codewords of another length.
         """
-        if len(tables.index) != self.config.latent_dim:
+        if len(tables.index) != self.quantizer.num_symbols:
             raise ValueError(
                 f"tables code {len(tables.index)} positions, the codeword has "
-                f"{self.config.latent_dim}"
+                f"{self.quantizer.num_symbols} symbols"
             )
         self.tables = tables
         digest = hashlib.sha256(tables.fingerprint())
@@ -126,13 +130,36 @@ class Codec:
         Raises:
           ValueError: If h has another shape or scale, or is not finite.
         """
-        h = np.asarray(h)
-        peak = check_csi(h, self.shape, any_scale=self.config.send_gain)
+        return self.quantize(*self.codewords(h))
+
+    def codewords(
+        self, h: np.ndarray, any_scale: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the encoder.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], see `symbols`.
+          any_scale: Takes CSI as it is whatever its max |h|, as measured with noise.
+
+        Returns:
+          y float32 [n, latent]; gain uint16 [n, 1], the words that say what h was
+          divided by, or [n, 0] if the codec does not send them.
+
+        Raises:
+          ValueError: As `symbols`.
+        """
+        h, send_gain = np.asarray(h), self.config.send_gain
+        peak = check_csi(h, self.shape, any_scale=any_scale or send_gain)
         gain = np.zeros((len(h), 0), np.uint16)
-        if self.config.send_gain:
+        if send_gain:
             gain = _gain_to_word(peak)[:, None]
             h = h / _word_to_gain(gain)[:, :, None]
-        y = self.analysis(transforms.to_real(h.astype(np.complex64)))
+        return self.analysis(transforms.to_real(h.astype(np.complex64))), gain
+
+    def quantize(
+        self, y: np.ndarray, gain: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (symbols, side) as `symbols` of what `codewords` gave."""
         symbols, side = self.quantizer.quantize(y)
         return symbols, np.concatenate([gain, side], 1)
 
@@ -149,8 +176,11 @@ class Codec:
           ValueError: As `symbols`.
           RuntimeError: If the codec has no tables yet.
         """
+        return self.send(*self.symbols(h))
+
+    def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
+        """Writes packets of (symbols, side) as `symbols` gives them; see `compress`."""
         session = self.session
-        symbols, side = self.symbols(h)
         coded = rangecoder.encode(symbols, self.tables)
         payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
         return bitstream.pack(payloads, session)
@@ -168,14 +198,41 @@ class Codec:
           bitstream.PacketError: If a packet is damaged or foreign; it says which.
           RuntimeError: If the codec has no tables yet.
         """
-        symbols, side = self.receive(packets)
+        y_hat, gain = self.dequantize(*self.receive(packets))
+        return self.synthesis(y_hat, y_hat) * gain
+
+    def dequantize(
+        self, symbols: np.ndarray, side: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns codewords and scales of (symbols, side) as `receive` gives them.
+
+        Returns:
+          y_hat float32 [n, latent]; gain float32 [n, 1, 1], by which the CSI that the
+          decoder makes is multiplied, 1 if the codec does not send it.
+
+        Raises:
+          bitstream.PacketError: If side information makes no sense.
+        """
         words = int(self.config.send_gain)
         try:
             y_hat = self.quantizer.dequantize(symbols, side[:, words:])
         except ValueError as error:
             raise bitstream.PacketError(f"side information: {error}") from None
-        h_hat = transforms.to_complex(self._synthesis(y_hat))
-        return h_hat * _word_to_gain(side[:, :1])[:, :, None] if words else h_hat
+        gain = _word_to_gain(side[:, :1]) if words else np.ones((len(side), 1), "f4")
+        return y_hat, gain[:, :, None]
+
+    def synthesis(self, y_hat: np.ndarray, y_clean: np.ndarray) -> np.ndarray:
+        """Runs the decoder.
+
+        Args:
+          y_hat: float32 [n, latent], received codewords.
+          y_clean: float32 [n, latent], codewords without the noise of the way; only
+            decoders that cheat (CLLWCsiNet with noise_path="released") look at it.
+
+        Returns:
+          h_hat complex64 [n, num_tx, num_delay].
+        """
+        return transforms.to_complex(self._synthesis(y_hat, y_clean))
 
     def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Returns exactly the (symbols, side) sent; raises as `decompress`."""
@@ -185,7 +242,8 @@ class Codec:
             if len(payload) < num_bytes:
                 raise bitstream.PacketError(
                     f"packet {i}: {len(payload)} bytes are too few for "
-                    f"{num_bytes} bytes of side information"
+                    f"{num_bytes} bytes of side information",
+                    i,
                 )
         side = b"".join(payload[:num_bytes] for payload in payloads)
         side = np.frombuffer(side, ">u2").astype(np.uint16)
@@ -194,7 +252,8 @@ class Codec:
             coded = [payload[num_bytes:] for payload in payloads]
             return rangecoder.decode(coded, self.tables), side
         except rangecoder.PayloadError as error:
-            raise bitstream.PacketError(f"packet {error.row}: {error.reason}") from None
+            message = f"packet {error.row}: {error.reason}"
+            raise bitstream.PacketError(message, error.row) from None
 
     def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
         """Returns the bits [n] that the tables promise for symbols [n, latent]."""
@@ -323,14 +382,21 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def _batched(model: tf.keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Runs a model over an array a block at a time."""
-    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+def join(decoder: tf.keras.Model, y_hat, y_clean):
+    """Returns what a decoder takes: y_hat, or also y_clean if it has two inputs."""
+    return y_hat if len(decoder.inputs) == 1 else [y_hat, y_clean]
 
-    def run(x: np.ndarray) -> np.ndarray:
-        blocks = [call(x[i : i + _BATCH]).numpy() for i in range(0, len(x), _BATCH)]
-        empty = np.zeros((0, *model.output_shape[1:]), np.float32)
-        return np.concatenate(blocks) if blocks else empty
+
+def _batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
+    """Runs a model over arrays a block at a time."""
+    call = tf.function(lambda *x: model(*x), reduce_retracing=True)
+
+    def run(*arrays: np.ndarray) -> np.ndarray:
+        if not len(arrays[0]):
+            return np.zeros((0, *output_shape[1:]), np.float32)
+        starts = range(0, len(arrays[0]), _BATCH)
+        blocks = ([x[i : i + _BATCH] for x in arrays] for i in starts)
+        return np.concatenate([call(*block).numpy() for block in blocks])
 
     return run
 

@@ -18,7 +18,6 @@ from tfcsi import (
     evaluation,
     files,
     lite,
-    models,
     plots,
     results,
     training,
@@ -122,8 +121,7 @@ def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
     flatbuffers = {}
     for precision in tqdm.tqdm(lite.PRECISIONS, desc="export", leave=False):
-        model = models.get(codec.name)
-        flatbuffers[precision] = lite.convert(codec.encoder, precision, x, model)
+        flatbuffers[precision] = lite.export(codec, precision, x)
         files.write_bytes(workdir / lite.file_name(precision), flatbuffers[precision])
     return flatbuffers
 

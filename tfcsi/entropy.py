@@ -43,6 +43,7 @@ class Histogram(tf.Module):
           ValueError: If the quantiser's symbols are unbounded (num_levels is None).
         """
         super().__init__(name="histogram")
+        _need_symbols(latent_dim, "histogram")
         if num_levels is None:
             raise ValueError(
                 "prior 'histogram' takes a quantizer with a fixed number of levels "
@@ -104,6 +105,7 @@ class Factorized(tf.Module):
           coder: "range" or "huffman", the coder that the tables are made for.
         """
         super().__init__(name="factorized")
+        _need_symbols(latent_dim, "factorized")
         import tensorflow_compression as tfc  # Takes seconds; only training needs it.
 
         del num_levels
@@ -138,7 +140,39 @@ class Factorized(tf.Module):
         return rangecoder.Tables.from_pmf(pmf, low, coder=self.coder)
 
 
-PRIORS = {"histogram": Histogram, "factorized": Factorized}
+class Empty(tf.Module):
+    """The prior of no symbols, for quantiser "float"."""
+
+    def __init__(self, latent_dim: int, num_levels: int | None, coder: str):
+        """Makes the prior.
+
+        Raises:
+          ValueError: If there are symbols (latent_dim is not 0).
+        """
+        super().__init__(name="empty")
+        if latent_dim:
+            raise ValueError("prior 'none' is for quantizer 'float' alone")
+        self.coder = coder
+
+    def __call__(self, u: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns zeros, float32 [n], of u float32 [n, 0]."""
+        return tf.reduce_sum(u, 1)
+
+    def refresh(self) -> None:
+        """Does nothing."""
+
+    def freeze(self, symbols: np.ndarray) -> rangecoder.Tables:
+        """Returns tables of no positions."""
+        index = np.zeros(0, np.int32)
+        return rangecoder.Tables.from_pmf([[1.0]], 0, index, self.coder)
+
+
+PRIORS = {"histogram": Histogram, "factorized": Factorized, "none": Empty}
+
+
+def _need_symbols(latent_dim: int, name: str) -> None:
+    if not latent_dim:
+        raise ValueError(f"prior {name!r} has no symbols to code; use prior 'none'")
 
 
 def get(name: str) -> type:

@@ -2,7 +2,8 @@
 
 A converted encoder takes one matrix, x float32 [1, num_tx, num_delay, 2], and gives
 y float32 [1, latent]. Inside, "int8" computes the layers that hold the weights in
-integers, weights and activations. What has no weights stays float (LayerNormalization's
+integers, weights and activations; the results of a dense codeword layer are the integer
+symbols, times their step. What has no weights stays float (LayerNormalization's
 statistics, soft-max, sums, moves of data), and so do the layers that a model lists in
 `FLOAT_LAYERS`: on sparse CSI their roundings cost more than their bytes are worth.
 """
@@ -20,11 +21,11 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tfcsi import evaluation, transforms
+from tfcsi import evaluation, models, rounding, transforms
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
-CODEWORD_LAYER = "codeword"
-NUM_GROUPS = 8  # Of codeword entries, in "int8".
+LARGEST = 127  # Of 8-bit integers.
+_HEADROOM = 1.25  # Of an entry over its largest value in calibration.
 # Operations without weights, which would only add roundings.
 _FLOAT_OPS = [
     *("ABS", "ADD", "BATCH_MATMUL", "CONCATENATION", "DIV", "GATHER", "GELU", "MEAN"),
@@ -32,6 +33,7 @@ _FLOAT_OPS = [
     *("STRIDED_SLICE", "SUB", "TRANSPOSE"),
 ]
 _DEBUG_MATRICES = 10
+_CALIBRATION_MATRICES = 1000
 
 
 class ConversionError(ValueError):
@@ -43,16 +45,20 @@ def convert(
     precision: str,
     x: np.ndarray | None = None,
     model: ModuleType | None = None,
+    step: np.ndarray | None = None,
 ) -> bytes:
     """Converts a UE encoder to a TFLite flatbuffer of builtin operations.
 
     Args:
-      encoder: Keras model x -> y whose last layer is dense and named "codeword".
+      encoder: Keras model x -> y.
       precision: "float32"; "float16" (weights stored in 16 bits); "dynamic" (int8
         weights, float activations); "int8" (integer layers, see the module).
-      x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate "int8" by.
+      x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate "int8" by; a
+        dense codeword layer is rounded for them in "int8" and "dynamic".
       model: The module of the encoder; it may have `fold`, a rewriting for export, and
         `FLOAT_LAYERS`, names of layers that stay float in "int8".
+      step: float32 [latent], quantiser steps of the entries, if it has such; the 8-bit
+        results of a dense codeword layer in "int8" are then the symbols themselves.
 
     Returns:
       The flatbuffer.
@@ -66,7 +72,7 @@ def convert(
     if precision == "int8" and (x is None or not len(x)):
         raise ValueError("precision 'int8' needs training matrices to calibrate by")
     if precision in ("dynamic", "int8"):
-        encoder = _rescaled(encoder, x if precision == "int8" else None)
+        encoder = _rounded(encoder, x, precision == "int8", step)
     encoder = getattr(model, "fold", lambda encoder: encoder)(encoder)
     shape = (1, *encoder.input_shape[1:])
     call = tf.function(lambda x: encoder(x, training=False))
@@ -96,13 +102,19 @@ def convert(
         ) from error
 
 
+def export(codec, precision: str, x: np.ndarray) -> bytes:
+    """Converts the encoder of a codec; arguments and errors as `convert`."""
+    model = models.get(codec.name)
+    return convert(codec.encoder, precision, x, model, codec.quantizer.step)
+
+
 def _integer(
     converter: tf.lite.TFLiteConverter, x: np.ndarray, float_nodes: list[str]
 ) -> bytes:
     def matrices(count: int):
         return lambda: ([row[None]] for row in x[:count])
 
-    converter.representative_dataset = matrices(len(x))
+    converter.representative_dataset = matrices(_CALIBRATION_MATRICES)
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter,
         debug_dataset=matrices(_DEBUG_MATRICES),
@@ -222,45 +234,47 @@ def _quietly():
         logging.set_verbosity(before)
 
 
-def _rescaled(encoder: tf.keras.Model, x: np.ndarray | None = None) -> tf.keras.Model:
-    """Gives the codeword layer scales that fit its input and its entries.
+def _rounded(
+    encoder: tf.keras.Model,
+    x: np.ndarray | None,
+    integer: bool,
+    step: np.ndarray | None,
+) -> tf.keras.Model:
+    """Rounds the dense codeword layer's weights for the inputs that it will see.
 
     The layer becomes a 1 x 1 convolution of one pixel, which is the same, but TFLite
-    quantises its columns one by one. With calibration data x, for integer activations:
+    quantises its columns one by one; its weights are rounded for what x, in four
+    phases, feeds it. For integer activations:
 
-    * each matrix is divided by its peak, by which the result is multiplied in float;
-    * half of the difference in range (in dB) along the last axis before the layer
-      (delay) moves to the weights, as in Xiao et al., "SmoothQuant" (ICML 2023,
-      arXiv:2211.10438), eq. 4 with alpha = 1/2, the range of the weights taken as even;
-    * entries of like range form a group with a scale of its own.
+    * half of the difference in range (in dB) between inputs moves to the weights, as in
+      Xiao et al., "SmoothQuant" (ICML 2023, arXiv:2211.10438), eq. 4 with alpha = 1/2,
+      the range of the weights taken as even;
+    * an entry is put out in units of its step, so that its 8-bit result is its symbol
+      and not rounded twice; in a multiple of the step where 8 bits are too few.
+
+    Encoders that do not end in such a layer are returned as they are.
     """
-    dense = encoder.get_layer(CODEWORD_LAYER)
+    dense = encoder.layers[-1]
+    if not isinstance(dense, tf.keras.layers.Dense) or x is None:
+        return encoder
     kernel, bias = dense.get_weights()
-    if x is None:
-        source, peak, order = dense.input, 1.0, np.arange(len(bias))
-    else:
-        source = dense.input.node.layer.input
-        axes = list(range(1, len(source.shape)))
-        peak = tf.reduce_max(tf.abs(source), axes, keepdims=True) + 1e-6
-        source = source / peak
-        probe = tf.keras.Model(encoder.input, source).predict(x, verbose=0)
-        ranges = np.abs(probe).reshape(-1, probe.shape[-1]).max(0)
+    probe = tf.keras.Model(encoder.input, dense.input)
+    phases = (transforms.to_complex(x) * np.complex64(1j**p) for p in range(4))
+    fed = [probe.predict(transforms.to_real(h), verbose=0) for h in phases]
+    source, fed = dense.input, np.concatenate(fed)
+    if integer:
+        ranges = np.abs(fed).max(0)
         gain = np.sqrt(ranges.max() / np.maximum(ranges, 1e-3 * ranges.max()))
-        source = source * gain.astype(np.float32)
-        order = np.argsort((probe.reshape(len(x), -1) @ kernel).std(0))
-        kernel = kernel / np.resize(gain, kernel.shape[0])[:, None]
-        peak = tf.reshape(peak, (-1, 1))
-    pixel = tf.keras.layers.Reshape((1, 1, kernel.shape[0]))(source)
-    pieces = []
-    groups = np.array_split(order, 1 if x is None else min(NUM_GROUPS, len(order)))
-    for i, group in enumerate(groups):
-        columns = tf.keras.layers.Conv2D(
-            len(group), 1, use_bias=False, name=f"{CODEWORD_LAYER}_{i}"
-        )
-        piece = tf.keras.layers.Reshape((len(group),))(columns(pixel))
-        columns.set_weights([kernel[None, None, :, group]])
-        pieces.append(piece * peak + bias[group])
-    y = pieces[0]
-    if x is not None:
-        y = tf.gather(tf.concat(pieces, 1), np.argsort(order), axis=1)
-    return tf.keras.Model(encoder.input, y)
+        unit = _HEADROOM * np.abs(fed @ kernel + bias).max(0) / LARGEST
+        if step is not None:
+            unit = step * np.maximum(np.ceil(unit / step), 1.0)
+        source, fed = source * gain, fed * gain
+        kernel, bias = kernel / gain[:, None] / unit, bias / unit
+    kernel = rounding.round_kernel(kernel, fed)
+    columns = tf.keras.layers.Conv2D(len(bias), 1, name=f"{dense.name}_columns")
+    y = columns(tf.keras.layers.Reshape((1, 1, len(kernel)))(source))
+    columns.set_weights([kernel[None, None], bias])
+    if integer:  # Sets the scale of the 8-bit result to 1.
+        y = tf.quantization.fake_quant_with_min_max_args(y, -LARGEST - 1, LARGEST)
+    y = tf.keras.layers.Reshape((len(bias),))(y)
+    return tf.keras.Model(encoder.input, y * unit if integer else y)

@@ -1,4 +1,4 @@
-"""Pictures: rate-distortion, training curves, CSI matrices; and the HTML report."""
+"""Pictures: rate-distortion, noise, transfer, training, CSI; and the HTML report."""
 
 from __future__ import annotations
 
@@ -24,22 +24,61 @@ def rate_distortion(points: Sequence[Mapping]) -> Figure:
       points: Points of a results file; `nmse_db_low` and `nmse_db_high`, where there
         are any, become bars.
     """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    for name in dict.fromkeys(point["codec"] for point in points):
-        line = sorted(
-            (p for p in points if p["codec"] == name), key=lambda p: p["bits"]
-        )
-        nmse = np.array([p["nmse_db"] for p in line])
-        low = [p.get("nmse_db_low", p["nmse_db"]) for p in line]
-        high = [p.get("nmse_db_high", p["nmse_db"]) for p in line]
-        bars = np.maximum([nmse - low, high - nmse], 0.0)
-        axes.errorbar(
-            [p["bits"] for p in line], nmse, bars, marker="o", capsize=3, label=name
-        )
-    axes.set(xlabel="bits of a packet (all counted)", ylabel="NMSE [dB]")
-    axes.grid(alpha=0.3)
+    return _nmse_over(points, "bits", "bits of a packet (all counted)")
+
+
+def over_snr(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over SNR, one line a codec, of `evaluation.over_snr`'s points."""
+    kinds = ", ".join(dict.fromkeys(point["noise"] for point in points))
+    return _nmse_over(points, "snr_db", f"SNR of the noise on the {kinds} [dB]")
+
+
+def over_bit_errors(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the bit error rate, two lines a codec; a rate of 0 has no place.
+
+    Args:
+      points: Points of `evaluation.over_bit_errors`, each with a `codec`; dashed is
+        the NMSE with zero for refused packets.
+    """
+    points = [point for point in points if point["bit_error_rate"] > 0]
+    figure = _nmse_over(points, "bit_error_rate", "bit error rate")
+    (axes,) = figure.axes
+    for i, (name, line) in enumerate(_lines(points, "bit_error_rate").items()):
+        x, y = ([p[k] for p in line] for k in ("bit_error_rate", "nmse_db_zero"))
+        label = f"{name}, zero for what is refused"
+        axes.plot(x, y, "--", marker=".", color=f"C{i}", label=label)
+    axes.set_xscale("log")
     axes.legend()
+    return figure
+
+
+def transfer(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE by training and test source, a heat map for each number of shots.
+
+    Args:
+      points: Points of `transfer.transfer`: train_on, test_on, shots, nmse_db, bits.
+    """
+    shots = sorted({point["shots"] for point in points})
+    rows = list(dict.fromkeys(point["train_on"] for point in points))
+    columns = list(dict.fromkeys(point["test_on"] for point in points))
+    size = (1.5 * len(columns) + 2.5, (0.7 * len(rows) + 1.8) * len(shots))
+    figure = Figure(figsize=size, layout="constrained")
+    values = [point["nmse_db"] for point in points]
+    grid = figure.subplots(len(shots), 1, squeeze=False)[:, 0]
+    for axes, count in zip(grid, shots):
+        image = np.full((len(rows), len(columns)), np.nan)
+        for point in (p for p in points if p["shots"] == count):
+            at = rows.index(point["train_on"]), columns.index(point["test_on"])
+            image[at] = point["nmse_db"]
+            text = f"{point['nmse_db']:.2f} dB\n{point['bits']:.0f} bits"
+            axes.text(*at[::-1], text, ha="center", va="center", fontsize=8)
+        limits = {"vmin": min(values), "vmax": max(values)}
+        drawn = axes.imshow(image, "RdYlGn_r", aspect="auto", alpha=0.6, **limits)
+        axes.set_xticks(range(len(columns)), columns, rotation=20, fontsize=8)
+        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        name = f"decoder tuned on {count} matrices" if count else "as trained"
+        axes.set(xlabel="tested on", ylabel="trained on", title=name)
+    figure.colorbar(drawn, ax=list(grid), label="NMSE [dB]")
     return figure
 
 
@@ -114,6 +153,31 @@ def report(
             f"<figcaption>{caption}</figcaption></figure>"
         )
     files.write_text(path, "\n".join(parts) + "\n")
+
+
+def _lines(points: Sequence[Mapping], key: str) -> dict[str, list[Mapping]]:
+    """The points of each codec in the order of a key."""
+    names = dict.fromkeys(point["codec"] for point in points)
+    rising = sorted(points, key=lambda point: point[key])
+    return {name: [p for p in rising if p["codec"] == name] for name in names}
+
+
+def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
+    """Draws NMSE with its interval over a key of the points, one line a codec."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, line in _lines(points, key).items():
+        nmse = np.array([p["nmse_db"] for p in line])
+        low = [p.get("nmse_db_low", p["nmse_db"]) for p in line]
+        high = [p.get("nmse_db_high", p["nmse_db"]) for p in line]
+        bars = np.maximum([nmse - low, high - nmse], 0.0)
+        x = [p[key] for p in line]
+        axes.errorbar(x, nmse, bars, marker="o", capsize=3, label=name)
+    axes.set(xlabel=label, ylabel="NMSE [dB]")
+    axes.grid(alpha=0.3)
+    if points:
+        axes.legend()
+    return figure
 
 
 def _png(figure: Figure) -> bytes:

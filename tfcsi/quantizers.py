@@ -27,12 +27,13 @@ class Uniform(tf.Module):
     and the rate (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3).
     """
 
-    num_side = 0  # 16-bit words of side information a matrix.
     num_levels = None  # Symbols are unbounded.
 
     def __init__(self, latent_dim: int):
         """Makes the quantiser; latent_dim is the length of y."""
         super().__init__(name="uniform")
+        self.num_symbols = latent_dim  # Entropy-coded a matrix.
+        self.num_side = 0  # 16-bit words of side information a matrix.
         self.log_step = tf.Variable(np.zeros(latent_dim, np.float32), name="log_step")
 
     def initialize(self, y: np.ndarray, slope: float) -> None:
@@ -57,16 +58,18 @@ class Uniform(tf.Module):
 
     def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, latent] and side uint16 [n, 0] of y [n, latent]."""
-        symbols = np.clip(np.rint(y / self._step()), -_LARGEST, _LARGEST)
+        symbols = np.clip(np.rint(y / self.step), -_LARGEST, _LARGEST)
         symbols = symbols.astype(np.int32)
         return symbols, np.zeros((len(y), 0), np.uint16)
 
     def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
         """Returns y_hat float32 [n, latent] of symbols int32 [n, latent]."""
         del side
-        return symbols.astype(np.float32) * self._step()
+        return symbols.astype(np.float32) * self.step
 
-    def _step(self) -> np.ndarray:
+    @property
+    def step(self) -> np.ndarray:
+        """Float32 [latent], the distance of two grid points of each entry."""
         return np.exp(self.log_step.numpy())
 
 
@@ -80,7 +83,7 @@ class MuLaw(tf.Module):
     and maximum are rounded to float16 before use and travel in the packet as two words.
     """
 
-    num_side = 2
+    step = None  # Not the same for all symbols.
 
     def __init__(self, latent_dim: int, bits: int, mu: float):
         """Makes the quantiser.
@@ -98,7 +101,8 @@ class MuLaw(tf.Module):
             raise ValueError(f"bits is {bits}; it must be 1 to 12")
         if not mu > 0:
             raise ValueError(f"mu is {mu}; it must be positive")
-        self.num_levels, self.mu, self.latent_dim = 2**bits, float(mu), latent_dim
+        self.num_levels, self.mu = 2**bits, float(mu)
+        self.num_symbols, self.num_side = latent_dim, 2
 
     def initialize(self, y: np.ndarray, slope: float) -> None:
         """Does nothing: each matrix brings its own minimum and maximum."""
@@ -156,7 +160,48 @@ def _limits(y, xp):
     return low, half(xp.maximum(high, low + apart))
 
 
-QUANTIZERS = {"uniform": Uniform, "mulaw": MuLaw}
+class Float(tf.Module):
+    """No quantisation: the float codewords of most papers, 32 bits a real.
+
+    The codeword travels as side information, two words an entry; no symbol is left for
+    an entropy coder. It is here to compare with published tables, not to feed back CSI.
+    """
+
+    num_levels = None
+    step = None
+
+    def __init__(self, latent_dim: int):
+        """Makes the quantiser; latent_dim is the length of y."""
+        super().__init__(name="float")
+        self.num_symbols, self.num_side = 0, 2 * latent_dim
+
+    def initialize(self, y: np.ndarray, slope: float) -> None:
+        """Does nothing."""
+
+    def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (u, y_hat), float32 [n, 0] and y itself, [n, latent]."""
+        return y[:, :0], y
+
+    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns symbols int32 [n, 0]; side uint16 [n, 2 latent], high word first."""
+        side = np.asarray(y, ">f4").view(">u2").astype(np.uint16)
+        return np.zeros((len(y), 0), np.int32), side
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns y_hat float32 [n, latent].
+
+        Raises:
+          ValueError: If an entry is not finite.
+        """
+        del symbols
+        y_hat = np.ascontiguousarray(side.astype(">u2")).view(">f4").astype(np.float32)
+        sound = np.isfinite(y_hat).all(1)
+        if not sound.all():
+            raise ValueError(f"codeword {np.argmin(sound)} is not finite")
+        return y_hat
+
+
+QUANTIZERS = {"uniform": Uniform, "mulaw": MuLaw, "float": Float}
 
 
 def get(name: str) -> type:

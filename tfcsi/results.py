@@ -17,13 +17,16 @@ from tfcsi import __version__, files
 # Column of a table: heading, key of a point, format.
 COLUMNS = (
     ("codec", "codec", "{}"),
+    ("SNR [dB]", "snr_db", "{:g}"),
     ("NMSE [dB]", "nmse_db", "{:.2f}"),
     ("95 % interval", ("nmse_db_low", "nmse_db_high"), "{:.2f} ... {:.2f}"),
     ("SGCS", "sgcs", "{:.4f}"),
     ("rho", "rho", "{:.4f}"),
     ("bits/CSI", "bits", "{:.1f}"),
     ("bytes/packet", "packet_bytes", "{:.1f}"),
+    ("parameters", "params", "{:,}"),
     ("UE parameters", "ue_params", "{:,}"),
+    ("MACs", "macs", "{:,}"),
     ("UE bytes", "ue_bytes", "{:,}"),
     ("loss [dB]", "nmse_loss_db", "{:.3f}"),
     ("symbols changed", "symbols_changed", "{:.2%}"),

@@ -63,8 +63,8 @@ class Tables:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         num_tables, max_len = self.cdf.shape
-        if not num_tables or not self.index.size:
-            raise ValueError("tables need at least one table and one position")
+        if not num_tables:
+            raise ValueError("tables need at least one table")
         if {self.length.size, self.offset.size} != {num_tables}:
             raise ValueError(
                 f"cdf has {num_tables} tables, length {self.length.size}, "
@@ -72,7 +72,7 @@ class Tables:
             )
         if self.length.min() < 2 or self.length.max() > max_len:
             raise ValueError(f"length must be in 2..{max_len}, the width of cdf")
-        if self.index.min() < 0 or self.index.max() >= num_tables:
+        if ((self.index < 0) | (self.index >= num_tables)).any():
             raise ValueError(f"index must be in 0..{num_tables - 1}")
         pad = np.arange(max_len) >= self.length[:, None] - 1
         if self.cdf[:, 0].any() or (self.cdf[pad] != 1 << PRECISION).any():

@@ -5,6 +5,9 @@ The loss of a batch is the mean over its matrices of
     distortion(x, x_hat) + lmbda * bits,
 
 with the bits of the prior (`tfcsi.entropy`) for the very symbols that would be sent.
+A training may have stages, each of which trains a part of the pair (`tfcsi.stages`),
+and noise on the measured CSI and on the received codeword (`tfcsi.channel_noise`).
+
 All randomness of a step comes from (seed, step), so that a run that was stopped at any
 moment and resumed from its last whole epoch ends with the same result.
 """
@@ -16,6 +19,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 
@@ -24,21 +28,34 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tfcsi import entropy, files, metrics, models, rangecoder, results, transforms
+from tfcsi import (
+    channel_noise,
+    entropy,
+    files,
+    metrics,
+    models,
+    rangecoder,
+    results,
+    transforms,
+)
 from tfcsi.codec import (
     CALIBRATION_FILE,
     Codec,
     check_csi,
+    join,
     load_config,
     save_config,
 )
+from tfcsi.stages import WarmUpCosine, stages_of
 
 LOG_FILE, RUN_FILE = "log.csv", "run.json"
 DISTORTIONS = ("nmse", "sse")
 AUGMENTATIONS = ("none", "phase", "phase_flip")
+NOISES = ("csi_snr_db", "codeword_snr_db")
+DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.
 _EVAL_BATCH = 500
 _MAX_TABLE_MATRICES = 20000
-_CALIBRATION_MATRICES = 1000
+_CALIBRATION_MATRICES = 4000
 
 
 def train(
@@ -87,17 +104,17 @@ def train(
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
         rows = read_log(workdir)[: int(run.epoch)]
-    else:
-        run.start(h_train)
     board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
 
+    first = config.epochs - run.stages[-1].epochs  # Epoch that may be chosen.
     while int(run.epoch) < config.epochs:
         began = time.time()
+        run.enter(h_train)
         row = {"epoch": int(run.epoch) + 1, **run.train_epoch(h_train, progress)}
         row.update(run.validate(h_val))
         row["seconds"] = round(time.time() - began, 3)
         rows.append(row)
-        if _best(rows) is row:
+        if row["epoch"] > first and _best(rows[first:]) is row:
             best.save(row["epoch"])
         run.epoch.assign_add(1)
         _write_log(workdir / LOG_FILE, rows)
@@ -114,7 +131,7 @@ def train(
     codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
     codec.facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
-        "best_epoch": _best(rows)["epoch"],
+        "best_epoch": _best(rows[first:])["epoch"],
     }
     codec.save(workdir)
     with files.replacing(workdir / CALIBRATION_FILE) as temporary:
@@ -131,8 +148,9 @@ class Run:
         self.config = config
         self.codec = codec = Codec(config)
         self.prior = entropy.get(config.prior)(
-            config.latent_dim, codec.quantizer.num_levels, config.coder
+            codec.quantizer.num_symbols, codec.quantizer.num_levels, config.coder
         )
+        self.stages = stages_of(config)
         self.steps = len(h_train) // config.batch_size
         self.network = [
             *codec.encoder.trainable_variables,
@@ -146,11 +164,14 @@ class Run:
             "quantizer": codec.quantizer,
             "prior": self.prior,
         }
+        for stage in self.stages:
+            self._selected(stage.train)
         self.epoch = tf.Variable(0, dtype=tf.int64)
         self.step = tf.Variable(0, dtype=tf.int64)
         self.optimizers = [
             tf.keras.optimizers.legacy.Adam(
-                _WarmUpCosine(peak, self.steps, config), beta_1=config.beta_1
+                WarmUpCosine(peak, self.steps, self.stages, config),
+                beta_1=config.beta_1,
             )
             for peak in (config.learning_rate, config.prior_learning_rate)
         ]
@@ -158,16 +179,46 @@ class Run:
             self.optimizers, (self.network, self.densities)
         ):
             _build(optimizer, variables)
-        self.train_step = tf.function(self._train_step)
-        self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
+        self.denoised = None
+        if any(stage.loss == "codeword" for stage in self.stages):
+            self.denoised = _inner(codec.decoder)
         self.prior_step = tf.function(self._prior_step)
 
-    def start(self, h_train: np.ndarray) -> None:
+    def enter(self, h_train: np.ndarray) -> None:
+        """Makes ready for the coming epoch, which may be the first of a stage."""
+        starts = np.cumsum([0] + [stage.epochs for stage in self.stages[:-1]])
+        number = int(np.searchsorted(starts, int(self.epoch), "right")) - 1
+        if not hasattr(self, "stage") or self.stage is not self.stages[number]:
+            self.stage = self.stages[number]
+            self.trained = self._selected(self.stage.train)
+            self.train_step = tf.function(self._train_step)
+            self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
+        if int(self.epoch) == starts[number]:
+            self._begin(number, h_train)
+
+    def _selected(self, pattern: str) -> list[tf.Variable]:
+        """The variables of the layers in whose name the pattern is found."""
+        if not pattern:
+            return self.network
+        names = {
+            variable.ref(): f"{part}/{layer.name}"
+            for part in ("encoder", "decoder")
+            for layer in getattr(self.codec, part).layers
+            for variable in layer.trainable_variables
+        }
+        found = [v for v in self.network if re.search(pattern, names.get(v.ref(), ""))]
+        if not found:
+            raise ValueError(f"train of a stage is {pattern!r}; no layer has that")
+        return found
+
+    def _begin(self, number: int, h_train: np.ndarray) -> None:
         """Initialises weights and quantiser, then fits the prior to the symbols."""
-        if self.config.init == "klt":
+        if self.config.init == "klt" and not number:
             model = models.get(self.config.model)
             model.initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
-        rng = np.random.default_rng([self.config.seed, 2**31])
+        if not self.stage.quantize or (number and self.stages[number - 1].quantize):
+            return
+        rng = np.random.default_rng([self.config.seed, 2**31 + number])
         sample = h_train[np.sort(rng.permutation(len(h_train))[:_EVAL_BATCH])]
         x = transforms.to_real(sample)
         energy = 1.0 if self.config.distortion == "nmse" else np.sum(x**2) / len(x)
@@ -204,7 +255,9 @@ class Run:
     def validate(self, h_val: np.ndarray) -> dict[str, float]:
         """Mean loss, NMSE and payload bits of the symbols of the validation data."""
         parts = [
-            self.eval_step(transforms.to_real(h_val[i : i + _EVAL_BATCH]))
+            self.eval_step(
+                transforms.to_real(h_val[i : i + _EVAL_BATCH]), tf.constant(i)
+            )
             for i in range(0, len(h_val), _EVAL_BATCH)
         ]
         loss, nmse, bits = (np.concatenate(values) for values in zip(*parts))
@@ -227,30 +280,50 @@ class Run:
             f"{name}_bits": bits,
         }
 
-    def _forward(self, x, training: bool):
+    def _forward(self, x, training: bool, seed):
         """Loss, NMSE and bits of each matrix, float32 [n]."""
-        y = self.codec.encoder(x, training=training)
-        u, y_hat = self.codec.quantizer(y)
-        bits = self.prior(u, training=training) + 16.0 * self.codec.quantizer.num_side
-        x_hat = self.codec.decoder(y_hat, training=training)
+        codec, whole = self.codec, training and not self.stage.train
+        measured = self._noisy(x, "csi_snr_db", seed)
+        y = y_hat = codec.encoder(measured, training=whole)
+        bits = tf.zeros(tf.shape(x)[:1])
+        if self.stage.quantize:
+            u, y_hat = codec.quantizer(y)
+            bits = self.prior(u, training=training) + 16.0 * codec.quantizer.num_side
+        received = self._noisy(y_hat, "codeword_snr_db", seed)
+        x_hat = codec.decoder(join(codec.decoder, received, y_hat), training=whole)
         error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
         nmse = error / tf.reduce_sum(tf.square(x), (1, 2, 3))
         distortion = nmse if self.config.distortion == "nmse" else error
+        if self.stage.loss == "codeword":
+            denoised = self.denoised(join(codec.decoder, received, y_hat))
+            error = tf.reduce_sum(tf.square(denoised - y_hat), 1)
+            distortion = error / tf.reduce_sum(tf.square(y_hat), 1)
         return distortion + self.config.lmbda * bits, nmse, bits
 
-    def _eval_step(self, x):
-        return self._forward(x, training=False)
+    def _noisy(self, y, field: str, seed):
+        """Adds noise of an SNR that is drawn between the limits in the config."""
+        limits = self.config.noise[field]
+        if not (limits and self.stage.noise):
+            return y
+        seed = seed + 2**40 * (1 + NOISES.index(field))
+        snr_db = channel_noise.draw_snr(tf.shape(y)[0], limits, seed)
+        return channel_noise.awgn(y, snr_db, seed + 2**39)
+
+    def _eval_step(self, x, number):
+        seed = tf.stack([self.config.seed, -1 - tf.cast(number, tf.int64)])
+        return self._forward(x, False, seed)
 
     def _train_step(self, x):
-        x = augment(x, self.config.augment, tf.stack([self.config.seed, self.step]))
+        seed = tf.stack([self.config.seed, self.step])
+        x = augment(x, self.config.augment, seed)
         with tf.GradientTape() as tape:
-            parts = self._forward(x, training=True)
+            parts = self._forward(x, True, seed)
             loss = tf.reduce_mean(parts[0])
-        variables = self.network + self.densities
+        variables = self.trained + self.densities
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-        split = len(self.network)
+        split = len(self.trained)
         clipped, _ = tf.clip_by_global_norm(gradients[:split], self.config.clip_norm)
-        self.optimizers[0].apply_gradients(zip(clipped, self.network))
+        self.optimizers[0].apply_gradients(zip(clipped, self.trained))
         if self.densities:
             self.optimizers[1].apply_gradients(zip(gradients[split:], self.densities))
         self.step.assign_add(1)
@@ -263,27 +336,6 @@ class Run:
         if self.densities:
             gradients = tape.gradient(bits, self.densities)
             adam.apply_gradients(zip(gradients, self.densities))
-
-
-@tf.keras.utils.register_keras_serializable("tfcsi")
-class _WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up to the peak, then a half cosine to `final_rate` of it."""
-
-    def __init__(self, peak: float, steps: int, config: ml_collections.ConfigDict):
-        self.peak, self.final = peak, config.final_rate
-        self.warmup = max(1.0, config.warmup_epochs * steps)
-        self.total = max(self.warmup + 1.0, float(config.epochs * steps))
-
-    def __call__(self, step):
-        step = tf.cast(step, tf.float32)
-        done = tf.clip_by_value(
-            (step - self.warmup) / (self.total - self.warmup), 0.0, 1.0
-        )
-        cosine = self.final + (1 - self.final) * 0.5 * (1 + tf.cos(np.pi * done))
-        return self.peak * tf.minimum((step + 1.0) / self.warmup, cosine)
-
-    def get_config(self):
-        return vars(self)
 
 
 def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
@@ -313,6 +365,16 @@ def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
     return tf.where(flip, tf.roll(tf.reverse(x, [1]), 1, axis=1), x)
 
 
+def _inner(decoder: tf.keras.Model) -> tf.keras.Model:
+    """The decoder up to the denoised codeword."""
+    if not any(layer.name == DENOISED for layer in decoder.layers):
+        raise ValueError(
+            f"loss of a stage is 'codeword'; the decoder {decoder.name} has no layer "
+            f"{DENOISED!r}: use loss 'csi', or a model with a denoiser (csinet_dnnet)"
+        )
+    return tf.keras.Model(decoder.inputs, decoder.get_layer(DENOISED).output)
+
+
 def _build(optimizer, variables: list[tf.Variable]) -> None:
     """Makes the slots now, for a checkpoint to restore and a step to be traced once."""
     optimizer._create_all_weights(variables)
@@ -327,6 +389,16 @@ def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
     for field in ("epochs", "batch_size", "learning_rate", "clip_norm", "lmbda"):
         if not config[field] > 0:
             raise ValueError(f"{field} is {config[field]}; it must be positive")
+    for field, limits in config.noise.items():
+        if (
+            field not in NOISES
+            or len(limits) not in (0, 2)
+            or list(limits) != sorted(limits)
+        ):
+            raise ValueError(
+                f"noise.{field} is {limits}; {' and '.join(NOISES)} are empty or two "
+                f"SNRs in dB, the lower first"
+            )
     if len(h_train) < config.batch_size or not len(h_val):
         raise ValueError(
             f"{len(h_train)} training and {len(h_val)} validation matrices; at least "

@@ -13,7 +13,7 @@ import numpy as np
 from absl import app, flags
 
 import tfcsi
-from tfcsi import files, lite, models
+from tfcsi import files, lite
 from tfcsi.codec import CALIBRATION_FILE
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -29,9 +29,7 @@ def main(argv):
         workdir = pathlib.Path(_WORKDIR.value)
         codec = tfcsi.load(workdir)
         x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
-        flatbuffer = lite.convert(
-            codec.encoder, _PRECISION.value, x, models.get(codec.name)
-        )
+        flatbuffer = lite.export(codec, _PRECISION.value, x)
         path = workdir / lite.file_name(_PRECISION.value)
         files.write_bytes(path, flatbuffer)
     except (OSError, ValueError, RuntimeError) as error:

@@ -112,8 +112,8 @@ def test_released_sizes_are_those_of_the_published_code(name, latent_dim):
 
 
 def test_an_unknown_model_is_refused_by_the_names_of_the_known():
-    with pytest.raises(ValueError, match="'csinet'; known models: .*stqenet"):
-        models.get("csinet")
+    with pytest.raises(ValueError, match="'csenet'; known models: .*stqenet"):
+        models.get("csenet")
 
 
 def test_a_row_of_released_local_attention_sees_four_rows_of_its_channel():

@@ -1,4 +1,4 @@
-"""Arrays in .npy, MATLAB (v5, v7.3) and HDF5 files: read in blocks, cached, written.
+"""Arrays in .npy, .npz, MATLAB (v5, v7.3) and HDF5 files: read, cached, written.
 
 MATLAB v7.3 files are HDF5 with axes reversed on disk and complex numbers as a compound
 (real, imag); here they are given MATLAB's axes and are complex. A v5 variable can only
@@ -19,9 +19,11 @@ import h5py
 import numpy as np
 import scipy.io
 
+from tfcsi import transforms
 from tfcsi.files import replacing
 
 BLOCK = 1000  # matrices in memory at a time
+NUM_VAL, NUM_TEST = 200, 400  # matrices of a file that holds all splits
 _H5_CACHE = 1 << 28  # bytes of HDF5 chunks held, so that none is unpacked twice
 
 
@@ -55,11 +57,17 @@ class Array:
         """Whether the entries are complex, read off the first one."""
         return self[(slice(0, 1),) * len(self.shape)].dtype.kind == "c"
 
-    def blocks(self, axis: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-        """Yields (where, block): matrices counted by `axis`, moved to the front."""
+    def blocks(
+        self, axis: int = 0, span: tuple[int, int] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields (where, block): matrices counted by `axis`, moved to the front.
+
+        Those from span[0] to before span[1], or all.
+        """
         index = [slice(None)] * len(self.shape)
-        for start in range(0, self.shape[axis], BLOCK):
-            stop = min(start + BLOCK, self.shape[axis])
+        first, end = span or (0, self.shape[axis])
+        for start in range(first, end, BLOCK):
+            stop = min(start + BLOCK, end)
             index[axis] = slice(start, stop)
             where = f"{self.path}: {self.key!r}, matrices {start} to {stop - 1}"
             block = np.moveaxis(self[tuple(index)], axis, 0)
@@ -94,6 +102,21 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
         yield {k: Array(path, k, shape, get) for k, (shape, get) in found.items()}
 
 
+def npz(path: Path, key: str, expected: str) -> Array:
+    """One array of a `.npz` file, read whole; DataError if it is not there."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with _wrapped(path), np.load(path, allow_pickle=False) as archive:
+        names = list(archive.files)
+        array = archive[key] if key in names else None
+    if array is None:
+        found = ", ".join(names) or "none"
+        raise DataError(
+            f"{path}: no variable {key!r}, expected {expected}; found {found}"
+        )
+    return Array(path, key, array.shape, array.__getitem__)
+
+
 def pick(found: dict[str, Array], path: Path, key: str, expected: str) -> Array:
     """One of the arrays of a file, or a DataError that lists those there are."""
     if key not in found:
@@ -106,6 +129,54 @@ def pick(found: dict[str, Array], path: Path, key: str, expected: str) -> Array:
 def listing(found: dict[str, Array]) -> str:
     """Names and shapes of the arrays of a file, for messages."""
     return ", ".join(f"{k} {list(v.shape)}" for k, v in found.items()) or "none"
+
+
+def find(folder: str | os.PathLike, name: str) -> Path:
+    """Path of a file, or a DataError that says what the folder has instead."""
+    path = Path(folder) / name
+    if not path.is_file():
+        there = sorted(p.name for p in Path(folder).glob("*")) or ["nothing"]
+        there = ", ".join(there[:8] + ["..."] * (len(there) > 8))
+        raise DataError(f"{path}: no such file; the folder has {there}")
+    return path
+
+
+def read_split(array: Array, axis: int, split: str, convert: Callable) -> np.ndarray:
+    """Reads the matrices of a split of a file that holds all of them.
+
+    The last 400 matrices are "test", the 200 before them "val", the others "train".
+
+    Args:
+      array: of the file.
+      axis: by which its matrices are counted.
+      split: "train", "val" or "test".
+      convert: block [b, ...] to angular-delay matrices [b, num_tx, num_delay], complex.
+
+    Returns:
+      [n, num_tx, num_delay], complex64, each matrix scaled to max|h| = 0.5.
+
+    Raises:
+      ValueError: unknown split.
+      DataError: too few matrices, a matrix of NaN, infinite or only zero values.
+    """
+    num = array.shape[axis]
+    ends = (0, num - NUM_TEST - NUM_VAL, num - NUM_TEST, num)
+    spans = dict(zip(("train", "val", "test"), zip(ends, ends[1:])))
+    if split not in spans:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(spans)}")
+    if ends[1] < 1:
+        raise DataError(
+            f"{array.path}: {num} matrices in {array.key!r}, expected at least "
+            f"{NUM_VAL + NUM_TEST + 1}: the last {NUM_TEST} are for test, the "
+            f"{NUM_VAL} before them for validation"
+        )
+    h = []
+    for where, block in array.blocks(axis, spans[split]):
+        if not block.any(axis=tuple(range(1, block.ndim))).all():
+            raise DataError(f"{where}: a matrix is all zero and has no scale")
+        x01, _ = transforms.to_unit_interval(convert(block))
+        h.append(transforms.from_unit_interval(x01))
+    return np.concatenate(h)
 
 
 def cached(

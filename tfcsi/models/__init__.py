@@ -5,7 +5,13 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODELS = {"stqenet": "tfcsi.models.stqenet"}
+_NAMES = (
+    *("acrnet", "aianet", "attention_csinet", "bacrnet", "bcsinet", "cllwcsinet"),
+    *("clnet", "crnet", "csiformer", "csinet", "csinet_dnn", "csinet_dnnet"),
+    *("csinet_plus", "csinet_pro", "dcrnet", "deep_decoder_csinet", "deepcmc"),
+    *("ds_nlcsinet", "offset_csinet", "ravula_jain", "stnet", "stqenet", "transnet"),
+)
+MODELS = {name: f"tfcsi.models.{name}" for name in _NAMES}
 
 
 def get(name: str) -> ModuleType:

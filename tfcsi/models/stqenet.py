@@ -39,6 +39,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
+from tfcsi.models._blocks import conv_bn, leaky
+from tfcsi.models.crnet import cr_block
 from tfcsi.transform_coding import klt_basis
 
 ATTENTIONS = ("windowed", "released")
@@ -155,8 +157,7 @@ def decoder(
     rows = layers.Reshape((2, *shape), name="image")(rows)
     image = _from_rows(rows)
 
-    cnn = _conv_bn(image, 2, 5, "stem")
-    cnn = _cr_block(layers.LeakyReLU(0.3, name="stem_act")(cnn))
+    cnn = cr_block(leaky(conv_bn(image, 2, 5, name="stem")), "cr")
     cnn = _to_rows(cnn)
 
     stb = _Stb(shape, attention, window, num_heads)
@@ -221,7 +222,7 @@ def initialize_klt(
         [analysis.T, np.zeros(analysis.shape[0], np.float32)]
     )
     decoder.get_layer("conv5").set_weights([identity, np.zeros(2, np.float32)])
-    _zero(decoder, "down", "stem_bn", "merge_bn", "stb_mlp1_out", "stb_mlp2_out")
+    _zero(decoder, "down", "stem_bn", "cr_merge_bn", "stb_mlp1_out", "stb_mlp2_out")
     for name in ("stb_local", "stb_global"):
         _zero_output(decoder, name)
 
@@ -287,23 +288,6 @@ def _up_down(rows):
     x = _from_rows(_layer_norm("norm_up")(rows))
     x = layers.Conv2DTranspose(2, 4, strides=2, padding="same", name="up")(x)
     return _to_rows(layers.Conv2D(2, 4, strides=2, padding="same", name="down")(x))
-
-
-def _conv_bn(x, filters: int, kernel, name: str):
-    x = layers.Conv2D(filters, kernel, padding="same", use_bias=False, name=name)(x)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
-
-
-def _cr_block(x):
-    """The two-resolution residual block of CRNet (arXiv:1910.14322)."""
-    one = layers.LeakyReLU(0.3)(_conv_bn(x, 7, 3, "path1_3x3"))
-    one = layers.LeakyReLU(0.3)(_conv_bn(one, 7, (1, 9), "path1_1x9"))
-    one = _conv_bn(one, 7, (9, 1), "path1_9x1")
-    two = layers.LeakyReLU(0.3)(_conv_bn(x, 7, (1, 5), "path2_1x5"))
-    two = _conv_bn(two, 7, (5, 1), "path2_5x1")
-    joint = layers.LeakyReLU(0.3)(layers.Concatenate()([one, two]))
-    joint = _conv_bn(joint, 2, 1, "merge")
-    return layers.LeakyReLU(0.3)(layers.Add()([joint, x]))
 
 
 class _Stb:

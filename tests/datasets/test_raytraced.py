@@ -1,0 +1,124 @@
+"""Files in the form of a DeepMIMO data set: conventions, splits, refusals."""
+
+import numpy as np
+import pytest
+
+from tfcsi import metrics
+from tfcsi.channels import _paths
+from tfcsi.datasets import raytraced
+
+NAME = "munich_3p5ghz.npz"
+SPACING = 3.125e6
+
+
+def channel(n, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, 1, 32, 32, 2)).astype(np.float32)
+    return x.view(np.complex64)[..., 0]
+
+
+def plane_wave(u, delay):
+    """[1, 32, 32], of phase pi u from antenna to antenna; delay in s."""
+    antennas = np.exp(1j * np.pi * u * np.arange(32))
+    subcarriers = np.exp(-2j * np.pi * delay * SPACING * np.arange(32))
+    return np.outer(antennas, subcarriers)[None]
+
+
+def write(folder, channel, **arrays):
+    np.savez(folder / NAME, channel=channel, los=np.ones(len(channel)), **arrays)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Folder of a file of 640 matrices."""
+    folder = tmp_path_factory.mktemp("raytraced")
+    write(folder, channel(640))
+    return folder
+
+
+def test_a_plane_wave_is_one_angle_and_one_delay(tmp_path):
+    angles = np.arange(620) % 32
+    delays = np.arange(620) % 29
+    waves = [
+        plane_wave((angle - 16) / 16, delay / (32 * SPACING))
+        for angle, delay in zip(angles, delays)
+    ]
+    write(tmp_path, np.array(waves, np.complex64))
+    h = raytraced.load(tmp_path, "munich", "test")
+    expected = np.zeros((620, 32, 32))
+    expected[np.arange(620), angles, delays] = 0.5
+    np.testing.assert_allclose(np.abs(h), expected[-400:], atol=1e-5)
+
+
+def test_the_convention_is_that_of_cost_2100(tmp_path):
+    u, delay = 0.377, 43e-9  # Between bins, where phases of neighbours show.
+    write(tmp_path, np.tile(plane_wave(u, delay), (601, 1, 1, 1)))
+    (h,) = raytraced.load(tmp_path, "munich", "train")
+    amplitude = np.ones((1, 1))
+    one = _paths.Paths(None, amplitude, delay * amplitude, np.arccos(-u) * amplitude)
+    (cost2100,) = _paths.angular_delay(one, 0.0, SPACING, 32, 32, 32)
+    cost2100 *= 0.5 / np.abs(cost2100).max()
+    np.testing.assert_allclose(h, cost2100, atol=1e-4)
+
+
+def test_no_energy_is_lost_and_the_scale_is_0_5_a_matrix(folder):
+    h = raytraced.load(folder, "munich", "val")
+    assert h.dtype == np.complex64 and h.shape == (200, 32, 32)
+    np.testing.assert_allclose(np.abs(h).max((1, 2)), 0.5, rtol=1e-6)
+    sent = channel(640)[40:240, 0]
+    ratio = (np.abs(sent) ** 2).sum((1, 2)) / (np.abs(h) ** 2).sum((1, 2))
+    back = np.fft.ifft(np.fft.ifftshift(h, 1), axis=1, norm="ortho")
+    back = np.fft.fft(back, axis=2, norm="ortho") * np.sqrt(ratio)[:, None, None]
+    assert metrics.nmse(sent, back).max() < 1e-10
+
+
+def test_the_splits_are_the_file_in_order(folder):
+    parts = [raytraced.load(folder, "munich", s) for s in ("train", "val", "test")]
+    assert [len(part) for part in parts] == [40, 200, 400]
+    assert len({matrix.tobytes() for part in parts for matrix in part}) == 640
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda x: x[:600], r"600 matrices in 'channel', expected at least 601"),
+        (lambda x: x[:, 0], r"'channel' is complex \[640, 32, 32\], expected complex"),
+        (lambda x: x.real, r"is real \[640, 1, 32, 32\], expected complex channel"),
+        (
+            lambda x: np.where(np.arange(640)[:, None, None, None] == 39, np.nan, x),
+            "Na",
+        ),
+        (lambda x: x * (np.arange(640)[:, None, None, None] != 39), "is all zero and"),
+        (lambda x: x.astype("U1"), "'channel' is not numeric"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, spoil, words):
+    write(tmp_path, spoil(channel(640)))
+    with pytest.raises(raytraced.DataError, match=f"{NAME}: .*{words}"):
+        raytraced.load(tmp_path, "munich", "train")
+
+
+def test_a_file_without_the_variable_says_what_it_has(tmp_path):
+    np.savez(tmp_path / NAME, channels=channel(2), los=np.ones(2))
+    words = "no variable 'channel', expected complex .*; found channels, los"
+    with pytest.raises(raytraced.DataError, match=words):
+        raytraced.load(tmp_path, "munich", "test")
+
+
+def test_missing_truncated_and_foreign_files_are_refused(tmp_path, folder):
+    with pytest.raises(raytraced.DataError, match=f"{NAME}: no such file; .*nothing"):
+        raytraced.load(tmp_path, "munich", "test")
+    whole = (folder / NAME).read_bytes()
+    np.save(tmp_path / "array.npy", channel(2))
+    array = (tmp_path / "array.npy").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"no zip", array):
+        (tmp_path / NAME).write_bytes(content)
+        with pytest.raises(raytraced.DataError, match=f"{NAME}: cannot be read"):
+            raytraced.load(tmp_path, "munich", "test")
+
+
+def test_unknown_names_are_refused_with_the_known_ones(folder):
+    with pytest.raises(ValueError, match="unknown name 'm'; known: munich, street_c"):
+        raytraced.load(folder, "m", "test")
+    with pytest.raises(ValueError, match="unknown split 'dev'; known: train, val, te"):
+        raytraced.load(folder, "munich", "dev")

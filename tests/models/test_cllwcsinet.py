@@ -1,0 +1,129 @@
+"""Laws of CLLWCsiNet: its size, and what of the noise its decoder gets to see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfcsi.models import cllwcsinet
+
+SHAPE = (16, 16)
+# Trainable parameters on 32 x 32: latent_dim to (encoder, pair).
+PARAMETERS = {512: (29_158, 70_268), 256: (23_758, 66_756), 128: (20_810, 42_608)}
+
+
+def size(model):
+    """Number of trainable parameters."""
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def randomize(model, seed=0):
+    """Gives all weights a random value, the running statistics a positive one."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(
+            rng.uniform(0.5, 1.5, weight.shape)
+            if weight.shape.rank < 2
+            else 0.3 * rng.standard_normal(weight.shape)
+        )
+
+
+def codewords(latent_dim, n=2, seed=1):
+    """Float32 [n, latent_dim]."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, latent_dim)).astype(np.float32)
+
+
+def decoder_without_denoiser(noise_path, latent_dim):
+    """A decoder whose denoiser gives zero."""
+    model = cllwcsinet.decoder(SHAPE, latent_dim, noise_path)
+    randomize(model)
+    last = max(layer.name for layer in model.layers if "denoise" in layer.name)
+    assert last.endswith("_bn")
+    for weight in model.get_layer(last).trainable_weights:
+        weight.assign(0 * weight)
+    return model
+
+
+@pytest.mark.parametrize("noise_path", cllwcsinet.NOISE_PATHS)
+@pytest.mark.parametrize("latent_dim", PARAMETERS)
+def test_sizes_are_those_of_the_published_code(latent_dim, noise_path):
+    encoder = cllwcsinet.encoder((32, 32), latent_dim, noise_path)
+    decoder = cllwcsinet.decoder((32, 32), latent_dim, noise_path)
+    expected = PARAMETERS[latent_dim]
+    assert (size(encoder), size(encoder) + size(decoder)) == expected
+
+
+def test_the_fair_decoder_has_the_received_codeword_only():
+    assert cllwcsinet.decoder(SHAPE, 64).input_names == ["y_hat"]
+
+
+def test_the_released_decoder_has_the_clean_codeword_too():
+    decoder = cllwcsinet.decoder(SHAPE, 64, "released")
+    assert decoder.input_names == ["y_hat", "y_clean"]
+
+
+@pytest.mark.parametrize("latent_dim", [256, 128, 64])
+def test_without_noise_both_decoders_are_the_same(latent_dim):
+    fair, released = (
+        cllwcsinet.decoder(SHAPE, latent_dim, path) for path in cllwcsinet.NOISE_PATHS
+    )
+    randomize(fair)
+    for layer in fair.layers:
+        if layer.weights:
+            released.get_layer(layer.name).set_weights(layer.get_weights())
+    y = codewords(latent_dim)
+    np.testing.assert_array_equal(fair(y), released([y, y]))
+
+
+@pytest.mark.parametrize("latent_dim", [256, 128, 64])
+def test_the_released_expand_branch_sees_the_clean_codeword_only(latent_dim):
+    decoder = decoder_without_denoiser("released", latent_dim)
+    clean, noisy = codewords(latent_dim, seed=1), codewords(latent_dim, seed=2)
+    x_hat = decoder([clean, clean])
+    np.testing.assert_array_equal(decoder([noisy, clean]), x_hat)
+    assert not np.allclose(decoder([clean, noisy]), x_hat)
+
+
+def test_the_fair_expand_branch_sees_the_noise():
+    decoder = decoder_without_denoiser("fair", 64)
+    assert not np.allclose(
+        decoder(codewords(64, seed=1)), decoder(codewords(64, seed=2))
+    )
+
+
+def test_the_encoder_is_the_same_for_both_noise_paths():
+    fair, released = (
+        cllwcsinet.encoder(SHAPE, 64, path) for path in cllwcsinet.NOISE_PATHS
+    )
+    released.set_weights(fair.get_weights())
+    x = 0.1 * codewords(512).reshape(2, *SHAPE, 2)
+    np.testing.assert_array_equal(fair(x), released(x))
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (5, 7)])
+@pytest.mark.parametrize("code", [16, 8, 4])
+def test_any_shape_works(shape, code):
+    x = np.zeros((3, *shape, 2), np.float32)
+    y = cllwcsinet.encoder(shape, code * shape[1])(x)
+    assert y.shape == (3, code * shape[1])
+    assert cllwcsinet.decoder(shape, code * shape[1])(y).shape == x.shape
+
+
+@pytest.mark.parametrize("build", [cllwcsinet.encoder, cllwcsinet.decoder])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"latent_dim": 32},
+            r"latent_dim is 32; .* 16, 8 or 4 times num_delay, .*\(256, 128, 64\)",
+        ),
+        ({"latent_dim": 65}, "latent_dim is 65; .* 16, 8 or 4 times num_delay"),
+        ({"shape": (16,)}, r"shape is \(16,\); it must be \(num_tx, num_delay\)"),
+        ({"shape": (0, 16)}, r"shape is \(0, 16\)"),
+        ({"noise_path": "none"}, r"noise_path is 'none'.*\('fair', 'released'\)"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(build, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        build(**{"shape": SHAPE, "latent_dim": 64, **arguments})

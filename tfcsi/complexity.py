@@ -1,0 +1,99 @@
+"""The cost of a network: its parameters, multiply-accumulates and activations."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+
+def count(model: tf.keras.Model) -> dict[str, int]:
+    """Counts what one matrix costs, from the frozen inference graph at batch 1.
+
+    Counted are the operations that multiply by weights or multiply two activations:
+    convolutions (plain, transposed, depthwise), matrix products and einsum. A layer
+    that is used twice costs twice, but its parameters count once. Pixels beyond a
+    "same" border count as pixels, as everywhere in the field, and so do zeros within a
+    kernel. Not counted are biases, normalisations, activation functions, soft-max,
+    sums, products entry by entry and moves of data.
+
+    The "FLOPs" of the field are these multiply-accumulates and, by its two programs,
+    a bit more or less: fvcore adds two for each value of a batch and five of a layer
+    normalisation; thop adds four for each value of either and leaves out products that
+    are no layer, such as an attention that is written by hand.
+
+    Args:
+      model: Keras model of any number of inputs, with static shapes but the batch.
+
+    Returns:
+      "params": Trainable parameters.
+      "macs": Multiply-accumulates.
+      "activations": Values that the counted operations put out, all together: features,
+        and the scores of attention, before biases and all that is not counted.
+
+    Raises:
+      ValueError: If the graph has a loop, a branch or a call that cannot be inlined.
+    """
+    inputs = [
+        tf.TensorSpec((1, *x.shape[1:]), x.dtype, name=f"input_{i}")
+        for i, x in enumerate(model.inputs)
+    ]
+    call = tf.function(lambda *x: model(x if len(x) > 1 else x[0], training=False))
+    frozen = convert_variables_to_constants_v2(
+        call.get_concrete_function(*inputs), lower_control_flow=False
+    )
+    macs = activations = 0
+    for op in frozen.graph.get_operations():
+        if op.type in _OPAQUE:
+            raise ValueError(
+                f"{op.name} is a {op.type}; graphs with loops, branches or calls (of "
+                "recurrent layers, grouped convolutions) cannot be counted"
+            )
+        if op.type in _DEPTH:
+            size = _result(op).shape.num_elements()
+            activations += size
+            macs += size * _DEPTH[op.type](op)
+        elif op.type == "Conv2DBackpropInput":
+            # Each value that goes in is spread over the kernel and all that comes out.
+            height, width, channels, _ = op.inputs[1].shape
+            activations += op.outputs[0].shape.num_elements()
+            macs += op.inputs[2].shape.num_elements() * height * width * channels
+    params = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    return {"params": params, "macs": macs, "activations": activations}
+
+
+def _result(op: tf.Operation) -> tf.Tensor:
+    """What the operation puts out; of a dilated convolution, without its padding."""
+    consumers = op.outputs[0].consumers()
+    dilated = len(consumers) == 1 and consumers[0].type == "BatchToSpaceND"
+    return consumers[0].outputs[0] if dilated else op.outputs[0]
+
+
+def _matmul_depth(op: tf.Operation) -> int:
+    transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
+    return op.inputs[0].shape[-2 if transposed else -1]
+
+
+def _einsum_depth(op: tf.Operation) -> int:
+    terms, out = op.get_attr("equation").decode().split("->")
+    sizes = {}
+    for term, x in zip(terms.split(","), op.inputs):
+        sizes.update(zip(term, x.shape))
+    return math.prod(size for label, size in sizes.items() if label not in out)
+
+
+_OPAQUE = (
+    *("While", "StatelessWhile", "If", "StatelessIf"),
+    *("PartitionedCall", "StatefulPartitionedCall"),
+)
+# Multiply-accumulates of one value that an operation puts out.
+_DEPTH = {
+    "Conv2D": lambda op: math.prod(op.inputs[1].shape[:3]),
+    "DepthwiseConv2dNative": lambda op: math.prod(op.inputs[1].shape[:2]),
+    "MatMul": _matmul_depth,
+    "BatchMatMulV2": _matmul_depth,
+    "Einsum": _einsum_depth,
+}

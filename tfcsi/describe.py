@@ -1,0 +1,134 @@
+"""What `tfcsi info` says of a workdir, a file of packets, a packet and a model."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfcsi import bitstream
+
+
+def of_workdir(path: pathlib.Path) -> str:
+    """Describes the run of a workdir: sizes, config and files."""
+    from tfcsi import codec as codecs
+
+    codec = codecs.load(path)
+    facts = {**codec.describe(), "session fingerprint": codec.session.fingerprint.hex()}
+    facts.pop("config")
+    lines = [f"{key:22s} {value}" for key, value in facts.items()]
+    lines += ["", "config", str(codec.config).rstrip(), "", "files"]
+    for file in sorted(path.iterdir()):
+        if file.is_file():
+            lines.append(f"  {file.name:32s} {file.stat().st_size:>10,} bytes")
+    return "\n".join(lines)
+
+
+def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> str:
+    """Describes a file of packets.
+
+    Args:
+      path: The file.
+      number: That of a packet to explain byte by byte, or None.
+      workdir: Folder of the run that decodes the packet, or None.
+
+    Raises:
+      ValueError: If the file is damaged, of another codec than that of the workdir, or
+        has no packet of that number.
+    """
+    session, packets = bitstream.read_file(path)
+    lines = [
+        f"session    codec {session.codec!r}, {session.num_tx} x {session.num_delay}, "
+        f"fingerprint {session.fingerprint.hex()}, {len(session.to_bytes())} bytes once"
+    ]
+    sizes = np.array([len(packet) for packet in packets])
+    if len(sizes):
+        lines.append(
+            f"packets    {len(sizes)}, {sizes.mean():.1f} bytes each ({sizes.min()} to "
+            f"{sizes.max()}), {8 * sizes.mean():.1f} bits a CSI matrix, checks pass"
+        )
+    else:
+        lines.append("packets    0")
+    codec = None
+    if workdir:
+        from tfcsi import codec as codecs
+
+        codec = codecs.load(workdir)
+        check_session(session, codec.session, path)
+        lines.append(f"decodes    with {workdir}")
+    if number is None:
+        return "\n".join(lines)
+    if not 0 <= number < len(packets):
+        raise ValueError(
+            f"--packet={number}; the file has packets 0 to {len(packets) - 1}"
+        )
+    packet = packets[number]
+    head = int.from_bytes(packet[: bitstream.HEADER_BYTES], "big")
+    lines += [
+        f"packet {number}   {len(packet)} bytes: {packet.hex()}",
+        f"  header   {packet[:3].hex()}: {head >> bitstream.CRC_BITS} payload bytes, "
+        f"check 0x{head & (1 << bitstream.CRC_BITS) - 1:03x}",
+    ]
+    if codec is None:
+        lines.append(
+            "  payload  side information and coded symbols; --workdir decodes it"
+        )
+        return "\n".join(lines)
+    symbols, side = codec.receive([packet])
+    lines += [
+        f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
+        f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
+        f"{codec.bits_estimated(symbols)[0]:.1f} bits by the tables",
+        f"           {symbols[0].tolist()}",
+    ]
+    return "\n".join(lines)
+
+
+def of_model(
+    name: str, shape: tuple[int, int], latent_dim: int, arguments: Mapping
+) -> str:
+    """Describes what the two networks of a model cost for one matrix.
+
+    Args:
+      name: A key of `models.MODELS`.
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword.
+      arguments: Of the model's builders.
+
+    Raises:
+      FileNotFoundError: If there is no such model.
+      ValueError: If the builders do not take these arguments.
+    """
+    from tfcsi import complexity, models
+
+    if name not in models.MODELS:
+        known = ", ".join(sorted(models.MODELS))
+        raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
+    module = models.get(name)
+    rows = [("", "parameters", "MACs", "activations")]
+    for side, build in (("UE encoder", module.encoder), ("BS decoder", module.decoder)):
+        try:
+            network = build(shape, latent_dim, **arguments)
+        except TypeError as error:
+            raise ValueError(f"--network does not fit {name}: {error}") from None
+        cost = complexity.count(network)
+        keys = ("params", "macs", "activations")
+        rows.append((side, *(f"{cost[key]:,}" for key in keys)))
+    lines = [f"{name}, {shape[0]} x {shape[1]}, latent_dim {latent_dim}"]
+    lines += [f"{a:10s}  {b:>14s}  {c:>16s}  {d:>14s}".rstrip() for a, b, c, d in rows]
+    return "\n".join(lines)
+
+
+def check_session(
+    session: bitstream.Session, expected: bitstream.Session, path: str | os.PathLike
+) -> None:
+    """Raises a PacketError that names the file if it is of another session."""
+    if session != expected:
+        raise bitstream.PacketError(
+            f"{path} is of codec {session.codec!r}, {session.num_tx} x "
+            f"{session.num_delay}, fingerprint {session.fingerprint.hex()}; the "
+            f"workdir has {expected.codec!r}, {expected.num_tx} x "
+            f"{expected.num_delay}, {expected.fingerprint.hex()}"
+        )

@@ -1,0 +1,114 @@
+"""A dense layer of two weight values an output, for an encoder of 1-bit weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.keras import layers
+
+
+def to_binary_codeword(x, latent_dim: int, latent: str = "dense"):
+    """The last layer of a UE encoder, as `to_codeword`, with a binary kernel.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, channels].
+      latent_dim: Length of the codeword.
+      latent: "dense".
+
+    Returns:
+      y, float32 [n, latent_dim].
+
+    Raises:
+      ValueError: If latent is not "dense".
+    """
+    check_dense(latent)
+    x = layers.Flatten(name="flatten")(layers.Permute((3, 1, 2))(x))
+    return BinaryDense(latent_dim, name="codeword")(x)
+
+
+def check_dense(latent: str) -> None:
+    """Raises ValueError if there would be no dense layer to binarise."""
+    if latent != "dense":
+        raise ValueError(
+            f"latent is {latent!r}; this model binarises a dense layer, so it must be "
+            f"'dense'"
+        )
+
+
+@tf.keras.utils.register_keras_serializable("tfcsi")
+class BinaryDense(layers.Layer):
+    """Dense layer whose kernel is sign(w) times the mean |w| of the output unit.
+
+    Training moves the float weights w: the gradient by the binary kernel passes to them
+    as it is where |w| <= 1 and is zero elsewhere, and an optimiser's step is clipped to
+    [-1, 1] so that none gets stuck, as in BinaryNet (Courbariaux et al., "Binarized
+    Neural Networks", NeurIPS 2016, arXiv:1602.02830).
+
+    Attributes:
+      kernel: float32 [inputs, units], the float weights w.
+      bias: float32 [units].
+    """
+
+    def __init__(self, units: int, **layer_args):
+        super().__init__(**layer_args)
+        self.units = units
+
+    def build(self, input_shape):
+        """Makes the weights."""
+        self.kernel = self.add_weight(
+            "kernel",
+            (input_shape[-1], self.units),
+            initializer="glorot_uniform",
+            constraint=_clip,
+        )
+        self.bias = self.add_weight("bias", (self.units,), initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, x):
+        """float32 [n, inputs] to [n, units]."""
+        return tf.matmul(x, binarize(self.kernel)) + self.bias
+
+    def dense_weights(self) -> list[np.ndarray]:
+        """Returns [kernel, bias] of the ordinary dense layer that this one equals."""
+        return [binarize(self.kernel).numpy(), self.bias.numpy()]
+
+    def packed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the kernel in one bit a weight.
+
+        Returns:
+          signs uint8 [ceil(inputs / 8), units], `np.packbits` along the inputs of
+          w >= 0; scales float32 [units].
+        """
+        kernel = binarize(self.kernel).numpy()
+        return np.packbits(kernel >= 0, axis=0), np.abs(kernel[0])
+
+    def get_config(self):
+        """Returns the arguments of the layer."""
+        return {**super().get_config(), "units": self.units}
+
+
+def unpack(signs: np.ndarray, scales: np.ndarray, num_inputs: int) -> np.ndarray:
+    """Returns the kernel float32 [num_inputs, units] that `BinaryDense.packed` gave.
+
+    Args:
+      signs: uint8 [ceil(num_inputs / 8), units].
+      scales: float32 [units].
+      num_inputs: Rows of the kernel.
+    """
+    bits = np.unpackbits(signs, axis=0, count=num_inputs)
+    return np.where(bits, scales, -scales).astype(np.float32)
+
+
+@tf.custom_gradient
+def binarize(w):
+    """sign(w) times mean |w| along axis 0 (sign(0) is 1), straight-through gradient."""
+    scale = tf.reduce_mean(tf.abs(w), 0)
+
+    def gradient(slope):
+        return tf.where(tf.abs(w) <= 1.0, slope, 0.0)
+
+    return tf.where(w >= 0.0, scale, -scale), gradient
+
+
+def _clip(w):
+    return tf.clip_by_value(w, -1.0, 1.0)

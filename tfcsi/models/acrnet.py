@@ -1,0 +1,106 @@
+"""ACRNet: aggregated residual blocks of a width that one chooses.
+
+ACRNet (Lu, Zhang, He, Wang, Song, "Binarized Aggregated Network with Quantization:
+Flexible Deep Learning Deployment for CSI Feedback in Massive MIMO System", TWC 2022,
+arXiv:2105.00354). The encoder is a 5 x 5 convolution and two residual blocks of 1 x 9
+and 9 x 1; the decoder's two blocks widen to 8 channels times the expansion and mix them
+by a grouped 7 x 7 convolution, two channels a group. All activations are PReLU, a slope
+a channel. 2 102 344 parameters at CR 4 on 32 x 32 with expansion 1, 2 122 504 with 10,
+2 144 904 with 20.
+
+Deviations: ``latent="conv"`` is the variant of CLLWCsiNet's authors (CLACRnet), without
+dense layers: 6 352 parameters at CR 16.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow.keras import layers
+
+from tfcsi.models._blocks import (
+    BatchNormalization,
+    conv_bn,
+    from_codeword,
+    scale_in,
+    scale_out,
+    to_codeword,
+)
+from tfcsi.models._grouped import grouped_conv
+from tfcsi.models.csinet import check
+
+
+def encoder(
+    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+) -> tf.keras.Model:
+    """Returns the UE network x -> y.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword y.
+      expansion: Width of the decoder's blocks; the encoder does not depend on it.
+      latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    check(shape, latent_dim=latent_dim, expansion=expansion)
+    x_in = layers.Input((*shape, 2), name="x")
+    y = to_codeword(features(scale_in(x_in)), latent_dim, latent)
+    return tf.keras.Model(x_in, y, name="acrnet_encoder")
+
+
+def decoder(
+    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+) -> tf.keras.Model:
+    """Returns the BS network y_hat -> x_hat.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword.
+      expansion: Width of the blocks, times 8 channels; published are 1 to 20.
+      latent: "dense" or "conv", as in the encoder.
+
+    Returns:
+      Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    check(shape, latent_dim=latent_dim, expansion=expansion)
+    y_in = layers.Input((latent_dim,), name="y_hat")
+    x = from_codeword(y_in, shape, latent)
+    x = prelu(conv_bn(x, 2, 5, name="stem"), "stem_act")
+    for i in range(2):
+        x = _decoder_block(x, expansion, f"block{i}")
+    x = scale_out(x, "sigmoid")
+    return tf.keras.Model(y_in, x, name="acrnet_decoder")
+
+
+def features(x):
+    """The encoder up to its dense layer: scaled CSI to an image of like shape."""
+    x = prelu(conv_bn(x, 2, 5, name="stem"), "stem_act")
+    for name in ("block0", "block1"):
+        y = conv_bn(x, 2, (1, 9), name=f"{name}_1x9")
+        y = conv_bn(prelu(y, f"{name}_act1"), 2, (9, 1), name=f"{name}_9x1")
+        x = prelu(layers.Add()([x, y]), f"{name}_act2")
+    return x
+
+
+def prelu(x, name: str):
+    """PReLU with a slope a channel, 0.3 at first."""
+    start = tf.keras.initializers.Constant(0.3)
+    return layers.PReLU(alpha_initializer=start, shared_axes=(1, 2), name=name)(x)
+
+
+def _decoder_block(x, expansion: int, name: str):
+    width = 8 * expansion
+    y = conv_bn(x, width, (1, 9), name=f"{name}_1x9")
+    y = prelu(y, f"{name}_act1")
+    y = grouped_conv(y, width, 7, 4 * expansion, f"{name}_7x7")
+    y = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_7x7_bn")(y)
+    y = prelu(y, f"{name}_act2")
+    y = conv_bn(y, 2, (9, 1), name=f"{name}_9x1")
+    return prelu(layers.Add()([x, y]), f"{name}_act3")

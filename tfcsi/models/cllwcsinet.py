@@ -1,0 +1,157 @@
+"""CLLWCsiNet: a convolution-only autoencoder with a convolutional codeword.
+
+CLLWCsiNet (Ansari, Mohassel Feghhi; code FardadAnsari/CLLWCsiNet) has no dense layer.
+Three pairs of strip convolutions and a merge see the image; then channel and antenna
+become channels of a line along the delay, which 1 x 7 convolutions reduce to 16, 8 or 4
+channels: CR 4, 8 or 16. At the BS, 1 x 7 convolutions expand the line, a denoiser of
+the same widths is subtracted, and two refinement blocks follow.
+
+The codeword noise (40 dB below the mean power of a batch, as published) is added
+outside, by the training loop. What the decoder gets to see of it is `noise_path`:
+
+* ``noise_path="fair"``: one input, the received codeword y_hat, feeds both branches.
+* ``noise_path="released"``: two inputs, y_hat and y_clean. As in the released code, the
+  expand branch sees the clean codeword and only the denoiser sees the noisy one. This
+  flatters: whatever the noise, the reconstruction has the whole clean codeword, so that
+  the reported robustness (about -11 dB below 20 dB SNR) is that of learning to ignore
+  the subtracted branch. No real receiver has the clean codeword. For comparison only.
+
+Deviations: the running statistics move by Keras' momentum 0.99. The released 0.99 is
+PyTorch's momentum, by which they would be those of the last batch; it looks like Keras'
+default, taken over without translation. As released, the denoiser has an activation
+after its first convolution only (a key that occurs twice drops the other one), and the
+7 x 1 convolution has one at CR 4 only. Other shapes keep the inner widths. Convolutions
+have biases, which the normalisation behind them cancels, for the published counts.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow.keras import layers
+
+from tfcsi.models._blocks import (
+    conv_bn,
+    from_delay_line,
+    leaky,
+    scale_in,
+    scale_out,
+    to_delay_line,
+)
+
+NOISE_PATHS = ("fair", "released")
+# Channels of the codeword to the widths within the encoder and within the decoder.
+_WIDTHS = {16: ((32,), (32,)), 8: ((32, 16), (16, 32)), 4: ((32, 16), (8, 16))}
+
+
+def encoder(
+    shape: tuple[int, int], latent_dim: int, noise_path: str = "fair"
+) -> tf.keras.Model:
+    """Returns the UE network x -> y.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword y: 16, 8 or 4 times num_delay (512, 256, 128
+        for CR 4, 8, 16 on 32 x 32). The delay is its slow axis.
+      noise_path: "fair" or "released"; the encoder is the same.
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    code = _code_channels(shape, latent_dim, noise_path)
+    x_in = layers.Input((*shape, 2), name="x")
+    x = scale_in(x_in)
+    branches = []
+    for side in (7, 5, 3):
+        branch = leaky(_conv(x, 2, (1, side), f"branch_1x{side}"))
+        branch = _conv(branch, 2, (side, 1), f"branch_{side}x1")
+        branches.append(leaky(branch) if (side, code) == (7, 16) else branch)
+    x = leaky(_conv(layers.Concatenate()(branches), 2, (1, 7), "merge"))
+
+    line = to_delay_line(x)
+    x = _chain(line, (*_WIDTHS[code][0], code), "compress", activations=2)
+    x = layers.Concatenate()([x, _conv(line, code, (1, 7), "skip")])
+    y = leaky(_conv(leaky(x), code, (1, 7), "code"))
+    y = layers.Flatten(name="codeword")(y)
+    return tf.keras.Model(x_in, y, name="cllwcsinet_encoder")
+
+
+def decoder(
+    shape: tuple[int, int], latent_dim: int, noise_path: str = "fair"
+) -> tf.keras.Model:
+    """Returns the BS network y_hat -> x_hat, or [y_hat, y_clean] -> x_hat.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword, as in the encoder.
+      noise_path: "fair" or "released", see above.
+
+    Returns:
+      Keras model, float32 [n, latent_dim] (in "released" mode a list of two, y_hat and
+      y_clean) -> float32 [n, num_tx, num_delay, 2].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    code = _code_channels(shape, latent_dim, noise_path)
+    inputs = [layers.Input((latent_dim,), name="y_hat")]
+    if noise_path == "released":
+        inputs.append(layers.Input((latent_dim,), name="y_clean"))
+    received, expanded = (
+        layers.Reshape((1, shape[1], code))(y) for y in (inputs[0], inputs[-1])
+    )
+    widths = (*_WIDTHS[code][1], 2 * shape[0])
+    x = _chain(expanded, widths, "expand", activations=2)
+    noise = _chain(received, widths, "denoise", activations=1)
+    x = from_delay_line(leaky(layers.Subtract()([x, noise])), shape)
+    for i in range(2):
+        x = _refine(x, f"refine{i + 1}")
+    x = _conv(x, 2, (1, 7), "out")
+    x = scale_out(x, "sigmoid")
+    y = inputs if len(inputs) > 1 else inputs[0]
+    return tf.keras.Model(y, x, name="cllwcsinet_decoder")
+
+
+def _code_channels(shape, latent_dim: int, noise_path: str) -> int:
+    if noise_path not in NOISE_PATHS:
+        raise ValueError(
+            f"noise_path is {noise_path!r}; it must be one of {NOISE_PATHS}"
+        )
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f"shape is {tuple(shape)}; it must be (num_tx, num_delay)")
+    fitting = {code * shape[1]: code for code in _WIDTHS}
+    if latent_dim not in fitting:
+        raise ValueError(
+            f"latent_dim is {latent_dim}; it must be 16, 8 or 4 times num_delay, one "
+            f"of {tuple(fitting)}"
+        )
+    return fitting[latent_dim]
+
+
+def _conv(x, filters: int, kernel, name: str):
+    return conv_bn(
+        x, filters, kernel, use_bias=True, name=name, momentum=0.99, epsilon=1e-3
+    )
+
+
+def _chain(x, widths, name: str, activations: int):
+    """1 x 7 convolutions, the first `activations` of them with LeakyReLU."""
+    for i, width in enumerate(widths):
+        x = _conv(x, width, (1, 7), f"{name}{i + 1}")
+        if i < activations:
+            x = leaky(x)
+    return x
+
+
+def _refine(x, name: str):
+    """A path of 1 x 7 and one of 1 x 5 convolutions, merged and added to the image."""
+    paths = []
+    for side in (7, 5):
+        path = leaky(_conv(x, 8, (1, side), f"{name}_1x{side}_1"))
+        path = leaky(_conv(path, 16, (1, side), f"{name}_1x{side}_2"))
+        paths.append(_conv(path, 2, (1, side), f"{name}_1x{side}_3"))
+    joint = leaky(layers.Concatenate()(paths))
+    joint = _conv(joint, 2, (1, 7), f"{name}_merge")
+    return leaky(layers.Add()([joint, x]))

@@ -1,0 +1,151 @@
+"""CsiNet: the first learned CSI feedback.
+
+Wen, Shih, Jin, "Deep learning for massive MIMO CSI feedback" (IEEE WCL 2018,
+arXiv:1712.08919). The encoder is one 3 x 3 convolution and a dense layer to the
+codeword. The decoder is a dense layer to a first estimate of the image, which two
+RefineNets (residual blocks of three convolutions) and a last convolution improve.
+`activation` bounds the codeword for a quantiser, as the release's "Improvement" does.
+
+Deviations: the scale of the CSI, see `tfcsi.models._blocks`. Batch normalisation runs
+over the channels, as in the release's channels_last models; its channels_first models
+normalise over the delay axis, by an omitted argument.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+from tensorflow.keras import layers
+
+from tfcsi.models import _blocks
+from tfcsi.models._blocks import leaky
+
+ACTIVATIONS = ("linear", "sigmoid", "tanh")
+
+# Keras' defaults, which the release leaves in place.
+_conv_bn = functools.partial(
+    _blocks.conv_bn, use_bias=True, momentum=0.99, epsilon=1e-3
+)
+
+
+def encoder(
+    shape: tuple[int, int],
+    latent_dim: int,
+    activation: str = "linear",
+    blocks: int = 2,
+    latent: str = "dense",
+) -> tf.keras.Model:
+    """Returns the UE network x -> y.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword y.
+      activation: Of the codeword: "linear", "sigmoid" or "tanh".
+      blocks: RefineNets of the decoder; not used here.
+      latent: "dense", or "conv" for a convolutional codeword layer.
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    check(shape, activation, latent_dim=latent_dim, blocks=blocks)
+    x_in = layers.Input((*shape, 2), name="x")
+    y = _blocks.to_codeword(features(x_in), latent_dim, latent)
+    return tf.keras.Model(x_in, bound(y, activation), name="csinet_encoder")
+
+
+def decoder(
+    shape: tuple[int, int],
+    latent_dim: int,
+    activation: str = "linear",
+    blocks: int = 2,
+    latent: str = "dense",
+) -> tf.keras.Model:
+    """Returns the BS network y_hat -> x_hat.
+
+    Args:
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword.
+      activation: Of the codeword, as in the encoder; not used here.
+      blocks: RefineNets.
+      latent: "dense" or "conv", as in the encoder.
+
+    Returns:
+      Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
+
+    Raises:
+      ValueError: If an argument does not fit; the message names it.
+    """
+    check(shape, activation, latent_dim=latent_dim, blocks=blocks)
+    y_in = layers.Input((latent_dim,), name="y_hat")
+    image = _blocks.from_codeword(y_in, shape, latent)
+    return tf.keras.Model(y_in, reconstruct(image, blocks), name="csinet_decoder")
+
+
+def features(x):
+    """The encoder's convolution: zero-centred CSI to 2 feature maps."""
+    return leaky(_conv_bn(_blocks.scale_in(x), 2, 3, name="conv"))
+
+
+def refine_net(x, name: str, attend=None):
+    """RefineNet: x plus convolutions of x to 8, 16 and 2 channels.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2].
+      name: Prefix of the names of its layers.
+      attend: Function that replaces the 16 feature maps, or None.
+    """
+    y = leaky(_conv_bn(x, 8, 3, name=f"{name}_conv1"))
+    y = leaky(_conv_bn(y, 16, 3, name=f"{name}_conv2"))
+    if attend is not None:
+        y = attend(y)
+    y = _conv_bn(y, 2, 3, name=f"{name}_conv3")
+    return leaky(layers.Add()([x, y]))
+
+
+def reconstruct(image, blocks: int, block=refine_net):
+    """The first estimate of an image to zero-centred CSI, by `blocks` blocks."""
+    for i in range(blocks):
+        image = block(image, f"refine{i + 1}")
+    x = layers.Conv2D(2, 3, padding="same", name="out")(image)
+    return _blocks.scale_out(x, "sigmoid")
+
+
+def bound(y, activation: str):
+    """The activation of a codeword, if it has one."""
+    if activation == "linear":
+        return y
+    return layers.Activation(activation, name="bound")(y)
+
+
+def check(shape, activation: str = "linear", **counts: int) -> None:
+    """Refuses what no network of the CsiNet family can have.
+
+    Args:
+      shape: (num_tx, num_delay).
+      activation: Of the codeword.
+      **counts: Numbers (latent_dim, blocks, ...) that must be at least 1.
+
+    Raises:
+      ValueError: If one of them does not fit; the message names it.
+    """
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(
+            f"shape is {tuple(shape)}; it must be (num_tx, num_delay), both at least 1"
+        )
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}; it must be at least 1")
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation is {activation!r}; it must be one of {ACTIVATIONS}"
+        )
+
+
+def check_widths(name: str, widths) -> None:
+    """Raises ValueError, which names the argument, unless all widths are positive."""
+    if any(width < 1 for width in widths):
+        raise ValueError(f"{name} is {tuple(widths)}; each must be at least 1")

@@ -1,0 +1,11 @@
+"""STNet: the attention autoencoder that STQENet quantises.
+
+STNet (Mourya, Amuru, Kuchi, "A spatially separable attention mechanism for massive MIMO
+CSI feedback", WCL 2023, arXiv:2208.03369) is the network of `tfcsi.models.stqenet`,
+which says what differs from the release; here under its own name, for trainings with
+float codewords as published.
+"""
+
+from tfcsi.models.stqenet import FLOAT_LAYERS, decoder, encoder, fold, initialize_klt
+
+__all__ = ["FLOAT_LAYERS", "decoder", "encoder", "fold", "initialize_klt"]
