@@ -13,7 +13,7 @@ demo: $(READY)
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR))
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

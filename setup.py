@@ -32,8 +32,8 @@ setup(
         "tqdm==4.67.1",
     ],
     extras_require={
-        "test": ["pytest==8.4.2"],
-        "dev": ["pytest==8.4.2", "ruff==0.14.4"],
+        "test": ["pytest==8.4.2", "pytest-xdist==3.8.0"],
+        "dev": ["pytest==8.4.2", "pytest-xdist==3.8.0", "ruff==0.14.4"],
         # Of benchmarks/pytorch_speed.py only; from Python 3.10.
         "benchmark": ["torch==2.13.0"],
     },

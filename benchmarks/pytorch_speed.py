@@ -4,10 +4,11 @@
     python benchmarks/pytorch_speed.py --output=results/pytorch_speed.json
 
 CsiNet, CRNet and STNet at CR 4 on 32 x 32, batches of 200: forward, mean squared error,
-backward, Adam. The PyTorch side is written as the papers' code is: plain modules, eager,
-channels first. Both sides take their steps in turn in one process; a median is printed,
-and the ratio of the speeds, above 1 where tfcsi is faster. On Linux, `pip` fetches a
-PyTorch with CUDA of some gigabytes; the smaller one is enough:
+backward, Adam. The PyTorch side is as such papers' code is: plain modules, eager,
+channels first. Both sides take their steps in turn in one process, on a machine that
+does nothing else: OpenMP, which PyTorch uses, suffers more from company than
+TensorFlow's threads. Medians are written, and the ratio of the speeds, above 1 where
+tfcsi is faster. On Linux the first line fetches gigabytes of CUDA; less is enough:
 
     pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 """

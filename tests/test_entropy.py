@@ -186,3 +186,21 @@ def test_libraries_are_loaded_only_when_they_are_needed():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["histogram", "factorized"])
+def test_a_prior_of_no_symbols_is_refused(name):
+    with pytest.raises(ValueError, match=f"prior '{name}' has no symbols to code"):
+        entropy.get(name)(0, 16, "range")
+
+
+def test_the_empty_prior_codes_no_symbols_in_no_bytes():
+    prior = entropy.get("none")(0, None, "range")
+    assert not prior(np.zeros((5, 0), np.float32), training=True).numpy().any()
+    tables = prior.freeze(np.zeros((9, 0), np.int32))
+    symbols = np.zeros((4, 0), np.int32)
+    payloads = rangecoder.encode(symbols, tables)
+    assert payloads == [b""] * 4
+    np.testing.assert_array_equal(rangecoder.decode(payloads, tables), symbols)
+    with pytest.raises(ValueError, match="prior 'none' is for quantizer 'float' alone"):
+        entropy.get("none")(3, None, "range")

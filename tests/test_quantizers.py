@@ -204,7 +204,9 @@ def test_arguments_out_of_range_are_refused(bits, mu, words):
 
 
 def test_an_unknown_quantizer_is_refused_by_the_names_of_the_known():
-    with pytest.raises(ValueError, match="'vector'; known quantizers: float, mulaw, uniform"):
+    with pytest.raises(
+        ValueError, match="'vector'; known quantizers: float, mulaw, uniform"
+    ):
         quantizers.get("vector")
 
 
@@ -213,3 +215,21 @@ def test_no_codewords_are_no_symbols():
         symbols, side = quantizer.quantize(np.zeros((0, LATENT), np.float32))
         assert symbols.shape == (0, LATENT) and side.shape == (0, quantizer.num_side)
         assert quantizer.dequantize(symbols, side).shape == (0, LATENT)
+
+
+def test_a_float_codeword_arrives_bit_by_bit():
+    y = np.random.default_rng(0).normal(size=(7, LATENT)).astype(np.float32)
+    y[0, :3] = -0.0, 1e-42, 3e38
+    quantizer = quantizers.Float(LATENT)
+    symbols, side = quantizer.quantize(y)
+    assert symbols.shape == (7, 0) and side.shape == (7, 2 * LATENT)
+    y_hat = quantizer.dequantize(symbols, side)
+    np.testing.assert_array_equal(y_hat.view(np.uint32), y.view(np.uint32))
+
+
+def test_a_float_codeword_that_is_not_finite_is_refused():
+    quantizer = quantizers.Float(LATENT)
+    symbols, side = quantizer.quantize(np.ones((3, LATENT), np.float32))
+    side[1, 0] = 0x7FC0
+    with pytest.raises(ValueError, match="codeword 1 is not finite"):
+        quantizer.dequantize(symbols, side)

@@ -219,6 +219,11 @@ def test_a_model_has_the_size_of_its_row(name, network, latent_dim, expected):
     assert (size(encoder), size(encoder) + size(decoder)) == expected
 
 
+def test_an_unknown_model_is_refused_by_the_names_of_the_known():
+    with pytest.raises(ValueError, match="'csenet'; known models: .*stqenet"):
+        models.get("csenet")
+
+
 def test_every_model_has_a_small_network():
     assert sorted(TINY) == sorted(models.MODELS)
 

@@ -1,4 +1,4 @@
-"""Laws of STQENet: its size, what its attentions look at, where it starts."""
+"""Laws of STQENet: what its attentions look at, where it starts."""
 
 from __future__ import annotations
 
@@ -6,24 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import models, transforms
+from tfcsi import transforms
 from tfcsi.models import stqenet
-
-# Trainable parameters on 32 x 32 in released mode: latent_dim to (encoder, pair).
-PARAMETERS = {
-    "stqenet": {
-        512: (1_061_320, 2_124_957),
-        256: (536_776, 1_076_125),
-        128: (274_504, 551_709),
-        64: (143_368, 289_501),
-        32: (77_800, 158_397),
-    }
-}
-
-
-def size(model):
-    """Number of trainable parameters."""
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
 def randomize(model, seed=0):
@@ -94,26 +78,6 @@ def numpy_global(model, rows):
     x = softmax(q @ k.swapaxes(3, 4) * 8**-0.5) @ v  # [n, 2, heads, 64, 4]
     kernel, bias = weights_of(model, "stb_global_proj")
     return x.swapaxes(1, 2).reshape(n, 2, 32, 32) @ kernel + bias
-
-
-def test_every_model_has_a_row_in_the_table_of_parameters():
-    assert sorted(PARAMETERS) == sorted(models.MODELS)
-
-
-@pytest.mark.parametrize(
-    ("name", "latent_dim"), [(n, m) for n, rows in PARAMETERS.items() for m in rows]
-)
-def test_released_sizes_are_those_of_the_published_code(name, latent_dim):
-    model = models.get(name)
-    encoder = model.encoder((32, 32), latent_dim, attention="released")
-    decoder = model.decoder((32, 32), latent_dim, attention="released")
-    expected = PARAMETERS[name][latent_dim]
-    assert (size(encoder), size(encoder) + size(decoder)) == expected
-
-
-def test_an_unknown_model_is_refused_by_the_names_of_the_known():
-    with pytest.raises(ValueError, match="'csenet'; known models: .*stqenet"):
-        models.get("csenet")
 
 
 def test_a_row_of_released_local_attention_sees_four_rows_of_its_channel():
