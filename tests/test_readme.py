@@ -59,7 +59,9 @@ def project(tmp_path_factory):
 def run(project, line):
     """Runs a line of the README in the project's folder; tfcsi in this process."""
     program, *rest = line.split()
+    given = {word.split("=")[0] for word in rest}
     small = [f"--config.{field}" for field in SMALL]
+    small = [flag for flag in small if flag.split("=")[0] not in given]
     if "transfer" in rest:
         rest += [*small, "--tune_epochs=1"]
     if program == "tfcsi":
