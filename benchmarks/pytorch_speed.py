@@ -35,7 +35,7 @@ from tfcsi import files, models, results, transforms
 from tfcsi.channels import cost2100
 
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_ROUNDS = flags.DEFINE_integer("rounds", 8, "Rounds; each side takes its steps in one.")
+_ROUNDS = flags.DEFINE_integer("rounds", 6, "Rounds; each side takes its steps in one.")
 _STEPS = flags.DEFINE_integer("steps", 4, "Timed steps of a side in a round.")
 _THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of both sides.")
 _BATCH, _LATENT, _SEED, _RATE = 200, 512, 1, 1e-3
@@ -273,6 +273,7 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
+    tf.config.threading.set_inter_op_parallelism_threads(_THREADS.value)
     torch.set_num_threads(_THREADS.value)
     x = transforms.to_real(cost2100.simulate(_BATCH, _SEED, "indoor"))
     points = {}
