@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
@@ -16,14 +17,17 @@ def count(model: tf.keras.Model) -> dict[str, int]:
     Counted are the operations that multiply by weights or multiply two activations:
     convolutions (plain, transposed, depthwise), matrix products and einsum. A layer
     that is used twice costs twice, but its parameters count once. Pixels beyond a
-    "same" border count as pixels, as everywhere in the field, and so do zeros within a
-    kernel. Not counted are biases, normalisations, activation functions, soft-max,
-    sums, products entry by entry and moves of data.
+    "same" border count as pixels, as everywhere in the field, and a weight that happens
+    to be zero costs as any other. Not counted are entries of a kernel that a constant
+    mask makes zero, as between the groups of `tfcsi.models._grouped`, nor biases,
+    normalisations, activation functions, soft-max, sums, products entry by entry and
+    moves of data.
 
-    The "FLOPs" of the field are these multiply-accumulates and, by its two programs,
+    The "FLOPs" of the field are these multiply-accumulates and, by its three programs,
     a bit more or less: fvcore adds two for each value of a batch and five of a layer
-    normalisation; thop adds four for each value of either and leaves out products that
-    are no layer, such as an attention that is written by hand.
+    normalisation; thop adds four for each value of either and leaves out attention and
+    products that are no layer; ptflops adds two for each value of a batch normalisation
+    and one for each of an activation or a bias.
 
     Args:
       model: Keras model of any number of inputs, with static shapes but the batch.
@@ -55,12 +59,13 @@ def count(model: tf.keras.Model) -> dict[str, int]:
         if op.type in _DEPTH:
             size = _result(op).shape.num_elements()
             activations += size
-            macs += size * _DEPTH[op.type](op)
+            macs += _unmasked(size * _DEPTH[op.type](op), op.inputs[1])
         elif op.type == "Conv2DBackpropInput":
             # Each value that goes in is spread over the kernel and all that comes out.
             height, width, channels, _ = op.inputs[1].shape
             activations += op.outputs[0].shape.num_elements()
-            macs += op.inputs[2].shape.num_elements() * height * width * channels
+            size = op.inputs[2].shape.num_elements()
+            macs += _unmasked(size * height * width * channels, op.inputs[1])
     params = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     return {"params": params, "macs": macs, "activations": activations}
 
@@ -70,6 +75,20 @@ def _result(op: tf.Operation) -> tf.Tensor:
     consumers = op.outputs[0].consumers()
     dilated = len(consumers) == 1 and consumers[0].type == "BatchToSpaceND"
     return consumers[0].outputs[0] if dilated else op.outputs[0]
+
+
+def _unmasked(macs: int, kernel: tf.Tensor) -> int:
+    """Those of the multiply-accumulates by a kernel that no constant mask makes zero.
+
+    Each entry of a kernel, and so of a mask, takes part in equally many of them. A mask
+    is a constant itself; the values of a weight, frozen too, come through an Identity.
+    """
+    if kernel.op.type == "Mul":
+        for factor in kernel.op.inputs:
+            if factor.op.type == "Const":
+                mask = tf.make_ndarray(factor.op.get_attr("value"))
+                macs = macs * np.count_nonzero(mask) // mask.size
+    return macs
 
 
 def _matmul_depth(op: tf.Operation) -> int:

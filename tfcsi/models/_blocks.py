@@ -62,6 +62,7 @@ def conv_bn(
     name: str | None = None,
     momentum: float = 0.9,
     epsilon: float = 1e-5,
+    gain: float = 1.0,
     **conv_args,
 ):
     """Convolution of padding "same" and batch normalisation.
@@ -74,13 +75,17 @@ def conv_bn(
       name: Name of the convolution; its normalisation is `<name>_bn`.
       momentum: Of the running statistics.
       epsilon: Added to the variance.
+      gain: What the scale of the normalisation starts with.
       **conv_args: Further arguments of Conv2D (strides, groups, dilation_rate, ...).
     """
     x = layers.Conv2D(
         filters, kernel, padding="same", use_bias=use_bias, name=name, **conv_args
     )(x)
     return BatchNormalization(
-        momentum=momentum, epsilon=epsilon, name=name and f"{name}_bn"
+        momentum=momentum,
+        epsilon=epsilon,
+        gamma_initializer=tf.keras.initializers.Constant(gain),
+        name=name and f"{name}_bn",
     )(x)
 
 

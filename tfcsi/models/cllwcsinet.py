@@ -22,10 +22,19 @@ default, taken over without translation. As released, the denoiser has an activa
 after its first convolution only (a key that occurs twice drops the other one), and the
 7 x 1 convolution has one at CR 4 only. Other shapes keep the inner widths. Convolutions
 have biases, which the normalisation behind them cancels, for the published counts.
+
+The start is ours. From the published one (Glorot's draw, all gains 1) the network stays
+for thousands of steps near -2 dB at CR 8, what a linear filter of the delay reaches:
+CSI first has to find its way through many layers of two channels. Here they pass it on
+unchanged at first: two of the three branches are x and -x, whose rectified difference
+is x again, the codeword is the sum of main and skip path, the refinement blocks and the
+denoiser add nothing yet, and the last convolution is an identity. Two epochs of 16000
+matrices then bring -6.5 dB on validation data instead of -1.7 dB.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
@@ -75,7 +84,16 @@ def encoder(
     x = layers.Concatenate()([x, _conv(line, code, (1, 7), "skip")])
     y = leaky(_conv(leaky(x), code, (1, 7), "code"))
     y = layers.Flatten(name="codeword")(y)
-    return tf.keras.Model(x_in, y, name="cllwcsinet_encoder")
+    model = tf.keras.Model(x_in, y, name="cllwcsinet_encoder")
+
+    one, line = np.eye(2), np.eye(code)
+    for side, sign in ((7, 1.0), (5, -1.0)):
+        _start(model, f"branch_1x{side}", sign * one)
+        _start(model, f"branch_{side}x1", one)
+    # leaky(x) - leaky(-x) = 1.3 x
+    _start(model, "merge", np.concatenate([one, -one, 0 * one]) / 1.3, drawn=0.15)
+    _start(model, "code", 0.7 * np.concatenate([line, line]), drawn=0.3)
+    return model
 
 
 def decoder(
@@ -104,14 +122,16 @@ def decoder(
     )
     widths = (*_WIDTHS[code][1], 2 * shape[0])
     x = _chain(expanded, widths, "expand", activations=2)
-    noise = _chain(received, widths, "denoise", activations=1)
+    noise = _chain(received, widths, "denoise", activations=1, last_gain=0.0)
     x = from_delay_line(leaky(layers.Subtract()([x, noise])), shape)
     for i in range(2):
         x = _refine(x, f"refine{i + 1}")
-    x = _conv(x, 2, (1, 7), "out")
+    x = _conv(x, 2, (1, 7), "out", gain=0.3)
     x = scale_out(x, "sigmoid")
     y = inputs if len(inputs) > 1 else inputs[0]
-    return tf.keras.Model(y, x, name="cllwcsinet_decoder")
+    model = tf.keras.Model(y, x, name="cllwcsinet_decoder")
+    _start(model, "out", np.eye(2), drawn=0.15)
+    return model
 
 
 def _code_channels(shape, latent_dim: int, noise_path: str) -> int:
@@ -130,16 +150,25 @@ def _code_channels(shape, latent_dim: int, noise_path: str) -> int:
     return fitting[latent_dim]
 
 
-def _conv(x, filters: int, kernel, name: str):
-    return conv_bn(
-        x, filters, kernel, use_bias=True, name=name, momentum=0.99, epsilon=1e-3
-    )
+def _conv(x, filters: int, kernel, name: str, gain: float = 1.0):
+    """Normalised convolution whose normalisation starts with a gain."""
+    options = {"momentum": 0.99, "epsilon": 1e-3, "gain": gain}
+    return conv_bn(x, filters, kernel, use_bias=True, name=name, **options)
 
 
-def _chain(x, widths, name: str, activations: int):
+def _start(model: tf.keras.Model, name: str, center: np.ndarray, drawn: float = 0.0):
+    """Sets a kernel to `drawn` times its draw, with `center` added at the centre."""
+    kernel, *bias = model.get_layer(name).get_weights()
+    kernel *= drawn
+    kernel[kernel.shape[0] // 2, kernel.shape[1] // 2] += center
+    model.get_layer(name).set_weights([kernel, *bias])
+
+
+def _chain(x, widths, name: str, activations: int, last_gain: float = 1.0):
     """1 x 7 convolutions, the first `activations` of them with LeakyReLU."""
     for i, width in enumerate(widths):
-        x = _conv(x, width, (1, 7), f"{name}{i + 1}")
+        gain = last_gain if i == len(widths) - 1 else 1.0
+        x = _conv(x, width, (1, 7), f"{name}{i + 1}", gain)
         if i < activations:
             x = leaky(x)
     return x
@@ -153,5 +182,5 @@ def _refine(x, name: str):
         path = leaky(_conv(path, 16, (1, side), f"{name}_1x{side}_2"))
         paths.append(_conv(path, 2, (1, side), f"{name}_1x{side}_3"))
     joint = leaky(layers.Concatenate()(paths))
-    joint = _conv(joint, 2, (1, 7), f"{name}_merge")
+    joint = _conv(joint, 2, (1, 7), f"{name}_merge", gain=0.0)
     return leaky(layers.Add()([joint, x]))

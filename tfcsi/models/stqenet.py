@@ -45,9 +45,6 @@ from tfcsi.transform_coding import klt_basis
 
 ATTENTIONS = ("windowed", "released")
 AMPLITUDES = ("normalized", "kept")
-# Stay float in integer exports: 284 weights of a million. On sparse CSI the noise of
-# 8-bit input, which the LayerNormalization of weak rows amplifies, costs 0.1 dB.
-FLOAT_LAYERS = ("stem", "up", "down")
 
 # Peak-scaled CSI (max |h| = 0.5) has about unit energy over 2 num_tx num_delay reals.
 _GAIN = 32.0
