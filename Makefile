@@ -1,12 +1,19 @@
 # make demo   the main job on simulated channels, or on DATA_DIR=... published files
 # make test   lint and the whole default suite
+# make check-arm WORKDIR=runs/a   the run's encoders on emulated 64-bit ARM (docs/arm.md)
+# make browser WORKDIR=runs/a     the run's encoder in a page (docs/demo/README.md)
+# make test-browser               the tests of that page; needs Chromium
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' \
 	2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/installed
 
-.PHONY: demo test lint
+WORKDIR ?= runs/demo
+PRECISION ?= float32
+PAGE := docs/demo
+
+.PHONY: demo test lint check-arm browser test-browser
 
 demo: $(READY)
 	$(BIN)/python train/demo.py --config=configs/demo.py --workdir=runs/demo \
@@ -18,6 +25,21 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+check-arm: $(READY)
+	sh tflite/arm64.sh .arm64 $(BIN)/python
+	$(BIN)/python tflite/check_arm.py --workdir=$(WORKDIR) --machine=.arm64
+
+browser: $(READY) $(PAGE)/node_modules
+	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(WORKDIR)/encoder_$(PRECISION).tflite&tables=/$(WORKDIR)/tables.npz"
+	$(BIN)/python -m http.server --bind 127.0.0.1 8000
+
+test-browser: $(READY) $(PAGE)/node_modules
+	$(BIN)/python -m pytest tests/test_browser.py
+
+$(PAGE)/node_modules: $(PAGE)/package-lock.json
+	npm ci --prefix $(PAGE)
+	@touch $@
 
 $(READY): setup.py
 	@test -n "$(PYTHON)" || { echo "error: tfcsi needs Python 3.9, 3.10 or 3.11; \

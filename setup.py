@@ -10,6 +10,25 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (ROOT / "tfcsi" / "__init__.py").read_text()
 )[1]
 
+# What runs on the phone, tfcsi.ue: NumPy and this. The last for Python 3.9 is 2.1.0.
+UE = [
+    "ai-edge-litert==2.3.0; python_version >= '3.10'",
+    "ai-edge-litert==2.1.0; python_version < '3.10'",
+]
+FULL = [
+    "absl-py==1.4.0",
+    "h5py==3.14.0",
+    "matplotlib==3.9.4",
+    "ml_collections==0.1.1",
+    "scipy==1.11.4",
+    "tensorflow==2.14.1",
+    # Wheels exist for x86-64 only; only training a factorized prior needs it.
+    "tensorflow-compression==2.14.1; platform_machine == 'x86_64'",
+    "tensorflow-model-optimization==0.8.0",
+    "tqdm==4.67.1",
+]
+TEST = [*FULL, *UE, "pytest==8.4.2", "pytest-xdist==3.8.0"]
+
 setup(
     name="tfcsi",
     version=VERSION,
@@ -18,24 +37,14 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
     packages=find_packages(include=["tfcsi", "tfcsi.*"]),
-    install_requires=[
-        "absl-py==1.4.0",
-        "h5py==3.14.0",
-        "matplotlib==3.9.4",
-        "ml_collections==0.1.1",
-        "numpy==1.26.4",
-        "scipy==1.11.4",
-        "tensorflow==2.14.1",
-        # Wheels exist for x86-64 only; only training a factorized prior needs it.
-        "tensorflow-compression==2.14.1; platform_machine == 'x86_64'",
-        "tensorflow-model-optimization==0.8.0",
-        "tqdm==4.67.1",
-    ],
+    install_requires=["numpy==1.26.4"],
     extras_require={
-        "test": ["pytest==8.4.2", "pytest-xdist==3.8.0"],
-        "dev": ["pytest==8.4.2", "pytest-xdist==3.8.0", "ruff==0.14.4"],
+        "ue": UE,
+        "full": FULL,
+        "test": TEST,
+        "dev": [*TEST, "ruff==0.14.4"],
         # Of benchmarks/pytorch_speed.py only; from Python 3.10.
-        "benchmark": ["torch==2.13.0"],
+        "benchmark": [*FULL, "torch==2.13.0"],
     },
     entry_points={"console_scripts": ["tfcsi = tfcsi.__main__:run"]},
 )

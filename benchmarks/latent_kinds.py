@@ -13,12 +13,14 @@ import os
 import pathlib
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 import tensorflow as tf
 from absl import app, flags
 
-import tfcsi
 from tfcsi import complexity, evaluation, results, training
 from tfcsi.codec import CODEC_FILE
 from tfcsi.datasets import cost2100

@@ -19,7 +19,10 @@ import pathlib
 import sys
 import time
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 import numpy as np
 import tensorflow as tf

@@ -12,11 +12,13 @@ import os
 import pathlib
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 from absl import app, flags
 
-import tfcsi
 from tfcsi import demo, evaluation, lite, metrics, plots, results
 from tfcsi.datasets import cost2100
 from tfcsi.transform_coding import Klt, TopK

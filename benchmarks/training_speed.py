@@ -11,7 +11,10 @@ import os
 import pathlib
 import time
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 import numpy as np
 from absl import app, flags

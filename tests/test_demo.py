@@ -28,7 +28,7 @@ def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
     points = results.read(workdir / "results.json")["points"]
     names = [point["codec"] for point in points]
     assert names == ["stqenet, Keras"] + [
-        f"stqenet, TFLite {precision}" for precision in lite.PRECISIONS
+        f"stqenet, TFLite {precision}" for precision in demo.PRECISIONS
     ] + ["klt", "topk"]
     _, packets = bitstream.read_file(workdir / "packets.tcsi")
     assert points[0]["bits"] == metrics.bits_per_csi(packets)

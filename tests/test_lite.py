@@ -4,16 +4,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import lite, transforms
-from tfcsi.models import stqenet
+from tfcsi import flatbuffer, lite, quantizers, transforms
+from tfcsi.models import cllwcsinet, csinet, stqenet
 
 pytestmark = pytest.mark.tflite
+VARIANTS = {
+    **{p: (p, "codeword") for p in ("float32", "float16", "dynamic", "int8")},
+    "int8_full": ("int8_full", "codeword"),
+    **{f"{p}_symbols": (p, "symbols") for p in ("float32", "int8", "int8_full")},
+}
 
 
 @pytest.fixture(scope="module")
 def flatbuffers(codec, h):
     x = transforms.to_real(h[:100])
-    return {p: lite.export(codec, p, x) for p in lite.PRECISIONS}
+    return {name: lite.export(codec, p, x, out) for name, (p, out) in VARIANTS.items()}
+
+
+@pytest.fixture(scope="module")
+def x(draw_csi):
+    """Float32 [60, 32, 32, 2]."""
+    return transforms.to_real(draw_csi(60, (32, 32)))
+
+
+def ends(content):
+    """Types of what a network takes and gives."""
+    network = lite.interpreter(content)
+    details = (*network.get_input_details(), *network.get_output_details())
+    return tuple(d["dtype"] for d in details)
 
 
 @pytest.mark.parametrize("attention", stqenet.ATTENTIONS)
@@ -31,7 +49,7 @@ def test_folding_does_not_change_the_encoder(attention, amplitude):
     )
 
 
-@pytest.mark.parametrize("precision", lite.PRECISIONS)
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
 def test_each_precision_is_near_the_keras_encoder(codec, h, flatbuffers, precision):
     x = transforms.to_real(h[300:340])
     y = codec.analysis(x)
@@ -43,36 +61,60 @@ def test_each_precision_is_near_the_keras_encoder(codec, h, flatbuffers, precisi
 
 
 def test_smaller_numbers_make_smaller_files(flatbuffers):
-    size = {precision: len(content) for precision, content in flatbuffers.items()}
-    assert size["float32"] > max(size["float16"], size["dynamic"], size["int8"])
+    size = {name: len(content) for name, content in flatbuffers.items()}
+    for name in ("float16", "dynamic", "int8", "int8_full"):
+        assert size["float32"] > size[name]
 
 
-def test_the_float_export_sends_the_same_symbols(codec, h, flatbuffers):
+def test_all_variants_are_compared_in_the_whole_codec(codec, h, flatbuffers):
     points = lite.compare(codec, flatbuffers, h[300:])
-    by_name = {point["codec"]: point for point in points}
-    assert by_name["stqenet, TFLite float32"]["symbols_changed"] < 1e-3
-    assert abs(by_name["stqenet, TFLite int8"]["nmse_loss_db"]) < 0.5
-    assert by_name["stqenet, TFLite int8"]["ue_bytes"] == len(flatbuffers["int8"])
-    assert all(p["microseconds"] > 0 for p in points[1:])
+    by_name = {point["codec"].split()[-1]: point for point in points}
+    assert list(by_name) == ["Keras", *VARIANTS]
+    assert by_name["float32"]["symbols_changed"] < 1e-3
+    assert abs(by_name["int8"]["nmse_loss_db"]) < 0.5
+    for name, content in flatbuffers.items():
+        point = by_name[name]
+        assert point["ue_bytes"] == len(content) and point["bits"] > 0
+        assert 0 < point["microseconds"] <= point["microseconds_95"]
+        assert set(point["operations"]) == flatbuffer.operations(content).keys()
     assert codec.analysis(transforms.to_real(h[:2])).shape == (2, 32)
 
 
+def test_a_float_network_that_quantises_sends_keras_symbols(codec, h, flatbuffers):
+    rows = lite.Runner(flatbuffers["float32_symbols"])(transforms.to_real(h[300:]))
+    assert rows.dtype == np.int32 and np.abs(rows).max() > 3
+    np.testing.assert_array_equal(rows, codec.symbols(h[300:])[0])
+
+
+def test_symbols_of_integers_are_those_of_their_codewords(codec, h, flatbuffers):
+    x = transforms.to_real(h[300:])
+    rows = lite.Runner(flatbuffers["int8_symbols"])(x)
+    y = lite.Runner(flatbuffers["int8"])(x)
+    np.testing.assert_array_equal(rows, codec.quantizer.quantize(y)[0])
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
+def test_a_network_with_side_information_puts_it_behind_the_symbols(x, precision):
+    encoder, mulaw = csinet.encoder((32, 32), 24), quantizers.MuLaw(24, 5, 255.0)
+    y = lite.Runner(lite.convert(encoder, precision, x))(x)
+    content = lite.convert(encoder, precision, x, quantize=mulaw.graph)
+    rows = lite.Runner(content)(x)
+    assert rows.shape == (len(x), 26) and len(np.unique(rows[:, :24])) > 20
+    np.testing.assert_array_equal(rows, np.concatenate(mulaw.quantize(y), 1))
+
+
 def test_an_integer_export_computes_the_codeword_in_integers(codec, flatbuffers):
-    interpreter = tf.lite.Interpreter(model_content=flatbuffers["int8"])
-    types = {d["index"]: d["dtype"] for d in interpreter.get_tensor_details()}
+    network = tf.lite.Interpreter(model_content=flatbuffers["int8"])
+    types = {d["index"]: d["dtype"] for d in network.get_tensor_details()}
     used = {
         types[index]
-        for operation in interpreter._get_ops_details()
+        for operation in network._get_ops_details()
         if operation["op_name"] == "CONV_2D"
         for index in [*operation["inputs"][:2], *operation["outputs"]]
     }
-    integers = sum(
-        np.prod(d["shape"])
-        for d in interpreter.get_tensor_details()
-        if d["dtype"] == np.int8
-    )
+    kernel = codec.encoder.get_layer("codeword").kernel
     assert np.int8 in used
-    assert integers >= np.prod(codec.encoder.get_layer("codeword").kernel.shape)
+    assert flatbuffer.constants(flatbuffers["int8"])["INT8"] >= np.prod(kernel.shape)
 
 
 def test_an_integer_export_puts_out_symbols(codec, h, flatbuffers):
@@ -80,6 +122,44 @@ def test_an_integer_export_puts_out_symbols(codec, h, flatbuffers):
     symbols = y / codec.quantizer.step
     np.testing.assert_allclose(symbols, np.rint(symbols), atol=1e-4)
     assert np.abs(symbols).max() > 3
+
+
+def test_a_full_integer_export_has_integers_from_end_to_end(codec, h, flatbuffers):
+    content = flatbuffers["int8_full"]
+    assert ends(content) == (np.int8, np.int8)
+    assert ends(flatbuffers["int8_full_symbols"]) == (np.int8, np.int32)
+    assert not {"QUANTIZE", "DEQUANTIZE"} & flatbuffer.operations(content).keys()
+    assert "FLOAT32" not in flatbuffer.constants(content)
+    x = transforms.to_real(h[300:340])
+    y = codec.analysis(x)
+    assert np.mean((lite.Runner(content)(x) - y) ** 2) < 0.05 * np.mean(y**2)
+
+
+def test_sixteen_bit_activations_are_nearer_than_eight(x):
+    encoder = csinet.encoder((32, 32), 24)
+    y = encoder(x).numpy()
+    errors = {}
+    for precision in ("int8_full", "int16x8"):
+        content = lite.convert(encoder, precision, x)
+        errors[precision] = np.mean((lite.Runner(content)(x) - y) ** 2)
+    assert ends(content) == (np.int16, np.int16)
+    assert errors["int16x8"] < 0.1 * errors["int8_full"]
+
+
+def test_an_operation_that_has_no_such_form_is_named(codec, h):
+    with pytest.raises(lite.ConversionError, match="no 'int16x8' form of RSQRT"):
+        lite.export(codec, "int16x8", transforms.to_real(h[:20]))
+
+
+@pytest.mark.parametrize("precision", ["dynamic", "int8"])
+def test_convolutions_have_8_bit_weights_too(x, precision):
+    encoder = cllwcsinet.encoder((32, 32), 512)
+    content = lite.convert(encoder, precision, x)
+    counts, kernels = flatbuffer.constants(content), flatbuffer.kernels(content)
+    large = [size for size in kernels.values() if size >= 1024]
+    assert counts["INT8"] == sum(large) > 0.99 * sum(kernels.values())
+    assert counts["FLOAT32"] < 600  # Small kernels and biases.
+    assert len(content) <= 64 * 1024
 
 
 def test_an_operation_that_is_no_builtin_is_named():
@@ -93,10 +173,41 @@ def test_an_operation_that_is_no_builtin_is_named():
 def test_bad_arguments_are_refused(codec):
     with pytest.raises(ValueError, match="precision is 'int4'; it must be one of"):
         lite.convert(codec.encoder, "int4")
-    with pytest.raises(ValueError, match="'int8' needs training matrices"):
-        lite.convert(codec.encoder, "int8")
+    for precision in ("int8", "int8_full", "int16x8"):
+        with pytest.raises(ValueError, match=f"'{precision}' needs training matrices"):
+            lite.convert(codec.encoder, precision)
+    with pytest.raises(ValueError, match="output is 'bits'; it must be one of"):
+        lite.export(codec, "float32", None, "bits")
+
+
+def test_reals_that_are_sent_as_they_are_make_no_symbols(make_config, dense):
+    from tfcsi.codec import Codec
+
+    codec = Codec(make_config(model=dense, quantizer="float"))
+    with pytest.raises(ValueError, match="this codec's is 'float', which sends reals"):
+        lite.export(codec, "float32", None, "symbols")
 
 
 def test_no_matrices_give_no_codewords(flatbuffers):
     empty = np.zeros((0, 16, 16, 2), np.float32)
-    assert lite.Runner(flatbuffers["int8"])(empty).shape == (0, 32)
+    for name, words in (("int8", "f4"), ("float32_symbols", "i4")):
+        y = lite.Runner(flatbuffers[name])(empty)
+        assert y.shape == (0, 32) and y.dtype == words
+
+
+def test_exports_are_found_by_variant_in_the_order_of_precisions(tmp_path):
+    variants = [("int8_full", "codeword"), ("int8", "symbols"), ("float32", "codeword")]
+    for precision, output in variants:
+        (tmp_path / lite.file_name(precision, output)).write_bytes(b"1")
+    (tmp_path / lite.file_name("float32", "symbols", "clusters8")).write_bytes(b"2")
+    (tmp_path / lite.file_name("qat")).write_bytes(b"3")
+    found = lite.find(tmp_path)
+    assert list(found) == [
+        *("float32", "float32_clusters8_symbols", "int8_symbols", "int8_full", "qat")
+    ]
+    assert found["qat"] == b"3"
+
+
+def test_a_folder_without_exports_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run tflite/export.py first"):
+        lite.find(tmp_path)

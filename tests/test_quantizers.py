@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import quantizers
+from tfcsi import lite, quantizers
 from tfcsi.quantizers import MuLaw, Uniform
 
 LATENT = 24
@@ -233,3 +233,27 @@ def test_a_float_codeword_that_is_not_finite_is_refused():
     side[1, 0] = 0x7FC0
     with pytest.raises(ValueError, match="codeword 1 is not finite"):
         quantizer.dequantize(symbols, side)
+
+
+def graph(quantizer):
+    """The quantiser as a TFLite network, y [n, latent] to rows of integers."""
+    x = tf.keras.Input((4, 3, 2))
+    model = tf.keras.Model(x, tf.keras.layers.Reshape((LATENT,))(x))
+    run = lite.Runner(lite.convert(model, "float32", quantize=quantizer.graph))
+    return lambda y: run(y.reshape(-1, 4, 3, 2))
+
+
+@pytest.mark.tflite
+@EACH
+def test_the_graph_of_a_network_sends_exactly_what_numpy_sends(make):
+    quantizer = make()
+    y = np.concatenate([codewords(), 1e-6 * codewords(20, 1), codewords(20, 2) * 1e3])
+    y = np.concatenate([y, np.abs(y[:50]), -np.abs(y[50:100]), 0 * np.abs(y[:1])])
+    if quantizer.step is not None:  # Halves, which round to even.
+        ties = np.arange(-60, 60)[:, None] + 0.5
+        y = np.concatenate([y, (ties * quantizer.step).astype(np.float32)])
+    rows = graph(quantizer)(y)
+    symbols, side = quantizer.quantize(y)
+    assert rows.dtype == np.int32
+    np.testing.assert_array_equal(rows[:, :LATENT], symbols)
+    np.testing.assert_array_equal(rows[:, LATENT:], side)

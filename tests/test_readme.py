@@ -39,6 +39,7 @@ def project(tmp_path_factory):
     h, hf = simulator.simulate(440, 3, "indoor", return_frequency=True)
     for split, part in zip(cost2100.SPLITS, np.split(h, [300, 360])):
         cost2100.write(folder / "DATA_DIR" / cost2100.file_name(split), part)
+    np.save(folder / "h.npy", part)
     (folder / "DATA_ROOT").mkdir()
     (folder / "DATA_ROOT" / "cost2100").symlink_to(folder / "DATA_DIR")
     cost2100.write(

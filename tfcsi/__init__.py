@@ -4,28 +4,51 @@
     packets = codec.compress(h)
     h_hat = codec.decompress(packets)
 
-Importing the package loads no TensorFlow; `load` does.
+Importing the package loads no TensorFlow; `load` does. `tfcsi.ue`, what runs on the
+phone, never does: `pip install tfcsi[ue]` is enough for it, all else needs
+`pip install tfcsi[full]`.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Ue": "tfcsi.ue",
     "load": "tfcsi.codec",
     "Codec": "tfcsi.codec",
     "train": "tfcsi.training",
     "evaluate": "tfcsi.evaluation",
 }
-__all__ = ["__version__", *sorted(_PUBLIC)]
+__all__ = ["__version__", "need_full", *sorted(_PUBLIC)]
+
+# Of the extra "full"; what tfcsi imports wherever it imports TensorFlow.
+_FULL = ("absl", "h5py", "matplotlib", "ml_collections", "scipy", "tensorflow", "tqdm")
+
+
+def need_full() -> None:
+    """Says what to install if this is not the full set, before another import fails.
+
+    Raises:
+      ImportError: If a package is missing.
+    """
+    missing = [name for name in _FULL if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"not installed: {', '.join(missing)}; only tfcsi.ue does without, "
+            f"all else needs the full set: pip install 'tfcsi[full]'"
+        )
 
 
 def __getattr__(name: str):
     """Imports a public name when it is first used."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfcsi' has no attribute {name!r}")
+    if name != "Ue":
+        need_full()
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

@@ -12,7 +12,13 @@ import pathlib
 import sys
 from collections.abc import Callable
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+try:
+    tfcsi.need_full()
+except ImportError as error:
+    sys.exit(f"tfcsi: error: {error}")
 
 import numpy as np
 from absl import flags

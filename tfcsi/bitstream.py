@@ -10,6 +10,7 @@ made with another model, or damaged on their way, are refused rather than decode
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 import struct
@@ -27,7 +28,7 @@ MAX_PAYLOAD = (1 << 13) - 1  # bytes
 CRC_BITS = 11
 # gCRC11(D) = D^11 + D^10 + D^9 + D^5 + 1, 3GPP TS 38.212 section 5.1, without D^11.
 CRC_POLYNOMIAL = 0b110_0010_0001
-_ROWS = 4096  # Packets checked at a time; bounds the memory of a large batch.
+_ROWS = 512  # Packets checked at a time; bounds the memory of a large batch.
 
 
 class PacketError(ValueError):
@@ -112,16 +113,19 @@ class Session:
         return cls(codec, num_tx, num_delay, fingerprint), size
 
 
-def _crc_table() -> np.ndarray:
-    """[256], int64, the remainder of each byte followed by 11 zero bits."""
-    crc = np.arange(256) << (CRC_BITS - 8)
+@functools.cache
+def _remainders(size: int) -> np.ndarray:
+    """[size, 256], uint16, remainders of a byte, k bytes and 11 zero bits behind it."""
+    state = np.arange(256, dtype=np.uint16) << (CRC_BITS - 8)
     for _ in range(8):
-        carry = crc >> (CRC_BITS - 1) & 1
-        crc = (crc << 1 & (1 << CRC_BITS) - 1) ^ carry * CRC_POLYNOMIAL
-    return crc
-
-
-_CRC_TABLE = _crc_table()
+        carry = state >> (CRC_BITS - 1) & 1
+        state = (state << 1 & (1 << CRC_BITS) - 1) ^ carry * CRC_POLYNOMIAL
+    table = np.empty((size, 256), np.uint16)
+    table[0] = state
+    for k in range(1, size):
+        state = (state << 8 & (1 << CRC_BITS) - 1) ^ table[0, state >> (CRC_BITS - 8)]
+        table[k] = state
+    return table
 
 
 def crc11(messages: Sequence[bytes]) -> np.ndarray:
@@ -139,10 +143,10 @@ def crc11(messages: Sequence[bytes]) -> np.ndarray:
         width = max(map(len, rows))
         # Zeros before a message leave the register at zero, so all can end together.
         data = np.frombuffer(b"".join(m.rjust(width, b"\0") for m in rows), np.uint8)
-        state = crc[start : start + _ROWS]
-        for column in data.reshape(len(rows), width).T.astype(np.int64):
-            index = (state >> (CRC_BITS - 8)) ^ column
-            state[:] = (state << 8 & (1 << CRC_BITS) - 1) ^ _CRC_TABLE[index]
+        # The remainder of a sum is the sum of the remainders of its bytes.
+        table = _remainders(1 << width.bit_length())
+        shares = table[np.arange(width)[::-1], data.reshape(len(rows), width)]
+        crc[start : start + _ROWS] = np.bitwise_xor.reduce(shares, axis=1)
     return crc
 
 

@@ -14,7 +14,6 @@ quantiser and the decoder. Any object with these two methods is a codec to
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -24,13 +23,10 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import bitstream, files, models, quantizers, rangecoder, transforms
+from tfcsi import bitstream, files, models, quantizers, rangecoder, transforms, ue
 
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 CALIBRATION_FILE = "calibration.npy"
-PEAK = 0.5  # max |h| of the CSI that networks are trained on, as published.
-_PEAK_TOLERANCE = 0.05
-_LARGEST_PEAK = 2.0**125  # Keeps what is sent with its gain within float32.
 _BATCH = 500
 
 
@@ -47,7 +43,7 @@ class Codec:
       tables: rangecoder.Tables, or None before `use`.
       facts: What a training recorded of itself (`train_seconds`).
       analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
-        at first, set it to run another one (TFLite).
+        at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
     """
 
     def __init__(self, config: ml_collections.ConfigDict):
@@ -148,19 +144,14 @@ class Codec:
         Raises:
           ValueError: As `symbols`.
         """
-        h, send_gain = np.asarray(h), self.config.send_gain
-        peak = check_csi(h, self.shape, any_scale=any_scale or send_gain)
-        gain = np.zeros((len(h), 0), np.uint16)
-        if send_gain:
-            gain = _gain_to_word(peak)[:, None]
-            h = h / _word_to_gain(gain)[:, :, None]
-        return self.analysis(transforms.to_real(h.astype(np.complex64))), gain
+        x, gain = ue.network_input(h, self.shape, self.config.send_gain, any_scale)
+        return self.analysis(x), gain
 
     def quantize(
         self, y: np.ndarray, gain: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns (symbols, side) as `symbols` of what `codewords` gave."""
-        symbols, side = self.quantizer.quantize(y)
+        symbols, side = ue.quantize(y, self.quantizer)
         return symbols, np.concatenate([gain, side], 1)
 
     def compress(self, h: np.ndarray) -> list[bytes]:
@@ -180,10 +171,7 @@ class Codec:
 
     def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
         """Writes packets of (symbols, side) as `symbols` gives them; see `compress`."""
-        session = self.session
-        coded = rangecoder.encode(symbols, self.tables)
-        payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
-        return bitstream.pack(payloads, session)
+        return ue.packets(symbols, side, self.session, self.tables)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Turns packets into CSI.
@@ -218,7 +206,11 @@ class Codec:
             y_hat = self.quantizer.dequantize(symbols, side[:, words:])
         except ValueError as error:
             raise bitstream.PacketError(f"side information: {error}") from None
-        gain = _word_to_gain(side[:, :1]) if words else np.ones((len(side), 1), "f4")
+        gain = (
+            transforms.word_to_gain(side[:, :1])
+            if words
+            else np.ones((len(side), 1), "f4")
+        )
         return y_hat, gain[:, :, None]
 
     def synthesis(self, y_hat: np.ndarray, y_clean: np.ndarray) -> np.ndarray:
@@ -278,43 +270,25 @@ class Codec:
         arrays["facts"] = np.array(json.dumps(self.facts))
         if self.tables is not None:
             arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        files.write_bytes(workdir / CODEC_FILE, buffer.getvalue())
+        files.write_arrays(workdir / CODEC_FILE, arrays)
 
+    def save_ue(self, path: str | os.PathLike) -> None:
+        """Writes what `tfcsi.ue.Ue` needs beside a `.tflite` encoder, atomically.
 
-def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndarray:
-    """Returns max |h| [n] of CSI that a codec can take.
+        Args:
+          path: Of the `.npz` file, `ue.TABLES_FILE` in a workdir.
 
-    Args:
-      h: complex64 [n, num_tx, num_delay].
-      shape: (num_tx, num_delay) that it must have.
-      any_scale: Whether max |h| may differ from 0.5.
-
-    Raises:
-      ValueError: If h has another shape or scale, or is not finite.
-    """
-    if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
-        raise ValueError(
-            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
-            f"[n, {shape[0]}, {shape[1]}]"
+        Raises:
+          RuntimeError: If the codec has no tables yet.
+        """
+        ue.save_tables(
+            path,
+            self.session,
+            self.tables,
+            self.config.quantizer,
+            self.quantizer,
+            self.config.send_gain,
         )
-    peak = np.zeros(len(h))
-    for start in range(0, len(h), _BATCH):
-        block = np.abs(h[start : start + _BATCH])
-        peak[start : start + _BATCH] = block.max((1, 2), initial=0)
-    if not np.all(peak <= _LARGEST_PEAK):
-        bad = int(np.argmin(peak <= _LARGEST_PEAK))
-        raise ValueError(f"h[{bad}] holds NaN or more than {_LARGEST_PEAK:.2g}")
-    off = np.abs(peak - PEAK)
-    if not any_scale and np.any(off > _PEAK_TOLERANCE):
-        bad = int(np.argmax(off))
-        raise ValueError(
-            f"h[{bad}] has max |h| = {peak[bad]:.3g}; networks are trained on "
-            f"max |h| = {PEAK}: scale it with tfcsi.transforms.to_unit_interval (a "
-            f"codec trained with --config.send_gain=True scales it and sends the scale)"
-        )
-    return peak
 
 
 def load(workdir: str | os.PathLike) -> Codec:
@@ -416,14 +390,3 @@ def _weights(model: tf.keras.Model, name: str) -> dict[str, np.ndarray]:
         for layer in model.layers
         for i, weight in enumerate(layer.get_weights())
     }
-
-
-def _gain_to_word(peak: np.ndarray) -> np.ndarray:
-    """Peak |h| [n] to uint16: 256 steps an octave about 2^0, 2^-128 to 2^128."""
-    octaves = np.log2(np.maximum(peak.astype(np.float64), 2.0**-127))
-    return np.clip(np.rint(256 * (octaves + 128)), 0, 65535).astype(np.uint16)
-
-
-def _word_to_gain(word: np.ndarray) -> np.ndarray:
-    """The scale between h and CSI of peak 0.5 that a word stands for, float32."""
-    return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)

@@ -26,7 +26,9 @@ from tfcsi.channels import cost2100 as simulator
 from tfcsi.codec import CALIBRATION_FILE, Codec
 from tfcsi.datasets import cost2100
 from tfcsi.transform_coding import Klt, TopK
+from tfcsi.ue import TABLES_FILE
 
+PRECISIONS = ("float32", "float16", "dynamic", "int8")  # That every network has.
 RATES = (0.5, 1.0, 1.7)  # Of the training-free lines, relative to the network's bits.
 TOPK_MU = 10.0
 _SIMULATION_SEED = 2100
@@ -42,7 +44,8 @@ def run(
     Args:
       config: As in `configs/demo.py`.
       workdir: Folder of the run; what it held is deleted. Gets the files of a run,
-        packets.tcsi, h_hat.npy, encoder_*.tflite, results.json and report.html.
+        packets.tcsi, h_hat.npy, encoder_*.tflite, tables.npz, results.json and
+        report.html.
       data_dir: Folder of the published files; None simulates channels.
 
     Raises:
@@ -117,12 +120,13 @@ def send(
 
 
 def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
-    """Exports the UE encoder in every precision to the workdir; precision to bytes."""
+    """Writes the UE's files to the workdir; precision to bytes."""
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
     flatbuffers = {}
-    for precision in tqdm.tqdm(lite.PRECISIONS, desc="export", leave=False):
+    for precision in tqdm.tqdm(PRECISIONS, desc="export", leave=False):
         flatbuffers[precision] = lite.export(codec, precision, x)
         files.write_bytes(workdir / lite.file_name(precision), flatbuffers[precision])
+    codec.save_ue(workdir / TABLES_FILE)
     return flatbuffers
 
 

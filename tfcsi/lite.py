@@ -1,43 +1,53 @@
 """UE encoders as TFLite models: convert, run, compare. The only use of tf.lite.
 
-A converted encoder takes one matrix, x float32 [1, num_tx, num_delay, 2], and gives
-y float32 [1, latent]. Inside, "int8" computes the layers that hold the weights in
-integers, weights and activations; the results of a dense codeword layer are the integer
-symbols, times their step. What has no weights stays float (LayerNormalization's
-statistics, soft-max, sums, moves of data), and so do the layers that a model lists in
-`FLOAT_LAYERS`: on sparse CSI their roundings cost more than their bytes are worth.
+A converted encoder takes one matrix, x [1, num_tx, num_delay, 2], and puts out its
+codeword, y [1, latent], or what the UE sends of it: a row of int32 that holds the
+symbols and, behind them, the 16-bit words of side information. In and out are float32,
+but for "int8_full" and "int16x8".
+
+* "float32"; "float16": weights in 16 bits.
+* "dynamic": 8-bit weights of all dense and convolutional layers, but for those of less
+  than 1024 weights, which TFLite leaves float.
+* "int8": the same layers compute in integers, weights and activations. All else stays
+  float: activation functions and sums would only add roundings, and on sparse CSI
+  those of small convolutions cost more than their bytes are worth.
+* "int8_full": all of the network in integers, int8 CSI in, int8 codewords out, for
+  hardware that has nothing else.
+* "int16x8": the same with 16-bit activations and 8-bit weights.
+
+In "int8", a dense codeword layer's 8-bit results are the symbols themselves, or,
+without steps, have a unit an entry; their scale comes after, in float.
 """
 
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from tensorflow.lite.python.convert import mlir_quantize
 
-from tfcsi import evaluation, models, rounding, transforms
+from tfcsi import evaluation, flatbuffer, models, rewriting, ue
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
-LARGEST = 127  # Of 8-bit integers.
-_HEADROOM = 1.25  # Of an entry over its largest value in calibration.
-# Operations without weights, which would only add roundings.
-_FLOAT_OPS = [
-    *("ABS", "ADD", "BATCH_MATMUL", "CONCATENATION", "DIV", "GATHER", "GELU", "MEAN"),
-    *("MUL", "REDUCE_MAX", "RESHAPE", "RSQRT", "SOFTMAX", "SQUARED_DIFFERENCE"),
-    *("STRIDED_SLICE", "SUB", "TRANSPOSE"),
-]
-_DEBUG_MATRICES = 10
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
+OUTPUTS = ("codeword", "symbols")
+RUNTIMES = ("tf.lite", "litert")
+CALIBRATED = ("int8", "int8_full", "int16x8")
+_INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+_MIN_WEIGHTS = 1024  # Of an operation that "int8" computes in integers.
 _CALIBRATION_MATRICES = 1000
+_RUNS = 300  # Of a measured encoder.
 
 
 class ConversionError(ValueError):
-    """The model needs operations that are not TFLite builtins."""
+    """The network has no such TFLite form of builtin operations."""
 
 
 def convert(
@@ -46,139 +56,245 @@ def convert(
     x: np.ndarray | None = None,
     model: ModuleType | None = None,
     step: np.ndarray | None = None,
+    quantize: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> bytes:
     """Converts a UE encoder to a TFLite flatbuffer of builtin operations.
 
     Args:
       encoder: Keras model x -> y.
-      precision: "float32"; "float16" (weights stored in 16 bits); "dynamic" (int8
-        weights, float activations); "int8" (integer layers, see the module).
-      x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate "int8" by; a
-        dense codeword layer is rounded for them in "int8" and "dynamic".
-      model: The module of the encoder; it may have `fold`, a rewriting for export, and
-        `FLOAT_LAYERS`, names of layers that stay float in "int8".
+      precision: One of `PRECISIONS`, see the module.
+      x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate integers by;
+        in all precisions with 8-bit weights, a dense codeword layer is rounded for
+        them (without them "dynamic" rounds to the nearest).
+      model: The module of the encoder; it may have `fold`, a rewriting for export.
       step: float32 [latent], quantiser steps of the entries, if it has such; the 8-bit
         results of a dense codeword layer in "int8" are then the symbols themselves.
+      quantize: `graph` of a quantiser, float32 [1, latent] to int32 [1, words], which
+        the network then ends with, in float.
 
     Returns:
       The flatbuffer.
 
     Raises:
       ValueError: If the precision is unknown or the calibration data are missing.
-      ConversionError: If an operation is no builtin; the message names it.
+      ConversionError: If an operation is no builtin, or has no form of this precision;
+        the message names it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of {PRECISIONS}")
-    if precision == "int8" and (x is None or not len(x)):
-        raise ValueError("precision 'int8' needs training matrices to calibrate by")
-    if precision in ("dynamic", "int8"):
-        encoder = _rounded(encoder, x, precision == "int8", step)
+    if precision in CALIBRATED and (x is None or not len(x)):
+        raise ValueError(
+            f"precision {precision!r} needs training matrices to calibrate by"
+        )
+    unit = None
+    if precision not in ("float32", "float16") and x is not None:
+        integer = precision in ("int8", "int8_full")
+        own_units = integer and (precision == "int8" or quantize is not None)
+        encoder, unit = rewriting.round_codeword(encoder, x, integer, step, own_units)
+    encoder = rewriting.pack_codeword(encoder)
     encoder = getattr(model, "fold", lambda encoder: encoder)(encoder)
-    shape = (1, *encoder.input_shape[1:])
-    call = tf.function(lambda x: encoder(x, training=False))
-    concrete = call.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    try:
-        with _quietly():
-            plain = tf.lite.TFLiteConverter.from_concrete_functions([concrete], encoder)
-            if precision == "float32":
-                return plain.convert()
-            converter = tf.lite.TFLiteConverter.from_concrete_functions(
-                [concrete], encoder
+
+    def end(y: tf.Tensor) -> tf.Tensor:
+        y = y if unit is None else y * unit
+        return quantize(y) if quantize else y
+
+    ended = unit is None and quantize is None
+    with _quietly(), _refusals(precision):
+        content = _network(encoder, precision, x, ended)
+        if not ended:
+            last = _converter(end, encoder.output_shape[1:]).convert()
+            content = flatbuffer.chain(content, last)
+        Runner(content)(np.zeros((1, *encoder.input_shape[1:]), np.float32))
+    return content
+
+
+def export(codec, precision: str, x: np.ndarray, output: str = "codeword") -> bytes:
+    """Converts the encoder of a codec.
+
+    Args:
+      codec: tfcsi.codec.Codec.
+      precision: As of `convert`.
+      x: As of `convert`.
+      output: "codeword", or "symbols" for a network that quantises too.
+
+    Returns:
+      The flatbuffer.
+
+    Raises:
+      ValueError: As `convert`; if the output is unknown, or the quantiser has no
+        symbols.
+    """
+    if output not in OUTPUTS:
+        raise ValueError(f"output is {output!r}; it must be one of {OUTPUTS}")
+    quantizer, quantize = codec.quantizer, None
+    if output == "symbols":
+        if not quantizer.num_symbols:
+            raise ValueError(
+                f"output 'symbols' needs a quantizer that makes symbols; this codec's "
+                f"is {codec.config.quantizer!r}, which sends reals"
             )
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if precision == "float16":
-                converter.target_spec.supported_types = [tf.float16]
-            if precision != "int8":
-                return converter.convert()
-            layers = getattr(model, "FLOAT_LAYERS", ())
-            return _integer(converter, x, _nodes(plain.convert(), layers))
-    except Exception as error:
-        names = re.findall(r"(?:TF Select|Custom) ops: (.+)", str(error))
-        if not names:
-            raise
-        names = sorted({name for line in names for name in line.split(", ")})
-        raise ConversionError(
-            f"not builtin operations of TFLite: {', '.join(names)}"
-        ) from error
-
-
-def export(codec, precision: str, x: np.ndarray) -> bytes:
-    """Converts the encoder of a codec; arguments and errors as `convert`."""
+        quantize = quantizer.graph
     model = models.get(codec.name)
-    return convert(codec.encoder, precision, x, model, codec.quantizer.step)
+    return convert(codec.encoder, precision, x, model, quantizer.step, quantize)
 
 
-def _integer(
-    converter: tf.lite.TFLiteConverter, x: np.ndarray, float_nodes: list[str]
+def _converter(function: Callable, shape: tuple) -> tf.lite.TFLiteConverter:
+    """Converter of a function of float32 [1, *shape]."""
+    spec = tf.TensorSpec((1, *shape), tf.float32)
+    concrete = tf.function(function).get_concrete_function(spec)
+    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+
+
+def _network(
+    encoder: tf.keras.Model, precision: str, x: np.ndarray | None, ended: bool
 ) -> bytes:
-    def matrices(count: int):
-        return lambda: ([row[None]] for row in x[:count])
+    """Converts an encoder; one that goes on has a float result in all precisions."""
 
-    converter.representative_dataset = matrices(_CALIBRATION_MATRICES)
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter,
-        debug_dataset=matrices(_DEBUG_MATRICES),
-        debug_options=tf.lite.experimental.QuantizationDebugOptions(
-            denylisted_ops=_FLOAT_OPS, denylisted_nodes=float_nodes
-        ),
-    )
-    return debugger.get_nondebug_quantized_model()
+    def call(x: tf.Tensor) -> tf.Tensor:
+        return encoder(x, training=False)
+
+    converter = _converter(call, encoder.input_shape[1:])
+    if precision == "float32":
+        return converter.convert()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision not in CALIBRATED:
+        return converter.convert()
+    rows = x[:_CALIBRATION_MATRICES]
+    converter.representative_dataset = lambda: ([row[None]] for row in rows)
+    if precision == "int16x8":
+        converter.target_spec.supported_ops = [_INT16X8]
+        converter.inference_input_type = tf.int16
+        converter.inference_output_type = tf.int16 if ended else tf.float32
+        return converter.convert()
+    converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
+    if precision == "int8":
+        small = flatbuffer.kernels(calibrated).items()
+        return mlir_quantize(
+            calibrated,
+            denylisted_ops=sorted(
+                flatbuffer.operations(calibrated).keys() - flatbuffer.WITH_KERNEL
+            ),
+            denylisted_nodes=[name for name, size in small if size < _MIN_WEIGHTS],
+        )
+    output = tf.int8 if ended else tf.float32
+    return mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=output)
 
 
-def _nodes(flatbuffer: bytes, layers: tuple[str, ...]) -> list[str]:
-    """Names of the results of the operations that belong to the named layers."""
-    interpreter = tf.lite.Interpreter(model_content=flatbuffer)
-    names = []
-    for operation in interpreter._get_ops_details():
-        for index in operation["outputs"]:
-            name = interpreter._get_tensor_details(index, 0)["name"]
-            if set(layers) & set(name.split(";")[0].split("/")):
-                names.append(name)
-    return names
+def interpreter(
+    model: bytes | str, runtime: str = "tf.lite", xnnpack: bool = True
+) -> tf.lite.Interpreter:
+    """Loads a network into a TFLite runtime, one thread.
+
+    Args:
+      model: Flatbuffer, or the path of one, which is then mapped into memory.
+      runtime: "tf.lite" or "litert".
+      xnnpack: Whether float and integer kernels of XNNPACK are used where it has some.
+
+    Returns:
+      An interpreter with its tensors.
+
+    Raises:
+      ValueError: If the runtime is unknown.
+      RuntimeError: If it is not installed, or has no kernel for an operation.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime is {runtime!r}; it must be one of {RUNTIMES}")
+    make, kinds = tf.lite.Interpreter, tf.lite.experimental.OpResolverType
+    if runtime == "litert":
+        try:
+            from ai_edge_litert.interpreter import Interpreter as make
+            from ai_edge_litert.interpreter import OpResolverType as kinds
+        except ImportError as error:
+            raise RuntimeError(
+                f"runtime 'litert' is not installed ({error}): pip install 'tfcsi[ue]'"
+            ) from error
+    kind = kinds.AUTO if xnnpack else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    source = {"model_content" if isinstance(model, bytes) else "model_path": model}
+    made = make(**source, num_threads=1, experimental_op_resolver_type=kind)
+    made.allocate_tensors()
+    return made
 
 
 class Runner:
-    """A TFLite encoder as a function x -> y, one thread.
+    """A TFLite encoder as a function x -> y, or x -> what is sent; one thread.
 
     Attributes:
       size: Bytes of the flatbuffer.
       operations: Names of its operations, sorted.
     """
 
-    def __init__(self, flatbuffer: bytes):
-        """Loads a flatbuffer that `convert` made."""
-        self.size = len(flatbuffer)
-        self._interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        output = self._interpreter.get_output_details()[0]
-        self._output, self._latent = output["index"], output["shape"][1]
-        details = self._interpreter._get_ops_details()
-        self.operations = sorted({op["op_name"] for op in details} - {"DELEGATE"})
+    def __init__(self, content: bytes, runtime: str = "tf.lite", xnnpack: bool = True):
+        """Loads a flatbuffer that `convert` made; arguments as of `interpreter`."""
+        self.size = len(content)
+        self.operations = sorted(flatbuffer.operations(content))
+        self._interpreter = interpreter(content, runtime, xnnpack)
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Returns y float32 [n, latent] of x float32 [n, num_tx, num_delay, 2]."""
-        y = np.empty((len(x), self._latent), np.float32)
+        """Encodes x float32 [n, num_tx, num_delay, 2].
+
+        Returns:
+          y float32 [n, latent]; of a network that quantises int32 [n, words], symbols
+          and then side information.
+        """
+        symbols = self._output["dtype"] == np.int32
+        y = np.empty((len(x), self._output["shape"][1]), np.int32 if symbols else "f4")
         for matrix, row in zip(x, y):
-            self._interpreter.set_tensor(self._input, matrix[None])
+            self.load(matrix)
             self._interpreter.invoke()
-            row[:] = self._interpreter.get_tensor(self._output)[0]
+            stored = self._interpreter.get_tensor(self._output["index"])
+            row[:] = ue.from_stored(stored, self._output)[0]
         return y
 
-    def microseconds(self, x: np.ndarray, runs: int = 300) -> float:
-        """Median time of one matrix [us], one thread, after a warm-up."""
-        self._interpreter.set_tensor(self._input, x[:1])
-        times = []
-        for _ in range(runs + 20):
-            began = time.perf_counter()
+    def load(self, matrix: np.ndarray) -> None:
+        """Gives the network its input, float32 [num_tx, num_delay, 2]."""
+        stored = ue.to_stored(matrix[None], self._input)
+        self._interpreter.set_tensor(self._input["index"], stored)
+
+    def microseconds(self, runs: int) -> np.ndarray:
+        """Runs the network on its input; float64 [runs], the time of each run [us]."""
+        times = np.empty(runs + 1)
+        times[0] = time.perf_counter()
+        for i in range(runs):
             self._interpreter.invoke()
-            times.append(time.perf_counter() - began)
-        return 1e6 * float(np.median(times[20:]))
+            times[i + 1] = time.perf_counter()
+        return 1e6 * np.diff(times)
 
 
-def file_name(precision: str) -> str:
-    """Returns the name that an exported encoder has in its workdir."""
-    return f"encoder_{precision}.tflite"
+def file_name(precision: str, output: str = "codeword", kind: str = "") -> str:
+    """Returns the name that an exported encoder has in its workdir.
+
+    Args:
+      precision: One of `PRECISIONS`.
+      output: One of `OUTPUTS`.
+      kind: What else was done to the weights.
+    """
+    parts = [precision, kind, "symbols" if output == "symbols" else ""]
+    return f"encoder_{'_'.join(filter(None, parts))}.tflite"
+
+
+def find(workdir: pathlib.Path) -> dict[str, bytes]:
+    """Returns the exported encoders of a workdir by variant, as in "int8_symbols".
+
+    Raises:
+      FileNotFoundError: If there are none.
+    """
+
+    def place(variant: str) -> tuple[int, str]:
+        fits = [p for p in PRECISIONS if variant.startswith(p)]
+        longest = max(fits, key=len, default=None)
+        return [*PRECISIONS, None].index(longest), variant
+
+    found = {p.stem.split("_", 1)[1]: p for p in workdir.glob(file_name("*"))}
+    if not found:
+        raise FileNotFoundError(
+            f"{workdir} holds no {file_name('*')}: run tflite/export.py first"
+        )
+    return {name: found[name].read_bytes() for name in sorted(found, key=place)}
 
 
 def compare(
@@ -188,33 +304,37 @@ def compare(
 
     Args:
       codec: Codec with tables.
-      flatbuffers: Name of a precision to an encoder that `convert` made.
+      flatbuffers: Name of a variant to an encoder that `convert` made.
       h: complex64 [n, num_tx, num_delay].
 
     Returns:
       A point for Keras and one an encoder, as of `evaluation.evaluate`, with
-      `nmse_loss_db` against Keras, the share `symbols_changed`, `ue_bytes`,
-      `microseconds` a matrix (one thread) and `operations`.
+      `nmse_loss_db` against Keras, the share `symbols_changed` (of codecs that have
+      symbols), `ue_bytes`, `microseconds` a matrix (the median, one thread) and
+      `microseconds_95` (the 95 % quantile), and `operations`.
     """
     keras = codec.analysis
     symbols, _ = codec.symbols(h)
     point = evaluation.evaluate(codec, h)
     points = [{"codec": f"{codec.name}, Keras", **point, "nmse_loss_db": 0.0}]
-    for precision, flatbuffer in flatbuffers.items():
-        codec.analysis = runner = Runner(flatbuffer)
+    for name, content in flatbuffers.items():
+        codec.analysis = runner = Runner(content)
         try:
             point = evaluation.evaluate(codec, h)
             changed = codec.symbols(h)[0] != symbols
         finally:
             codec.analysis = keras
+        point["nmse_loss_db"] = point["nmse_db"] - points[0]["nmse_db"]
+        if changed.size:
+            point["symbols_changed"] = float(changed.mean())
+        times = runner.microseconds(_RUNS)[_RUNS // 10 :]
         points.append(
             {
-                "codec": f"{codec.name}, TFLite {precision}",
+                "codec": f"{codec.name}, TFLite {name}",
                 **point,
-                "nmse_loss_db": point["nmse_db"] - points[0]["nmse_db"],
-                "symbols_changed": float(changed.mean()),
                 "ue_bytes": runner.size,
-                "microseconds": runner.microseconds(transforms.to_real(h[:1])),
+                "microseconds": float(np.median(times)),
+                "microseconds_95": float(np.quantile(times, 0.95)),
                 "operations": runner.operations,
             }
         )
@@ -222,7 +342,30 @@ def compare(
 
 
 @contextlib.contextmanager
-def _quietly():
+def _refusals(precision: str) -> Iterator[None]:
+    """Tells what in a network has no such form."""
+    try:
+        yield
+    except Exception as error:
+        words = str(error)
+        names = re.findall(r"(?:TF Select|Custom) ops: (.+)", words)
+        names = sorted({name for line in names for name in line.split(", ")})
+        if names:
+            raise ConversionError(
+                f"not builtin operations of TFLite: {', '.join(names)}"
+            ) from error
+        names = re.findall(r"for op: \'(\w+)\'|\((\w+)\) failed to prepare", words)
+        names = sorted({one or other for one, other in names})
+        if names:
+            raise ConversionError(
+                f"TFLite has no {precision!r} form of {', '.join(names)}: choose "
+                f"another precision"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
     """Keeps the converter's progress messages off the screen."""
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
@@ -232,49 +375,3 @@ def _quietly():
             yield
     finally:
         logging.set_verbosity(before)
-
-
-def _rounded(
-    encoder: tf.keras.Model,
-    x: np.ndarray | None,
-    integer: bool,
-    step: np.ndarray | None,
-) -> tf.keras.Model:
-    """Rounds the dense codeword layer's weights for the inputs that it will see.
-
-    The layer becomes a 1 x 1 convolution of one pixel, which is the same, but TFLite
-    quantises its columns one by one; its weights are rounded for what x, in four
-    phases, feeds it. For integer activations:
-
-    * half of the difference in range (in dB) between inputs moves to the weights, as in
-      Xiao et al., "SmoothQuant" (ICML 2023, arXiv:2211.10438), eq. 4 with alpha = 1/2,
-      the range of the weights taken as even;
-    * an entry is put out in units of its step, so that its 8-bit result is its symbol
-      and not rounded twice; in a multiple of the step where 8 bits are too few.
-
-    Encoders that do not end in such a layer are returned as they are.
-    """
-    dense = encoder.layers[-1]
-    if not isinstance(dense, tf.keras.layers.Dense) or x is None:
-        return encoder
-    kernel, bias = dense.get_weights()
-    probe = tf.keras.Model(encoder.input, dense.input)
-    phases = (transforms.to_complex(x) * np.complex64(1j**p) for p in range(4))
-    fed = [probe.predict(transforms.to_real(h), verbose=0) for h in phases]
-    source, fed = dense.input, np.concatenate(fed)
-    if integer:
-        ranges = np.abs(fed).max(0)
-        gain = np.sqrt(ranges.max() / np.maximum(ranges, 1e-3 * ranges.max()))
-        unit = _HEADROOM * np.abs(fed @ kernel + bias).max(0) / LARGEST
-        if step is not None:
-            unit = step * np.maximum(np.ceil(unit / step), 1.0)
-        source, fed = source * gain, fed * gain
-        kernel, bias = kernel / gain[:, None] / unit, bias / unit
-    kernel = rounding.round_kernel(kernel, fed)
-    columns = tf.keras.layers.Conv2D(len(bias), 1, name=f"{dense.name}_columns")
-    y = columns(tf.keras.layers.Reshape((1, 1, len(kernel)))(source))
-    columns.set_weights([kernel[None, None], bias])
-    if integer:  # Sets the scale of the 8-bit result to 1.
-        y = tf.quantization.fake_quant_with_min_max_args(y, -LARGEST - 1, LARGEST)
-    y = tf.keras.layers.Reshape((len(bias),))(y)
-    return tf.keras.Model(encoder.input, y * unit if integer else y)

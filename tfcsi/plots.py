@@ -82,6 +82,14 @@ def transfer(points: Sequence[Mapping]) -> Figure:
     return figure
 
 
+def over_bytes(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the bytes of the UE encoder, of `lite.compare`'s points."""
+    points = [point for point in points if "ue_bytes" in point]
+    figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
+    figure.axes[0].set_xscale("log")
+    return figure
+
+
 def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
     """Draws loss, NMSE and bits over the epochs of a log."""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
@@ -127,6 +135,7 @@ def report(
     text: str,
     points: Sequence[Mapping],
     figures: Mapping[str, Figure],
+    notes: str = "",
 ) -> None:
     """Writes one HTML page that needs no other file.
 
@@ -136,6 +145,7 @@ def report(
       text: A paragraph on what was done.
       points: Points of a results file, shown as a table.
       figures: Caption to figure.
+      notes: Lines below the table.
     """
     parts = [
         f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title>",
@@ -145,6 +155,8 @@ def report(
         f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>",
         f"<pre>{html.escape(results.table(points))}</pre>",
     ]
+    if notes:
+        parts.append(f"<pre>{html.escape(notes)}</pre>")
     for caption, figure in figures.items():
         data = base64.b64encode(_png(figure)).decode()
         caption = html.escape(caption)

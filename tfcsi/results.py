@@ -28,9 +28,15 @@ COLUMNS = (
     ("UE parameters", "ue_params", "{:,}"),
     ("MACs", "macs", "{:,}"),
     ("UE bytes", "ue_bytes", "{:,}"),
+    ("gzip bytes", "ue_bytes_gzip", "{:,}"),
+    ("UE memory", "ue_memory", "{:,}"),
     ("loss [dB]", "nmse_loss_db", "{:.3f}"),
     ("symbols changed", "symbols_changed", "{:.2%}"),
+    ("runtime", "runtime", "{}"),
+    ("XNNPACK", "xnnpack", "{}"),
     ("us/CSI", "microseconds", "{:.0f}"),
+    ("95 % below", "microseconds_95", "{:.0f}"),
+    ("speedup", "speedup", "{:.2f}"),
     ("training [s]", "train_seconds", "{:.0f}"),
 )
 

@@ -25,7 +25,7 @@ def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     Returns:
       float32 [num_inputs, num_outputs]; column j holds integers of magnitude up to
       LEVELS, one of which is LEVELS, times max |kernel[:, j]| / LEVELS, so that a
-      converter which rounds to the nearest level leaves it as it is.
+      converter which rounds to the nearest level leaves it as it is. Zeros stay zero.
     """
     largest = np.abs(kernel).argmax(0)
     scale = np.abs(kernel).max(0).astype(np.float64) / LEVELS
@@ -42,6 +42,7 @@ def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
         fixed = largest == order[i]
         exact = np.sign(kernel[order[i]]) * LEVELS
         levels[i] = np.where(fixed, exact, np.clip(np.rint(row), -LEVELS, LEVELS))
+        levels[i][kernel[order[i]] == 0] = 0
         error = (row - levels[i]) / factor[i, i]
         rest[i + 1 :] -= np.outer(factor[i, i + 1 :], error)
     rounded = np.empty_like(kernel)

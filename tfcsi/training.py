@@ -41,7 +41,6 @@ from tfcsi import (
 from tfcsi.codec import (
     CALIBRATION_FILE,
     Codec,
-    check_csi,
     join,
     load_config,
     save_config,
@@ -405,7 +404,7 @@ def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
             f"batch_size = {config.batch_size} and 1 are needed"
         )
     for h in (h_train, h_val):
-        check_csi(h, config.shape, any_scale=False)
+        transforms.check_csi(h, config.shape, any_scale=False)
 
 
 def _claim(config, workdir: pathlib.Path, resume: bool) -> None:

@@ -18,6 +18,11 @@ import numpy as np
 NUM_FFT = 257
 NUM_SC = 125
 
+PEAK = 0.5  # max |h| of the CSI that networks are trained on, as published.
+_PEAK_TOLERANCE = 0.05
+_LARGEST_PEAK = 2.0**125  # Keeps what is sent with its gain within float32.
+_BLOCK = 500  # Matrices at a time; bounds the memory.
+
 
 def to_real(h: np.ndarray) -> np.ndarray:
     """Splits complex matrices into a last axis (re, im).
@@ -203,6 +208,58 @@ def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.nda
     """
     scale = np.asarray(scale, dtype=np.float32).reshape(-1, 1, 1)
     return to_complex(np.asarray(x01) - 0.5) * scale
+
+
+def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndarray:
+    """Returns max |h| [n] of CSI that a network can take.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay].
+      shape: (num_tx, num_delay) that it must have.
+      any_scale: Whether max |h| may differ from 0.5.
+
+    Raises:
+      ValueError: If h has another shape or scale, or is not finite.
+    """
+    if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
+        raise ValueError(
+            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
+            f"[n, {shape[0]}, {shape[1]}]"
+        )
+    peak = np.zeros(len(h))
+    for start in range(0, len(h), _BLOCK):
+        block = np.abs(h[start : start + _BLOCK])
+        peak[start : start + _BLOCK] = block.max((1, 2), initial=0)
+    if not np.all(peak <= _LARGEST_PEAK):
+        bad = int(np.argmin(peak <= _LARGEST_PEAK))
+        raise ValueError(f"h[{bad}] holds NaN or more than {_LARGEST_PEAK:.2g}")
+    off = np.abs(peak - PEAK)
+    if not any_scale and np.any(off > _PEAK_TOLERANCE):
+        bad = int(np.argmax(off))
+        raise ValueError(
+            f"h[{bad}] has max |h| = {peak[bad]:.3g}; networks are trained on "
+            f"max |h| = {PEAK}: scale it with tfcsi.transforms.to_unit_interval (a "
+            f"codec trained with --config.send_gain=True scales it and sends the scale)"
+        )
+    return peak
+
+
+def gain_to_word(peak: np.ndarray) -> np.ndarray:
+    """Peaks to the 16-bit words that are sent: 256 steps an octave, 2^-127 to 2^128.
+
+    Args:
+      peak: [n], float, max |h| of each matrix.
+
+    Returns:
+      [n], uint16.
+    """
+    octaves = np.log2(np.maximum(peak.astype(np.float64), 2.0**-127))
+    return np.clip(np.rint(256 * (octaves + 128)), 0, 65535).astype(np.uint16)
+
+
+def word_to_gain(word: np.ndarray) -> np.ndarray:
+    """Words to the scale between `h` and CSI of max |h| = 0.5, float32, same shape."""
+    return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)
 
 
 def _check_taps(few: int, many: int) -> None:

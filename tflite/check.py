@@ -1,20 +1,24 @@
-"""Checks the exported encoders of a run: the whole codec with each, against Keras.
+"""Checks all exported encoders of a run: the whole codec with each, against Keras.
 
-    python tflite/check.py --workdir=runs/a --data_dir=DIR [--max_loss_db=0.3]
+    python tflite/check.py --workdir=runs/a --data_dir=DIR [--max_loss_db=0.3 --html]
 
-Exits with 1 if an encoder costs more than `max_loss_db`.
+Writes tflite_check.json to the workdir, and with --html tflite_check.html. Exits with 1
+if an encoder costs more than `max_loss_db`.
 """
 
+import gzip
 import os
 import pathlib
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 from absl import app, flags
 
-import tfcsi
-from tfcsi import lite, results
+from tfcsi import footprint, lite, plots, results
 from tfcsi.datasets import cost2100
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
@@ -23,29 +27,57 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _SPLIT = flags.DEFINE_enum("split", "test", cost2100.SPLITS, "Data to measure on.")
 _MAX_LOSS_DB = flags.DEFINE_float("max_loss_db", 0.3, "Largest loss of NMSE [dB].")
+_HTML = flags.DEFINE_bool("html", False, "Writes a page with table and picture too.")
+
+
+def measure(codec, scenario):
+    """Returns the points of all exported encoders, the first that of Keras."""
+    h = cost2100.load(_DATA_DIR.value, _SPLIT.value, scenario)
+    found = lite.find(pathlib.Path(_WORKDIR.value))
+    points = lite.compare(codec, found, h)
+    for point, content in zip(points[1:], found.values()):
+        point["ue_bytes_gzip"] = len(gzip.compress(content))
+        memory = footprint.memory(content)
+        point.update({} if memory is None else {"ue_memory": memory})
+    for point in points:
+        point.update(dataset=f"cost2100_{scenario}", split=_SPLIT.value)
+    return points
+
+
+def operations(points):
+    """Returns a line for each set of operations that encoders have."""
+    users = {}
+    for point in points[1:]:
+        users.setdefault(", ".join(point["operations"]), []).append(
+            point["codec"].split()[-1]
+        )
+    return "\n".join(f"{', '.join(who)}: {what}" for what, who in users.items())
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    workdir = pathlib.Path(_WORKDIR.value)
     try:
-        workdir = pathlib.Path(_WORKDIR.value)
         codec = tfcsi.load(workdir)
-        scenario = codec.config.scenario
-        h = cost2100.load(_DATA_DIR.value, _SPLIT.value, scenario)
-        paths = {p: workdir / lite.file_name(p) for p in lite.PRECISIONS}
-        found = {p: path.read_bytes() for p, path in paths.items() if path.exists()}
-        if not found:
-            raise FileNotFoundError(
-                f"{workdir} holds no {lite.file_name('*')}: run tflite/export.py first"
-            )
-        points = lite.compare(codec, found, h)
+        points = measure(codec, codec.config.scenario)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
-    for point in points:
-        point.update(dataset=f"cost2100_{scenario}", split=_SPLIT.value)
     results.write(workdir / "tflite_check.json", points, codec.config.seed)
-    print(results.table(points))
+    print(f"{results.table(points)}\n\nbuiltin operations\n{operations(points)}")
+    if _HTML.value:
+        text = (
+            f"UE encoders of {codec.name} on {points[0]['num_matrices']} matrices of "
+            f"{points[0]['dataset']}, {_SPLIT.value}. Loss: against Keras. UE memory: "
+            "the file and what an interpreter holds on the heap [bytes]. Times: one "
+            "thread, median and the time that 95 % of runs stay below [us]."
+        )
+        figures = {"NMSE and bytes of the UE encoder": plots.over_bytes(points)}
+        path = workdir / "tflite_check.html"
+        plots.report(
+            path, f"{codec.name} on a phone", text, points, figures, operations(points)
+        )
+        print(f"\n{path} shows it")
     bad = [p for p in points if not p["nmse_loss_db"] <= _MAX_LOSS_DB.value]
     for point in bad:
         print(

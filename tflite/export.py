@@ -1,41 +1,92 @@
-"""Exports the UE encoder of a run to TFLite, of builtin operations alone.
+"""Exports the UE encoder of a run to TFLite, of builtin operations (docs/phone.md).
 
-python tflite/export.py --workdir=runs/a --precision=int8
+    python tflite/export.py --workdir=runs/a --precision=float16,int8 [--output=symbols]
+
+With --clusters or --sparsity the weights become few values, or many zeros, first.
 """
 
+import gzip
 import os
 import pathlib
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 import numpy as np
 from absl import app, flags
 
-import tfcsi
 from tfcsi import files, lite
 from tfcsi.codec import CALIBRATION_FILE
+from tfcsi.ue import TABLES_FILE
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
-_PRECISION = flags.DEFINE_enum(
-    "precision", "float32", lite.PRECISIONS, "Numbers of the exported encoder."
+_PRECISION = flags.DEFINE_list(
+    "precision", ["float32"], f"Of {', '.join(lite.PRECISIONS)}: a file for each."
 )
+_OUTPUT = flags.DEFINE_enum(
+    "output", "codeword", lite.OUTPUTS, "Whether the network quantises too."
+)
+_CLUSTERS = flags.DEFINE_integer("clusters", None, "Values that a kernel may have.")
+_SPARSITY = flags.DEFINE_float("sparsity", None, "Share of zeros in a kernel.")
+_TUNE_STEPS = flags.DEFINE_integer(
+    "tune_steps", 300, "Training steps with --clusters or --sparsity.", 1
+)
+
+
+def compress(codec, x):
+    """Gives the encoder few values or many zeros; returns what was done."""
+    if _CLUSTERS.value is None and _SPARSITY.value is None:
+        return ""
+    from tfcsi import sparsity
+
+    if _CLUSTERS.value is None:
+        codec.encoder = sparsity.prune(
+            codec.encoder, _SPARSITY.value, x, _TUNE_STEPS.value
+        )
+        return f"sparsity{100 * _SPARSITY.value:g}"
+    codec.encoder = sparsity.cluster(
+        codec.encoder, _CLUSTERS.value, x, _TUNE_STEPS.value
+    )
+    return f"clusters{_CLUSTERS.value}"
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    unknown = set(_PRECISION.value) - set(lite.PRECISIONS)
+    if unknown:
+        raise app.UsageError(
+            f"--precision has {', '.join(sorted(unknown))}; known are "
+            f"{', '.join(lite.PRECISIONS)}"
+        )
+    integers = set(_PRECISION.value) & set(lite.CALIBRATED)
+    if _CLUSTERS.value is not None and (integers or _SPARSITY.value is not None):
+        raise app.UsageError(
+            "--clusters goes with float32, float16 and dynamic, whose weights are not "
+            "rounded anew, and not with --sparsity"
+        )
     try:
         workdir = pathlib.Path(_WORKDIR.value)
         codec = tfcsi.load(workdir)
         x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
-        flatbuffer = lite.export(codec, _PRECISION.value, x)
-        path = workdir / lite.file_name(_PRECISION.value)
-        files.write_bytes(path, flatbuffer)
+        kind = compress(codec, x)
+        for precision in _PRECISION.value:
+            rounded_by = None if _CLUSTERS.value else x
+            content = lite.export(codec, precision, rounded_by, _OUTPUT.value)
+            path = workdir / lite.file_name(precision, _OUTPUT.value, kind)
+            files.write_bytes(path, content)
+            operations = ", ".join(lite.Runner(content).operations)
+            print(
+                f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
+                f"gzip\nbuiltin operations: {operations}",
+                flush=True,
+            )
+        codec.save_ue(workdir / TABLES_FILE)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
-    operations = ", ".join(lite.Runner(flatbuffer).operations)
-    print(f"{path}: {len(flatbuffer):,} bytes\nbuiltin operations: {operations}")
 
 
 if __name__ == "__main__":

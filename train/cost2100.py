@@ -7,7 +7,10 @@
 import os
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 from absl import app, flags
 from ml_collections import config_flags

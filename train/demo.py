@@ -8,7 +8,10 @@ Without --data_dir it simulates COST 2100 indoor channels.
 import os
 import sys
 
+import tfcsi
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
 
 from absl import app, flags
 from ml_collections import config_flags

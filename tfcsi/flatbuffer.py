@@ -1,0 +1,121 @@
+"""Edits of TFLite files that their converter has no option for.
+
+A file holds one subgraph: tensors, whose constants lie in buffers, and operations in
+their order. All functions take and give whole files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import flatbuffers
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+# Operations with weights, which are their second input.
+WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+_NAMES = {
+    code: name
+    for name, code in vars(schema.BuiltinOperator).items()
+    if isinstance(code, int)
+}
+_ALIGNMENT = 16  # Of constants, bytes; force_align of the format.
+
+
+def operations(flatbuffer: bytes) -> Counter[str]:
+    """Counts the operations by name; one that is no builtin is "CUSTOM"."""
+    model, graph = _read(flatbuffer)
+    return Counter(_name(model, operator) for operator in graph.operators)
+
+
+def constants(flatbuffer: bytes) -> dict[str, int]:
+    """Counts the constant numbers by type, as in {"INT8": 28672, "FLOAT32": 486}."""
+    model, graph = _read(flatbuffer)
+    types = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
+    counts: Counter[str] = Counter()
+    for tensor in graph.tensors:
+        if model.buffers[tensor.buffer].data is not None:
+            counts[types[tensor.type]] += int(np.prod(tensor.shape))
+    return dict(counts)
+
+
+def kernels(flatbuffer: bytes) -> dict[str, int]:
+    """Counts the weights of each operation that has a kernel, by its result's name."""
+    model, graph = _read(flatbuffer)
+    return {
+        graph.tensors[operator.outputs[0]].name.decode(): int(
+            np.prod(graph.tensors[operator.inputs[1]].shape)
+        )
+        for operator in graph.operators
+        if _name(model, operator) in WITH_KERNEL
+    }
+
+
+def chain(first: bytes, second: bytes) -> bytes:
+    """Joins two networks of one input and one output each: second after first.
+
+    Each keeps its own numbers: what was quantised stays so, what was not, too.
+    """
+    model, graph = _read(first)
+    tail, tail_graph = _read(second)
+    num_buffers, num_codes = len(model.buffers), len(model.operatorCodes)
+    # The tail's input is the network's output, its other tensors come after the rest.
+    places = {i: len(graph.tensors) + i for i in range(len(tail_graph.tensors))}
+    places[tail_graph.inputs[0]] = graph.outputs[0]
+    for tensor in tail_graph.tensors:
+        tensor.buffer += num_buffers
+    for operator in tail_graph.operators:
+        operator.opcodeIndex += num_codes
+        operator.inputs = [places.get(i, i) for i in operator.inputs]
+        operator.outputs = [places[i] for i in operator.outputs]
+    model.buffers += tail.buffers
+    model.operatorCodes += tail.operatorCodes
+    graph.tensors += tail_graph.tensors
+    graph.operators += tail_graph.operators
+    graph.outputs = [places[tail_graph.outputs[0]]]
+    for signature in model.signatureDefs or ():
+        signature.outputs[0].tensorIndex = graph.outputs[0]
+    return _write(model)
+
+
+def prefixes(flatbuffer: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yields (name, file) of the first, the first two, ... operations.
+
+    The name is that of the last operation of the file. The file puts out its result and
+    all that later operations would take, so that none is dropped as useless.
+    """
+    model, graph = _read(flatbuffer)
+    model.signatureDefs, every = None, graph.operators
+    for i, operator in enumerate(every):
+        graph.operators = every[: i + 1]
+        made = {t for done in graph.operators for t in done.outputs}
+        taken = {t for done in graph.operators for t in done.inputs}
+        graph.outputs = sorted(made - taken)
+        yield _name(model, operator), _write(model)
+
+
+def _name(model, operator) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def _read(flatbuffer: bytes):
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+    (graph,) = model.subgraphs
+    return model, graph
+
+
+class _Builder(flatbuffers.Builder):
+    """Writes the bytes of constants where SIMD units like to read them."""
+
+    def StartVector(self, elemSize, numElems, alignment):  # noqa: N802, N803
+        alignment = max(alignment, _ALIGNMENT) if elemSize == 1 else alignment
+        return super().StartVector(elemSize, numElems, alignment)
+
+
+def _write(model) -> bytes:
+    builder = _Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,361 @@
+"""What runs on the phone: CSI to packets, with NumPy and the LiteRT runtime alone.
+
+    ue = Ue("encoder_int8.tflite", "tables.npz")
+    packet = ue.encode(h)
+
+`tflite/export.py` writes both files of a run; `pip install tfcsi[ue]` makes an
+environment for it, without TensorFlow. A file of matrices becomes a file of packets for
+`tfcsi decompress` by
+
+    python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \
+        --input=h.npy --output=h.tcsi
+
+The steps are those of `Codec.compress`, which calls the same functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfcsi import bitstream, files, grids, rangecoder, transforms
+
+TABLES_FILE = "tables.npz"  # In a workdir.
+FORMAT = 1  # Of that file.
+
+
+def network_input(
+    h: np.ndarray, shape: tuple[int, int], send_gain: bool, any_scale: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Checks CSI, scales it where the scale is sent, and makes it real.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the gain is
+        sent.
+      shape: (num_tx, num_delay) of the network.
+      send_gain: Whether the gain is sent.
+      any_scale: Takes CSI as it is whatever its max |h|.
+
+    Returns:
+      x float32 [n, num_tx, num_delay, 2]; gain uint16 [n, 1], the words that say what h
+      was divided by, or [n, 0] if they are not sent.
+
+    Raises:
+      ValueError: If h has another shape or scale, or is not finite.
+    """
+    h = np.asarray(h)
+    peak = transforms.check_csi(h, shape, any_scale=any_scale or send_gain)
+    gain = np.zeros((len(h), 0), np.uint16)
+    if send_gain:
+        gain = transforms.gain_to_word(peak)[:, None]
+        h = h / transforms.word_to_gain(gain)[:, :, None]
+    return transforms.to_real(h), gain
+
+
+def quantize(y: np.ndarray, grid) -> tuple[np.ndarray, np.ndarray]:
+    """Quantises codewords.
+
+    Args:
+      y: float32 [n, latent]; or int32 [n, num_symbols + num_side], symbols and then
+        side information, of a network that quantises too.
+      grid: One of `tfcsi.grids`, or a quantiser.
+
+    Returns:
+      symbols int32 [n, num_symbols]; side uint16 [n, num_side].
+    """
+    if y.dtype == np.int32:
+        symbols, side = np.split(y, [grid.num_symbols], axis=1)
+        return symbols, side.astype(np.uint16)
+    return grid.quantize(y)
+
+
+def packets(
+    symbols: np.ndarray,
+    side: np.ndarray,
+    session: bitstream.Session,
+    tables: rangecoder.Tables,
+) -> list[bytes]:
+    """Writes packets: header, side information, coded symbols.
+
+    Args:
+      symbols: int32 [n, num_symbols].
+      side: uint16 [n, words].
+      session: Session of the packets.
+      tables: Tables of the symbols.
+
+    Returns:
+      n packets.
+
+    Raises:
+      ValueError: If the symbols do not fit the tables, or a payload its length field.
+    """
+    coded = rangecoder.encode(symbols, tables)
+    payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
+    return bitstream.pack(payloads, session)
+
+
+def save_tables(
+    path: str | os.PathLike,
+    session: bitstream.Session,
+    tables: rangecoder.Tables,
+    quantizer: str,
+    grid,
+    send_gain: bool,
+) -> None:
+    """Writes what a UE needs besides its network, whole or not at all.
+
+    Args:
+      path: Of the `.npz` file.
+      session: Session of the packets; its fingerprint ties them to the decoder.
+      tables: Entropy tables.
+      quantizer: Name of the grid, as in `grids.GRIDS`.
+      grid: Object of that class.
+      send_gain: Whether the gain is sent.
+    """
+    arrays = {
+        "format": np.array(FORMAT),
+        "codec": np.array(session.codec),
+        "shape": np.array([session.num_tx, session.num_delay]),
+        "fingerprint": np.frombuffer(session.fingerprint, np.uint8),
+        "send_gain": np.array(bool(send_gain)),
+        "quantizer": np.array(quantizer),
+    }
+    arrays |= {f"quantizer/{k}": v for k, v in grid.arrays().items()}
+    arrays |= {f"tables/{k}": v for k, v in tables.arrays().items()}
+    files.write_arrays(path, arrays)
+
+
+class Ue:
+    """Encoder, quantiser and range coder of a phone.
+
+    Attributes:
+      session: bitstream.Session of its packets.
+      tables: rangecoder.Tables.
+      grid: Grid of the codeword, see `tfcsi.grids`.
+      send_gain: Whether packets hold the scale of the CSI.
+    """
+
+    def __init__(self, encoder: str | os.PathLike, tables: str | os.PathLike):
+        """Loads both files; the network runs in one thread.
+
+        Args:
+          encoder: `.tflite` file, x [1, num_tx, num_delay, 2] -> y [1, latent], each
+            float32 or integers with a scale; or one that quantises too, see `quantize`.
+          tables: `.npz` file that `save_tables` wrote.
+
+        Raises:
+          OSError: If a file is missing.
+          ValueError: If a file is not such, or the encoder does not fit the tables.
+          ImportError: If the LiteRT runtime is missing.
+        """
+        self._load_tables(pathlib.Path(tables))
+        self._load_encoder(pathlib.Path(encoder))
+
+    def encode(self, h: np.ndarray) -> bytes:
+        """Turns CSI into a packet.
+
+        Args:
+          h: complex64 [num_tx, num_delay], max |h| = 0.5 unless the gain is sent.
+
+        Returns:
+          The packet.
+
+        Raises:
+          ValueError: If h has another shape or scale, or is not finite.
+        """
+        return packets(*self.symbols(h), self.session, self.tables)[0]
+
+    def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the encoder and the quantiser.
+
+        Args:
+          h: complex64 [num_tx, num_delay], see `encode`.
+
+        Returns:
+          symbols int32 [1, num_symbols]; side uint16 [1, words].
+
+        Raises:
+          ValueError: As `encode`.
+        """
+        x, gain = network_input(np.asarray(h)[None], self._shape, self.send_gain)
+        symbols, side = quantize(self.analysis(x), self.grid)
+        return symbols, np.concatenate([gain, side], 1)
+
+    def analysis(self, x: np.ndarray) -> np.ndarray:
+        """Runs the network.
+
+        Args:
+          x: float32 [1, num_tx, num_delay, 2].
+
+        Returns:
+          y float32 [1, latent], or int32 [1, num_symbols + num_side], see `quantize`.
+        """
+        self._interpreter.set_tensor(self._input["index"], to_stored(x, self._input))
+        self._interpreter.invoke()
+        y = self._interpreter.get_tensor(self._output["index"])
+        return from_stored(y, self._output)
+
+    def _load_tables(self, path: pathlib.Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            if arrays["format"] != FORMAT:
+                raise ValueError(f"it has format {arrays['format']}, not {FORMAT}")
+            shape = arrays["shape"].tolist()
+            fingerprint = arrays["fingerprint"].tobytes()
+            self.session = bitstream.Session(str(arrays["codec"]), *shape, fingerprint)
+            self.send_gain = bool(arrays["send_gain"])
+            self.tables = rangecoder.Tables.from_arrays(_part(arrays, "tables/"))
+            name = str(arrays["quantizer"])
+            self.grid = grids.from_arrays(name, _part(arrays, "quantizer/"))
+            if self.tables.index.size != self.grid.num_symbols:
+                raise ValueError("its tables and its quantiser differ in length")
+        except OSError:
+            raise
+        except Exception as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise ValueError(
+                f"{path} is no {TABLES_FILE} that tflite/export.py wrote: {reason}"
+            ) from error
+        self._shape = (self.session.num_tx, self.session.num_delay)
+
+    def _load_encoder(self, path: pathlib.Path) -> None:
+        interpreter = _interpreter(path)
+        inputs = interpreter.get_input_details()
+        outputs = interpreter.get_output_details()
+        x = [1, *self._shape, 2]
+        y = [1, self.grid.latent_dim]
+        words = [1, self.grid.num_symbols + self.grid.num_side]
+        for verb, details, fits in (
+            ("takes", inputs, dict.fromkeys(_STORED, x)),
+            ("gives", outputs, {**dict.fromkeys(_STORED, y), np.int32: words}),
+        ):
+            found = [(d["dtype"], d["shape"].tolist()) for d in details]
+            if len(found) != 1 or fits.get(found[0][0]) != found[0][1]:
+                found = ", ".join(f"{dtype.__name__} {size}" for dtype, size in found)
+                good = ", ".join(f"{k.__name__} {size}" for k, size in fits.items())
+                raise ValueError(
+                    f"{path} {verb} {found}; an encoder for these tables {verb} one of "
+                    f"{good}"
+                )
+        (self._input,), (self._output,) = inputs, outputs
+        self._interpreter = interpreter
+
+
+def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
+    """Median times of a matrix on the way to its packet.
+
+    Args:
+      ue: Ue.
+      h: complex64 [num_tx, num_delay].
+      runs: Number of times each is measured.
+
+    Returns:
+      `network` [us]; `packet` [us], the range coder, the check and the header; and
+      `whole` [us], `encode` from end to end.
+    """
+    x, _ = network_input(h[None], h.shape, ue.send_gain)
+    symbols, side = ue.symbols(h)
+    steps = {
+        "network": lambda: ue.analysis(x),
+        "packet": lambda: packets(symbols, side, ue.session, ue.tables),
+        "whole": lambda: ue.encode(h),
+    }
+    medians = {}
+    for name, step in steps.items():
+        step()  # Fills caches.
+        times = []
+        for _ in range(runs):
+            began = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - began)
+        medians[name] = 1e6 * float(np.median(times))
+    return medians
+
+
+_STORED = (np.float32, np.int8, np.uint8, np.int16)
+
+
+def _interpreter(path: pathlib.Path):
+    """A LiteRT interpreter with its tensors, one thread."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise ImportError(
+            f"the LiteRT runtime is missing ({error}): pip install 'tfcsi[ue]'"
+        ) from error
+    content = path.read_bytes()
+    try:
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is not a TFLite model that runs: {error}") from error
+    return interpreter
+
+
+def to_stored(x: np.ndarray, details: dict) -> np.ndarray:
+    """Returns numbers float32 as a tensor of a network holds them.
+
+    Args:
+      x: float32, numbers.
+      details: The interpreter's, of the tensor.
+    """
+    if details["dtype"] == np.float32:
+        return x
+    scale, zero = details["quantization"]
+    ends = np.iinfo(details["dtype"])
+    return np.clip(np.rint(x / scale) + zero, ends.min, ends.max).astype(ends.dtype)
+
+
+def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
+    """Returns the numbers float32 that a tensor of a network holds.
+
+    Args:
+      y: The tensor; int32 has no scale, is symbols and stays such.
+      details: The interpreter's, of the tensor.
+    """
+    if y.dtype in (np.float32, np.int32):
+        return y
+    scale, zero = details["quantization"]
+    return (y.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, without that."""
+    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Turns a file of CSI into a file of packets; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfcsi.ue", description=main.__doc__.split(";")[0] + "."
+    )
+    for name, text in (
+        ("encoder", "TFLite encoder, encoder_<precision>.tflite of a run."),
+        ("tables", "tables.npz of the same run."),
+        ("input", "complex [n, num_tx, num_delay] or one matrix, a .npy file."),
+        ("output", "File of packets to write, for tfcsi decompress."),
+    ):
+        parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
+    given = parser.parse_args(argv)
+    try:
+        ue = Ue(given.encoder, given.tables)
+        h = np.load(given.input, allow_pickle=False)
+        sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
+        bitstream.write_file(given.output, ue.session, sent)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    bits = 8 * sum(map(len, sent)) / max(len(sent), 1)
+    print(f"{given.output}: {len(sent)} packets, {bits:.1f} bits each on average")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
