@@ -23,7 +23,7 @@ from tfcsi import footprint, lite, results, transforms
 from tfcsi.codec import CALIBRATION_FILE
 
 _WORKDIRS = flags.DEFINE_list("workdirs", None, "Folders of runs.", required=True)
-_RUNTIMES = flags.DEFINE_list("runtimes", lite.RUNTIMES, "Of tf.lite and litert.")
+_RUNTIMES = flags.DEFINE_list("runtimes", list(lite.RUNTIMES), "Of tf.lite and litert.")
 _ROUNDS = flags.DEFINE_integer("rounds", 20, "Turns of each encoder.", 1)
 _RUNS = flags.DEFINE_integer("runs", 20, "Runs in a turn.", 1)
 _MATRICES = flags.DEFINE_integer("matrices", 200, "Packets that are timed.", 1)
