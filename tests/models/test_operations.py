@@ -49,6 +49,7 @@ NO_INT16 = {
     **dict.fromkeys(("acrnet", "bacrnet", "dcrnet"), "PRELU"),
     **dict.fromkeys(("csiformer", "stnet", "stqenet"), "GELU|RSQRT"),
     **dict.fromkeys(("aianet", "transnet"), "RSQRT"),
+    "bcsinet": "CAST, GREATER",
 }
 
 
