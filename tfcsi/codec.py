@@ -51,7 +51,8 @@ class Codec:
 
         Args:
           config: Fields `model`, `network` (arguments of the model's builders),
-            `shape`, `latent_dim`, `quantizer`, `quantizer_args`, `send_gain`.
+            `shape`, `latent_dim`, `quantizer`, `quantizer_args`, `send_gain`, and `qat`
+            if the networks have fake quantisation (`tfcsi.qat.quantize_pair`).
 
         Raises:
           ValueError: If a name or an argument is not known.
@@ -65,6 +66,12 @@ class Codec:
         self.decoder = model.decoder(self.shape, config.latent_dim, **network)
         make = quantizers.get(config.quantizer)
         self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))
+        if config.get("qat"):
+            from tfcsi import qat
+
+            self.encoder, self.decoder = qat.quantize_pair(
+                self.encoder, self.decoder, config, self.quantizer.step is not None
+            )
         self.tables: rangecoder.Tables | None = None
         self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(
             self.encoder, self.encoder.output_shape

@@ -22,6 +22,7 @@ without steps, have a unit an entry; their scale comes after, in float.
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import re
 import time
@@ -93,19 +94,49 @@ def convert(
         encoder, unit = rewriting.round_codeword(encoder, x, integer, step, own_units)
     encoder = rewriting.pack_codeword(encoder)
     encoder = getattr(model, "fold", lambda encoder: encoder)(encoder)
+    make = functools.partial(_network, precision=precision, x=x)
+    return _whole(encoder, make, precision, unit, quantize)
 
-    def end(y: tf.Tensor) -> tf.Tensor:
-        y = y if unit is None else y * unit
-        return quantize(y) if quantize else y
 
-    ended = unit is None and quantize is None
-    with _quietly(), _refusals(precision):
-        content = _network(encoder, precision, x, ended)
-        if not ended:
-            last = _converter(end, encoder.output_shape[1:]).convert()
-            content = flatbuffer.chain(content, last)
-        Runner(content)(np.zeros((1, *encoder.input_shape[1:]), np.float32))
-    return content
+def convert_quantized(
+    codec,
+    precision: str,
+    x: np.ndarray,
+    quantize: Callable[[tf.Tensor], tf.Tensor] | None = None,
+) -> bytes:
+    """Converts an encoder with fake quantisation (`tfcsi.qat`) to what it stands for.
+
+    Args:
+      codec: tfcsi.codec.Codec whose config has the field `qat`.
+      precision: "int8" or "int8_full", which differ in what goes in and out alone;
+        "int16x8" if it was trained for 16-bit activations, whose ranges the converter
+        takes from x and not from the encoder.
+      x: float32 [n, num_tx, num_delay, 2], training matrices.
+      quantize: As of `convert`.
+
+    Returns:
+      The flatbuffer.
+
+    Raises:
+      ValueError: If the encoder was trained for another precision.
+      ConversionError: As `convert`.
+    """
+    from tfcsi import qat
+
+    fitting = {8: ("int8", "int8_full"), 16: ("int16x8",)}
+    fitting = fitting[codec.config.qat.activation_bits]
+    if precision not in fitting:
+        raise ValueError(
+            f"precision is {precision!r}; this encoder was fine-tuned for "
+            f"{' and '.join(fitting)}"
+        )
+    if precision == "int16x8":
+        make = functools.partial(_network, precision=precision, x=x)
+        with qat.without_grids(codec.encoder) as encoder:
+            return _whole(encoder, make, precision, None, quantize)
+    encoder, unit = qat.in_units(codec, x)
+    make = functools.partial(_quantized_network, precision=precision)
+    return _whole(encoder, make, precision, unit, quantize)
 
 
 def export(codec, precision: str, x: np.ndarray, output: str = "codeword") -> bytes:
@@ -134,8 +165,33 @@ def export(codec, precision: str, x: np.ndarray, output: str = "codeword") -> by
                 f"is {codec.config.quantizer!r}, which sends reals"
             )
         quantize = quantizer.graph
+    if codec.config.get("qat"):
+        return convert_quantized(codec, precision, x, quantize)
     model = models.get(codec.name)
     return convert(codec.encoder, precision, x, model, quantizer.step, quantize)
+
+
+def _whole(
+    encoder: tf.keras.Model,
+    make: Callable[..., bytes],
+    precision: str,
+    unit: np.ndarray | None,
+    quantize: Callable[[tf.Tensor], tf.Tensor] | None,
+) -> bytes:
+    """Converts an encoder by `make`, then what scales and quantises its codeword."""
+
+    def end(y: tf.Tensor) -> tf.Tensor:
+        y = y if unit is None else y * unit
+        return quantize(y) if quantize else y
+
+    ended = unit is None and quantize is None
+    with _quietly(), _refusals(precision):
+        content = make(encoder, ended=ended)
+        if not ended:
+            last = _converter(end, encoder.output_shape[1:]).convert()
+            content = flatbuffer.chain(content, last)
+        Runner(content)(np.zeros((1, *encoder.input_shape[1:]), np.float32))
+    return content
 
 
 def _converter(function: Callable, shape: tuple) -> tf.lite.TFLiteConverter:
@@ -149,11 +205,7 @@ def _network(
     encoder: tf.keras.Model, precision: str, x: np.ndarray | None, ended: bool
 ) -> bytes:
     """Converts an encoder; one that goes on has a float result in all precisions."""
-
-    def call(x: tf.Tensor) -> tf.Tensor:
-        return encoder(x, training=False)
-
-    converter = _converter(call, encoder.input_shape[1:])
+    converter = _converter(_inference(encoder), encoder.input_shape[1:])
     if precision == "float32":
         return converter.convert()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -181,6 +233,20 @@ def _network(
         )
     output = tf.int8 if ended else tf.float32
     return mlir_quantize(calibrated, input_data_type=tf.int8, output_data_type=output)
+
+
+def _quantized_network(encoder: tf.keras.Model, precision: str, ended: bool) -> bytes:
+    """Converts an encoder whose fake quantisation tells all ranges."""
+    converter = _converter(_inference(encoder), encoder.input_shape[1:])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "int8_full":
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8 if ended else tf.float32
+    return converter.convert()
+
+
+def _inference(encoder: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda x: encoder(x, training=False)
 
 
 def interpreter(
@@ -314,19 +380,19 @@ def compare(
       `microseconds_95` (the 95 % quantile), and `operations`.
     """
     keras = codec.analysis
-    symbols, _ = codec.symbols(h)
-    point = evaluation.evaluate(codec, h)
+    symbols, side = codec.symbols(h)
+    point = _point(codec, h, symbols, side)
     points = [{"codec": f"{codec.name}, Keras", **point, "nmse_loss_db": 0.0}]
     for name, content in flatbuffers.items():
         codec.analysis = runner = Runner(content)
         try:
-            point = evaluation.evaluate(codec, h)
-            changed = codec.symbols(h)[0] != symbols
+            sent, side = codec.symbols(h)
         finally:
             codec.analysis = keras
+        point = _point(codec, h, sent, side)
         point["nmse_loss_db"] = point["nmse_db"] - points[0]["nmse_db"]
-        if changed.size:
-            point["symbols_changed"] = float(changed.mean())
+        if symbols.size:
+            point["symbols_changed"] = float(np.mean(sent != symbols))
         times = runner.microseconds(_RUNS)[_RUNS // 10 :]
         points.append(
             {
@@ -339,6 +405,14 @@ def compare(
             }
         )
     return points
+
+
+def _point(codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
+    """What `evaluation.evaluate` gives if the UE makes these symbols of h."""
+    packets = codec.send(symbols, side)
+    point = evaluation.measure(h, codec.decompress(packets), packets)
+    point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
+    return point
 
 
 @contextlib.contextmanager

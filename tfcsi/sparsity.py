@@ -15,6 +15,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 from tensorflow.keras import layers
+from tensorflow_model_optimization.python.core.quantization.keras import (
+    quantize_wrapper,
+)
 
 BATCH = 50
 # At first; it falls to zero. Larger ones tear clusters apart.
@@ -97,6 +100,11 @@ def prune(
 
 def _wrapped(encoder: tf.keras.Model, wrap: Callable) -> tf.keras.Model:
     """A copy whose large kernels are wrapped and whose normalisations are fixed."""
+    if any(isinstance(n, quantize_wrapper.QuantizeWrapperV2) for n in encoder.layers):
+        raise ValueError(
+            f"{encoder.name} was fine-tuned for integers; few values or many zeros are "
+            f"for the float run that it came from"
+        )
     copy = _unwrapped(encoder, encoder)
     large = [
         layer.name

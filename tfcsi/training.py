@@ -22,6 +22,7 @@ import pathlib
 import re
 import sys
 import time
+from collections.abc import Callable
 
 import ml_collections
 import numpy as np
@@ -64,6 +65,7 @@ def train(
     h_val: np.ndarray,
     resume: bool = False,
     progress: bool = True,
+    start: Callable[[Codec, np.ndarray], None] | None = None,
 ) -> Codec:
     """Trains a codec, keeps the epoch that is best on validation data, and saves it.
 
@@ -77,6 +79,8 @@ def train(
       h_val: complex64 [n_val, num_tx, num_delay], for the choice of the epoch.
       resume: Continue the run of the workdir; starts one if there is none.
       progress: Show a progress bar beside the line an epoch.
+      start: Function of a codec and h_train that sets the weights of the networks and
+        of the quantiser before the first epoch, in place of `config.init`.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
@@ -90,7 +94,7 @@ def train(
     workdir = pathlib.Path(workdir)
     _check(config, h_train, h_val)
     tf.keras.utils.set_random_seed(config.seed)
-    run = Run(config, h_train)
+    run = Run(config, h_train, start)
     _claim(config, workdir, resume)
     state = tf.train.Checkpoint(
         **run.parts, epoch=run.epoch, step=run.step, optimizers=run.optimizers
@@ -143,8 +147,13 @@ def train(
 class Run:
     """What one training holds: codec, prior, optimizers, counters, compiled steps."""
 
-    def __init__(self, config: ml_collections.ConfigDict, h_train: np.ndarray):
-        self.config = config
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        h_train: np.ndarray,
+        start: Callable[[Codec, np.ndarray], None] | None = None,
+    ):
+        self.config, self.start = config, start
         self.codec = codec = Codec(config)
         self.prior = entropy.get(config.prior)(
             codec.quantizer.num_symbols, codec.quantizer.num_levels, config.coder
@@ -212,7 +221,9 @@ class Run:
 
     def _begin(self, number: int, h_train: np.ndarray) -> None:
         """Initialises weights and quantiser, then fits the prior to the symbols."""
-        if self.config.init == "klt" and not number:
+        if self.start and not number:
+            self.start(self.codec, h_train)
+        elif self.config.init == "klt" and not number:
             model = models.get(self.config.model)
             model.initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
         if not self.stage.quantize or (number and self.stages[number - 1].quantize):
@@ -220,9 +231,10 @@ class Run:
         rng = np.random.default_rng([self.config.seed, 2**31 + number])
         sample = h_train[np.sort(rng.permutation(len(h_train))[:_EVAL_BATCH])]
         x = transforms.to_real(sample)
-        energy = 1.0 if self.config.distortion == "nmse" else np.sum(x**2) / len(x)
-        y = self.codec.analysis(x)
-        self.codec.quantizer.initialize(y, self.config.lmbda / energy)
+        if number or not self.start:
+            energy = 1.0 if self.config.distortion == "nmse" else np.sum(x**2) / len(x)
+            y = self.codec.analysis(x)
+            self.codec.quantizer.initialize(y, self.config.lmbda / energy)
         adam = tf.keras.optimizers.legacy.Adam(self.config.prior_warmup_learning_rate)
         _build(adam, self.densities)
         for _ in range(self.config.prior_warmup_steps):

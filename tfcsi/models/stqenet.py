@@ -93,7 +93,7 @@ def encoder(
     return tf.keras.Model(x_in, y, name="stqenet_encoder")
 
 
-def fold(encoder: tf.keras.Model) -> tf.keras.Model:
+def fold(encoder: tf.keras.Model, exact: bool = True) -> tf.keras.Model:
     """Returns the same function with scale, conv1 and conv5 as one convolution.
 
     The three are linear, so a 5 x 5 convolution of x and of a constant channel, which
@@ -102,6 +102,9 @@ def fold(encoder: tf.keras.Model) -> tf.keras.Model:
 
     Args:
       encoder: Model of `encoder`.
+      exact: False leaves out the constant channel, whose weights are so much smaller
+        than the others that 8 bits do not hold them; it matters to the two outermost
+        pixels. For networks that are trained on.
     """
     scale, conv1, conv5 = map(encoder.get_layer, ("scale", "conv1", "conv5"))
     inner, inner_bias = conv1.get_weights()
@@ -116,7 +119,12 @@ def fold(encoder: tf.keras.Model) -> tf.keras.Model:
         axis=2,
     )
     x_in = layers.Input(encoder.input_shape[1:], name="x")
-    x = tf.concat([x_in, tf.zeros_like(x_in[..., :1]) + constant], -1)
+    x = x_in
+    if exact:
+        x = tf.concat([x_in, tf.zeros_like(x_in[..., :1]) + constant], -1)
+    else:
+        outer_bias = outer_bias + constant * kernel[:, :, 2].sum((0, 1))
+        kernel = kernel[:, :, :2]
     stem = layers.Conv2D(outer.shape[-1], outer.shape[:2], padding="same", name="stem")
     rest = tf.keras.Model(conv5.output, encoder.output)
     folded = tf.keras.Model(x_in, rest(stem(x)))
