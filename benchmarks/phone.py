@@ -120,7 +120,7 @@ def row(name: str, scenario: str, ratio: int) -> list[dict]:
         labels.append("QAT int8_full")
     for label, point in zip(labels, found):
         point.update(
-            codec=f"{name}, CR {ratio}, {label}",
+            codec=f"{name}, {scenario}, CR {ratio}, {label}",
             dataset=f"cost2100_{scenario}",
             split="test",
             params=reference["ue_params"] + reference["bs_params"],

@@ -227,3 +227,18 @@ def test_what_cannot_be_is_refused(tuned, floating, h):
     for name in ("weight_bits", "activation_bits"):
         with pytest.raises(ValueError, match=f"{name} is 5; it must be one of"):
             quantized(load(floating), **{name: 5})
+
+
+@pytest.mark.tflite
+def test_weights_of_4_bits_take_4_bits_in_the_file(floating, h):
+    source, x = load(floating), transforms.to_real(h[:60])
+    sizes = {}
+    for weight_bits in (4, 8):
+        codec = quantized(source, weight_bits=weight_bits)
+        qat.initialize(codec, h[:60], source)
+        content = lite.export(codec, "int8_full", x)
+        y = codec.encoder(x).numpy()
+        assert decibels(lite.Runner(content)(x), y) < -15
+        sizes[weight_bits] = len(content)
+    saved = source.encoder.get_layer("codeword").kernel.shape.num_elements() / 2
+    assert sizes[8] - sizes[4] > 0.95 * saved

@@ -69,8 +69,13 @@ def run(project, line):
         return command_line.main([program, *rest])
     if "train/cost2100.py" in line:
         rest += [*small, "--noprogress"]
+    if "finetune_qat.py" in line:
+        rest += ["--config.epochs=1", "--noprogress"]
     if "latent_kinds.py" in line:
         rest += ["--epochs=1", "--systems=csinet:conv", "--ratios=16"]
+    if "phone.py" in line:
+        rest += ["--epochs=1", "--systems=cllwcsinet", "--ratios=16"]
+        rest += ["--scenarios=indoor"]
     done = subprocess.run(
         [sys.executable, *rest], cwd=project, text=True, capture_output=True
     )
@@ -111,7 +116,9 @@ def test_the_make_targets_are_those_of_the_makefile():
 
 
 def test_the_tables_are_those_of_the_result_files():
-    sources = re.findall(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", README, re.DOTALL)
+    pages = [README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))]
+    marked = re.compile(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
+    sources = [found for page in pages for found in marked.findall(page)]
     assert sources
     for names, text in sources:
         points = [p for n in names.split() for p in results.read(ROOT / n)["points"]]
