@@ -52,7 +52,8 @@ def versions() -> dict[str, str]:
 
 def command_line(argv: Sequence[str]) -> str:
     """Returns a command line in which absolute paths are cut to their last part."""
-    return re.sub(r"(?:(?<=[=,\s])|^)/(?:[^\s,/]+/)*", "", " ".join(argv))
+    line = re.sub(r"(?:(?<=[=,\s])|^)/(?:[^\s,/]+/)*", "", " ".join(argv))
+    return re.sub(r"^__main__\.py", "python -m tfcsi", line)
 
 
 def write(
