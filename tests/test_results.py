@@ -121,3 +121,5 @@ def test_a_recorded_command_names_no_folder_of_the_machine():
     assert results.command_line(argv) == (
         "run.py --data_dir=d --workdirs=f,runs/g --x=1e-4"
     )
+    argv = ["/home/me/tfcsi/__main__.py", "transfer"]
+    assert results.command_line(argv) == "python -m tfcsi transfer"
