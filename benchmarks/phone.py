@@ -1,14 +1,14 @@
 """UE encoders in floats and integers: a table like CLLWCsiNet's Table V.
 
     python benchmarks/phone.py --data_dir=DIR --workdir=runs/phone \
-        --output=results/phone.json [--epochs=2 --tune_epochs=1]
+        --output=results/phone.json [--epochs=1 --tune_epochs=1]
 
 Every pair is trained with the rate in the loss (uniform steps, a learned density, one
 lmbda), then its encoder is converted after training, and fine-tuned with fake
 quantisation and converted; the base station's decoder stays float. BACRNet's dense
 layer has 1-bit weights. All numbers are of the whole test set and of written packets
 that the TFLite encoder made. What is there is not computed again, and a training that
-was stopped goes on.
+was stopped goes on. With --runs=runs/a,runs/b the rows are finished runs.
 """
 
 import os
@@ -25,38 +25,30 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tfcsi import files, lite, qat, results, training
-from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE
+from tfcsi import complexity, files, lite, qat, results, training
+from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE, load_config
 from tfcsi.datasets import cost2100
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
-# Name in the table: config, what of it is changed, precisions, fine-tuned or not.
-CONVERTED = ("float32", "dynamic", "int8", "int8_full")
+# Name in the table: config, and what of it is changed.
 SYSTEMS = {
-    "acrnet-1x": ("family.py:acrnet", {"network.expansion": 1}, CONVERTED, True),
-    "acrnet-10x": ("family.py:acrnet", {"network.expansion": 10}, CONVERTED, True),
-    "bacrnet-1x": ("family.py:bacrnet", {"network.expansion": 1}, ("float32",), False),
-    "bacrnet-10x": (
-        "family.py:bacrnet",
-        {"network.expansion": 10},
-        ("float32",),
-        False,
-    ),
-    "cllwcsinet": (
-        "family.py:cllwcsinet",
-        {"noise.codeword_snr_db": ()},
-        CONVERTED,
-        True,
-    ),
-    "stqenet": ("stqenet_indoor.py", {"batch_size": 50}, CONVERTED, True),
+    "acrnet-1x": ("family.py:acrnet", {"network.expansion": 1}),
+    "acrnet-10x": ("family.py:acrnet", {"network.expansion": 10}),
+    "bacrnet-1x": ("family.py:bacrnet", {"network.expansion": 1}),
+    "bacrnet-10x": ("family.py:bacrnet", {"network.expansion": 10}),
+    "cllwcsinet": ("family.py:cllwcsinet", {"noise.codeword_snr_db": ()}),
+    "stqenet": ("stqenet_indoor.py", {"batch_size": 50}),
 }
+CONVERTED = ("float32", "dynamic", "int8", "int8_full")
+_WARMUP = 0.1  # Share of a training.
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", "runs/phone", "Folder of the runs.")
+_RUNS = flags.DEFINE_list("runs", [], "Finished float runs, in place of the table's.")
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_EPOCHS = flags.DEFINE_integer("epochs", 2, "Of every training.")
+_EPOCHS = flags.DEFINE_integer("epochs", 1, "Of every training.")
 _TUNE_EPOCHS = flags.DEFINE_integer("tune_epochs", 1, "Of every fine-tuning.")
 _LMBDA = flags.DEFINE_float("lmbda", 1.5e-4, "Weight of the rate in every loss.")
 _SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Rows.")
@@ -66,13 +58,14 @@ _SCENARIOS = flags.DEFINE_list("scenarios", list(cost2100.SCENARIOS), "Data.")
 
 def run_config(name: str, scenario: str, ratio: int):
     """Config of a row's training."""
-    source, changes, _, _ = SYSTEMS[name]
+    source, changes = SYSTEMS[name]
     file, *model = source.split(":")
     config = runpy.run_path(str(CONFIGS / file))["get_config"](*model)
     config.scenario = scenario
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.quantizer, config.prior, config.lmbda = "uniform", "factorized", _LMBDA.value
     config.epochs = _EPOCHS.value
+    config.warmup_epochs = _WARMUP * _EPOCHS.value
     config.update_from_flattened_dict(changes)
     return config
 
@@ -98,36 +91,67 @@ def measured(workdir: pathlib.Path, precisions, h_test: np.ndarray) -> list[dict
     return results.read(path)["points"]
 
 
-def row(name: str, scenario: str, ratio: int) -> list[dict]:
-    """Points of one system at one compression ratio on one scenario."""
-    h_train, h_val, h_test = (
-        cost2100.load(_DATA_DIR.value, split, scenario) for split in cost2100.SPLITS
-    )
+def trained(name: str, scenario: str, ratio: int) -> pathlib.Path:
+    """Folder of a row's float run, trained once."""
     workdir = pathlib.Path(_WORKDIR.value, f"{name}_{scenario}_cr{ratio}")
-    config, precisions = run_config(name, scenario, ratio), SYSTEMS[name][2]
     if not (workdir / CODEC_FILE).exists():
+        h_train, h_val = data(scenario, "train", "val")
+        config = run_config(name, scenario, ratio)
         training.train(config, workdir, h_train, h_val, resume=True)
+    return workdir
+
+
+def tuned(workdir: pathlib.Path) -> pathlib.Path:
+    """Folder of a float run's fine-tuning, made once."""
+    folder = workdir.with_name(f"{workdir.name}_qat")
+    if not (folder / CODEC_FILE).exists():
+        source = tfcsi.load(workdir)
+        tuning = runpy.run_path(str(CONFIGS / "qat.py"))["get_config"]()
+        tuning.epochs = _TUNE_EPOCHS.value
+        h_train, h_val = data(source.config.scenario, "train", "val")
+        qat.finetune(source, tuning, folder, h_train, h_val, resume=True)
+    return folder
+
+
+def data(scenario: str, *splits: str) -> list[np.ndarray]:
+    return [cost2100.load(_DATA_DIR.value, split, scenario) for split in splits]
+
+
+def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
+    """Points of a float run and of its fine-tuning."""
+    codec = tfcsi.load(workdir)
+    config, networks = codec.config, (codec.encoder, codec.decoder)
+    ue_params, bs_params = (complexity.count(part)["params"] for part in networks)
+    (h_test,) = data(config.scenario, "test")
+    precisions = CONVERTED[:1] if binary else CONVERTED
     reference, *found = measured(workdir, precisions, h_test)
-    labels = ["1 bit"] if "bacrnet" in name else list(precisions)
-    if SYSTEMS[name][3]:
-        tuned = workdir.with_name(f"{workdir.name}_qat")
-        if not (tuned / CODEC_FILE).exists():
-            tuning = runpy.run_path(str(CONFIGS / "qat.py"))["get_config"]()
-            tuning.epochs = _TUNE_EPOCHS.value
-            source = tfcsi.load(workdir)
-            qat.finetune(source, tuning, tuned, h_train, h_val, resume=True)
-        found += measured(tuned, ("int8_full",), h_test)[1:]
+    labels = ["1 bit"] if binary else list(precisions)
+    if not binary:
+        found += measured(tuned(workdir), ("int8_full",), h_test)[1:]
         labels.append("QAT int8_full")
+    ratio = 2 * config.shape[0] * config.shape[1] // config.latent_dim
     for label, point in zip(labels, found):
         point.update(
-            codec=f"{name}, {scenario}, CR {ratio}, {label}",
-            dataset=f"cost2100_{scenario}",
+            codec=f"{name}, {config.scenario}, CR {ratio}, {label}",
+            dataset=f"cost2100_{config.scenario}",
             split="test",
-            params=reference["ue_params"] + reference["bs_params"],
-            ue_params=reference["ue_params"],
+            params=ue_params + bs_params,
+            ue_params=ue_params,
             nmse_loss_db=point["nmse_db"] - reference["nmse_db"],
         )
     return found
+
+
+def rows():
+    """Name, folder and whether its weights are binary, of each row."""
+    for workdir in map(pathlib.Path, _RUNS.value):
+        yield load_config(workdir).model, workdir, False
+    if _RUNS.value:
+        return
+    for scenario in _SCENARIOS.value:
+        for ratio in map(int, _RATIOS.value):
+            for name in _SYSTEMS.value:
+                yield name, trained(name, scenario, ratio), name.startswith("bacrnet")
 
 
 def main(argv):
@@ -140,14 +164,12 @@ def main(argv):
             f"{', '.join(SYSTEMS)}"
         )
     points = []
-    for scenario in _SCENARIOS.value:
-        for ratio in map(int, _RATIOS.value):
-            for name in _SYSTEMS.value:
-                found = row(name, scenario, ratio)
-                points += found
-                print(results.table(found), flush=True)
-                results.write(_OUTPUT.value, points, run_config(name, scenario, 4).seed)
-                tf.keras.backend.clear_session()
+    for name, workdir, binary in rows():
+        found = row(name, workdir, binary)
+        points += found
+        print(results.table(found), flush=True)
+        results.write(_OUTPUT.value, points, load_config(workdir).seed)
+        tf.keras.backend.clear_session()
     print(results.table(points))
 
 
