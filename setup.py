@@ -43,6 +43,8 @@ setup(
         "full": FULL,
         "test": TEST,
         "dev": [*TEST, "ruff==0.14.4"],
+        # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.
+        "sionna": [*FULL, "sionna==0.19.2"],
         # Of benchmarks/pytorch_speed.py only; from Python 3.10.
         "benchmark": [*FULL, "torch==2.13.0"],
     },

@@ -25,6 +25,8 @@ def get_config(name="csinet"):
     config.dataset = "cost2100"
     config.scenario = "indoor"
     config.shape = (32, 32)
+    config.data = "files"
+    config.num_train, config.num_val = 16000, 3000
 
     config.model = name
     arguments = inspect.signature(models.get(name).encoder).parameters.values()

@@ -16,6 +16,8 @@ def get_config() -> config_dict.ConfigDict:
     config.dataset = "cost2100"
     config.scenario = "indoor"
     config.shape = (32, 32)
+    config.data = "files"
+    config.num_train, config.num_val = 16000, 3000
 
     config.model = "stqenet"
     config.network = config_dict.ConfigDict(

@@ -19,7 +19,8 @@ def test_a_config_trains_and_sends(path, tmp_path):
     spec.loader.exec_module(module)
     config = module.get_config()
     config.update(epochs=1, batch_size=20, latent_dim=32, prior_warmup_steps=2)
-    h = cost2100.simulate(60, 1, config.scenario)
+    scenario = config.scenario if config.dataset == "cost2100" else "indoor"
+    h = cost2100.simulate(60, 1, scenario)
     codec = training.train(config, tmp_path / "run", h[:40], h[40:], progress=False)
     symbols, side = codec.symbols(h[40:])
     received = codec.receive(codec.compress(h[40:]))

@@ -140,6 +140,62 @@ def test_wrong_usage_exits_with_2_and_says_what_is_expected(capsys):
     assert "tfcsi data verify DIR" in capsys.readouterr().err
 
 
+# Channels and data.
+
+
+def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
+    flags = ["--channel=cost2100_indoor", f"--out={tmp_path}/out", "--processes=1"]
+    assert tfcsi("generate", *flags, "--num=30,10,20") == 0
+    shown = capsys.readouterr()
+    names = ["DATA_Htrainin", "DATA_Hvalin", "DATA_Htestin", "DATA_HtestFin_all"]
+    assert [line.split("/")[-1] for line in shown.out.split()] == [
+        f"{name}.mat" for name in names
+    ]
+    assert "30/30" in shown.err
+    sizes = [len(cost2100.load(tmp_path / "out", s)) for s in cost2100.SPLITS]
+    assert sizes == [30, 10, 20]
+    assert tfcsi("generate", *flags, "--num=30") == 0
+    assert "30/30" not in capsys.readouterr().err
+    assert tfcsi("generate", *flags, "--num=30", "--seed=2") == 1
+    assert "another data set: seed is 1, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "words"),
+    [
+        (["--num=x"], 2, "--num=x; give N, or three: train,val,test"),
+        (["--num=1,2"], 2, "--num=1,2; give N"),
+        (["--num=0"], 1, "one split or more has matrices"),
+        (["--num=1", "--format=csv"], 1, "format is 'csv'; it must be one of mat,"),
+        (["--num=1", "--channel=x_y"], 1, "unknown channel 'x_y'; known: cost2100_SC"),
+        (["--num=1", "--processes=-1"], 2, "processes"),
+        ([], 2, "expected --num"),
+    ],
+)
+def test_generate_refuses_what_cannot_be(tmp_path, flags, status, words, capsys):
+    given = ["--channel=cost2100_indoor", f"--out={tmp_path}/out", *flags]
+    assert tfcsi("generate", *given) == status
+    assert words in capsys.readouterr().err
+
+
+def test_statistics_of_two_sets_are_printed_and_drawn(tmp_path, draw_csi, capsys):
+    np.save(tmp_path / "a.npy", draw_csi(60, (8, 8)))
+    np.save(tmp_path / "b.npy", 2 * draw_csi(60, (8, 8)))
+    page = tmp_path / "page.html"
+    paths = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    assert tfcsi("data", "stats", *paths, f"--output={page}") == 0
+    shown = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in shown if line}
+    assert rows["energy_db_mean"].endswith("+6.02 dB")
+    assert rows["peak_ratio"].endswith("+0.0 %")
+    text = page.read_text()
+    assert text.count("<img") == 3 and "energy_db_mean" in text
+    assert tfcsi("data", "stats", paths[0], f"--output={page}") == 0
+    assert "difference" not in capsys.readouterr().out
+    assert tfcsi("data", "stats", tmp_path / "c.npy") == 1
+    assert "c.npy: no such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:

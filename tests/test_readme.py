@@ -69,6 +69,8 @@ def run(project, line):
         return command_line.main([program, *rest])
     if "train/cost2100.py" in line:
         rest += [*small, "--noprogress"]
+    if "data=simulate" in line:
+        rest += ["--config.num_train=100", "--config.num_val=50"]
     if "finetune_qat.py" in line:
         rest += ["--config.epochs=1", "--noprogress"]
     if "latent_kinds.py" in line:

@@ -124,6 +124,37 @@ def test_a_workdir_tells_what_was_run(workdir, make_config):
     assert not [path for path in workdir.rglob("*") if path.name.endswith(".tmp")]
 
 
+def test_matrices_may_come_anew_for_each_epoch(workdir, make_config, h, tmp_path):
+    asked = []
+
+    def same(epoch):
+        asked.append(epoch)
+        return h[:300]
+
+    train(make_config(), tmp_path / "same", same, h[300:], progress=False)
+    assert_same_run(tmp_path / "same", workdir)
+    assert asked == sorted(asked) and set(asked) == {0, 1}
+
+
+def test_a_run_on_fresh_matrices_resumes_to_the_same_bits(
+    make_config, dense, draw_csi, h, tmp_path
+):
+    config, stop = make_config(model=dense, epochs=3), [2]
+
+    def fresh(epoch):
+        if epoch in stop:
+            raise KeyboardInterrupt
+        return draw_csi(60, seed=epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", fresh, h[300:], progress=False)
+    stop.clear()
+    options = {"resume": True, "progress": False}
+    for name in ("stopped", "whole"):
+        train(config, tmp_path / name, fresh, h[300:], **options)
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
 def test_a_killed_run_continues_to_the_same_bits(workdir, make_config, h, tmp_path):
     config, killed = make_config(), tmp_path / "killed"
     np.save(tmp_path / "h.npy", h)

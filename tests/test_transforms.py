@@ -129,3 +129,33 @@ def test_to_unit_interval_names_the_matrix_it_cannot_scale():
         transforms.to_unit_interval(h)
     with pytest.raises(ValueError, match=r"must be \[n, num_tx, num_delay\]"):
         transforms.to_unit_interval(h[0])
+
+
+@pytest.mark.parametrize("per_matrix", [True, False])
+def test_from_peak_inverts_to_peak_of_each_matrix_or_of_all(per_matrix):
+    h = random_matrices(5, 8, 4) * np.array([1e-6, 1, 30, 2, 3])[:, None, None]
+    scaled, scale = transforms.to_peak(h, per_matrix)
+    assert scaled.dtype == np.complex64 and scale.shape == ((5,) if per_matrix else ())
+    peaks = np.abs(scaled).max((1, 2))
+    assert peaks.max() == pytest.approx(0.5) and per_matrix == (peaks.min() > 0.49)
+    np.testing.assert_allclose(transforms.from_peak(scaled, scale), h, rtol=1e-5)
+
+
+def test_one_scale_for_all_keeps_the_power_between_matrices():
+    h = random_matrices(3, 8, 4) * np.array([1, 0.1, 0])[:, None, None]
+    scaled, _ = transforms.to_peak(h, per_matrix=False)
+    ratio = energy(scaled[:2]) / energy(h[:2])
+    assert ratio[0] == pytest.approx(ratio[1], rel=1e-5) and not scaled[2].any()
+    with pytest.raises(ValueError, match="matrix 2 of 3 is all zero and has no scale"):
+        transforms.to_peak(h)
+    with pytest.raises(ValueError, match="is all zero and has no scale"):
+        transforms.to_peak(0 * h, per_matrix=False)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        transforms.to_peak(h * np.nan, per_matrix=False)
+
+
+def test_to_antennas_inverts_to_angles():
+    h = random_matrices(3, 32, 8)
+    np.testing.assert_allclose(
+        transforms.to_antennas(transforms.to_angles(h)), h, atol=1e-6
+    )

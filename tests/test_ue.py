@@ -318,7 +318,8 @@ def test_a_missing_runtime_is_named(codec, tmp_path):
         "from tfcsi import train",
         "import runpy; runpy.run_module('tfcsi', run_name='__main__')",
         *(
-            f"import runpy; runpy.run_path('{name}', run_name='__main__')"
+            f"import runpy, sys; sys.path.insert(0, '{name.split('/')[0]}'); "
+            f"runpy.run_path('{name}', run_name='__main__')"
             for name in PROGRAMS
         ),
     ],

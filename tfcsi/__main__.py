@@ -29,6 +29,12 @@ FLAGS_OF = {
     "workdir": "Folder of the run.",
     "data_dir": "Folder of the files of the run's data set (the published .mat files).",
     "data_root": "Folder of the folders cost2100/, quadriga/ and raytraced/.",
+    "channel": "Simulator and scenario, such as cost2100_indoor or cost2100_outdoor.",
+    "num": "Matrices of training data, or of train,val,test.",
+    "out": "Folder of the files.",
+    "format": "mat (the published form), hdf5 or tfrecord.",
+    "setup": "Arguments of a simulator: key=value, after commas.",
+    "processes": "That simulate; 0 for as many as there are CPUs.",
     "input": "File to read.",
     "output": "File to write.",
     "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
@@ -56,7 +62,7 @@ FLAGS_OF = {
 }
 # Flags of integers to their lowest value.
 INTEGERS = {"packet": None, "seed": 0, "limit": 1, "shots": 0, "latent_dim": 1}
-INTEGERS |= {"tune_epochs": 1, "tune_batch_size": 1}
+INTEGERS |= {"tune_epochs": 1, "tune_batch_size": 1, "processes": 0}
 FLOATS = ("tune_learning_rate",)
 
 
@@ -226,19 +232,76 @@ def info(argv: list[str]) -> None:
         print(describe.of_model(str(path), shape, given["latent_dim"], arguments))
 
 
+def generate(argv: list[str]) -> None:
+    """Simulates channels into files: the published form, HDF5 or TFRecord.
+
+    Stopped and started again it goes on where it was. The matrices depend on channel
+    and seed, not on the number of processes, nor on how many there are.
+    """
+    optional = {"seed": 1, "format": "mat", "processes": 0}
+    given = _parse(argv, "channel num out", "setup", **optional)
+    from tfcsi import generation
+
+    try:
+        counts = [int(part) for part in given["num"].split(",")]
+    except ValueError:
+        counts = []
+    if len(counts) not in (1, 3):
+        raise UsageError(f"--num={given['num']}; give N, or three: train,val,test")
+    written = generation.generate(
+        given["channel"],
+        dict(zip(generation.SPLITS, counts)),
+        given["seed"],
+        given["out"],
+        given["format"],
+        given["processes"] or None,
+        setup=_arguments(given["setup"], "setup"),
+    )
+    for path in written:
+        print(path)
+
+
 def data(argv: list[str]) -> None:
-    """`tfcsi data verify DIR`: compares files with the published release."""
-    given = _parse(argv, "", "", positional="verify DIR")
-    words = given["positional"].split()
-    if len(words) != 2 or words[0] != "verify":
-        raise UsageError("usage: tfcsi data verify DIR")
+    """`tfcsi data verify DIR` compares files with the published release.
+
+    `tfcsi data stats FILE [FILE2]` measures what the matrices of a file look like, or
+    of two side by side, and draws it on a page, --output=PAGE.html.
+    """
+    usage = "verify DIR | stats FILE [FILE2]"
+    page = {"output": "statistics.html"}
+    given = _parse(argv, "", "key", positional=usage, **page)
+    command, *paths = given["positional"].split()
+    if command == "stats" and len(paths) in (1, 2):
+        return _statistics(paths, given["key"], given["output"])
+    if command != "verify" or len(paths) != 1:
+        raise UsageError("usage: tfcsi data verify DIR, or stats FILE [FILE2]")
     from tfcsi.datasets import cost2100
 
-    rows = cost2100.verify(words[1])
+    rows = cost2100.verify(paths[0])
     for name, status, detail in rows:
         print(f"{name:24s} {status:8s} {detail}")
     if any(status == "differs" for _, status, _ in rows):
         raise ValueError("some files are not those of the published release")
+
+
+def _statistics(paths: list[str], key: str | None, output: str) -> None:
+    """Prints and draws the statistics of one set of matrices, or of two."""
+    from tfcsi import plots
+    from tfcsi.channel_statistics import statistics
+    from tfcsi.datasets import cost2100, tfrecord
+
+    found, samples = {}, {}
+    for path in paths:
+        records = path.endswith(".tfrecord")
+        h = tfrecord.read([path]) if records else cost2100.read_csi(path, key)
+        found[path], samples[path] = statistics(h), h[:4, :, :32]
+    table = describe.of_statistics(found)
+    print(table)
+    figures = {"Statistics": plots.statistics(found)}
+    figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
+    title = "Channel statistics"
+    plots.report(output, title, " and ".join(paths), [], figures, table)
+    print(f"written to {output}")
 
 
 def table(argv: list[str]) -> None:
@@ -261,6 +324,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "compress": compress,
     "decompress": decompress,
     "info": info,
+    "generate": generate,
     "data": data,
     "table": table,
 }
@@ -331,13 +395,13 @@ def _numbers(flag: str, text: str) -> list[float]:
     return [round(low + step * i, 10) for i in range(count)]
 
 
-def _arguments(text: str | None) -> dict:
+def _arguments(text: str | None, flag: str = "network") -> dict:
     """Arguments of "key=value,key=value"; what is no Python number or so is a word."""
     arguments = {}
     for part in text.split(",") if text else ():
         key, equals, value = part.partition("=")
         if not equals or not key.isidentifier():
-            raise UsageError(f"--network={text}; give key=value,key=value")
+            raise UsageError(f"--{flag}={text}; give key=value,key=value")
         try:
             arguments[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -364,9 +428,11 @@ def _matrices(config, given: dict) -> tuple[str, str, np.ndarray]:
     scenario = given["scenario"] or config.get("scenario")
     if not scenario:
         raise ValueError("the run's config has no scenario: give --scenario")
-    name = f"{dataset}_{scenario}"
-    datasets.parts(name)
-    return dataset, scenario, datasets.SOURCES[name](given["data_dir"], given["split"])
+    if dataset == "mixed":  # Its own scenario is a list of sources.
+        dataset, scenario = datasets.parts(scenario)
+    name, options = f"{dataset}_{scenario}", datasets.options_of(config)
+    h = datasets.read(name, given["data_dir"], given["split"], **options)
+    return dataset, scenario, h
 
 
 def _check_output(path: str | None) -> None:
@@ -405,7 +471,7 @@ def main(argv: list[str]) -> int:
         return 0 if len(argv) > 1 and argv[1] in ("--help", "-h", "help") else 2
     try:
         COMMANDS[argv[1]](argv[1:])
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         print(f"tfcsi {argv[1]}: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return 0

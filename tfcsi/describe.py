@@ -1,10 +1,10 @@
-"""What `tfcsi info` says of a workdir, a file of packets, a packet and a model."""
+"""What `tfcsi` says of workdirs, packets, models and statistics of matrices."""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -132,3 +132,40 @@ def check_session(
             f"workdir has {expected.codec!r}, {expected.num_tx} x "
             f"{expected.num_delay}, {expected.fingerprint.hex()}"
         )
+
+
+def of_statistics(found: Mapping[str, dict]) -> str:
+    """Table of `channel_statistics.statistics`, a column a set, profiles left out.
+
+    With two sets a last column tells how far the second is from the first: dB where the
+    row is dB, percent elsewhere.
+    """
+    columns = [dict(_flat(values)) for values in found.values()]
+    rows = [["", *found]]
+    if len(columns) == 2:
+        rows[0].append("difference")
+    for name in columns[0]:
+        values = [column.get(name) for column in columns]
+        row = [name, *("-" if v is None else f"{v:.6g}" for v in values)]
+        if len(values) == 2 and None not in values:
+            first, second = values
+            if "db" in name:
+                row.append(f"{second - first:+.2f} dB")
+            elif first:
+                row.append(f"{100 * (second / first - 1):+.1f} %")
+        rows.append(row + [""] * (len(rows[0]) - len(row)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for name, *values in rows:
+        cells = [value.rjust(width) for value, width in zip(values, widths[1:])]
+        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a nested dict, their keys joined; lists are left out."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        elif not isinstance(value, list):
+            yield prefix + key, value

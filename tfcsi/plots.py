@@ -33,6 +33,18 @@ def over_snr(points: Sequence[Mapping]) -> Figure:
     return _nmse_over(points, "snr_db", f"SNR of the noise on the {kinds} [dB]")
 
 
+def over_length(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the codeword length, `latent_dim`, one line a codec."""
+    figure = _nmse_over(points, "latent_dim", "length of the codeword")
+    figure.axes[0].set_xscale("log", base=2)
+    return figure
+
+
+def over_steps(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the gradient steps of the encoder, `steps`, one line a codec."""
+    return _nmse_over(points, "steps", "gradient steps of the encoder")
+
+
 def over_bit_errors(points: Sequence[Mapping]) -> Figure:
     """Draws NMSE over the bit error rate, two lines a codec; a rate of 0 has no place.
 
@@ -124,6 +136,39 @@ def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
     return figure
 
 
+def statistics(found: Mapping[str, Mapping]) -> Figure:
+    """Draws where the energy of sets of matrices is, and how many numbers hold it.
+
+    Args:
+      found: name of a set to what `channel_statistics.statistics` gives of it.
+    """
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    delay, angle, klt, pca = figure.subplots(2, 2).ravel()
+    for name, values in found.items():
+        for axes, key in ((delay, "delay_profile"), (angle, "angle_profile")):
+            axes.semilogy(np.maximum(values[key], 1e-6), marker=".", label=name)
+        for axes, key in ((klt, "klt"), (pca, "pca_nmse_db")):
+            points = sorted((float(k), v) for k, v in values.get(key, {}).items())
+            axes.plot(*zip(*points) if points else ((), ()), marker="o", label=name)
+    delay.set(xlabel="delay [taps]", ylabel="share of the energy")
+    angle.set(xlabel="angle [bins]", ylabel="share of the energy")
+    klt.set(xlabel="share of the variance", ylabel="KLT coefficients")
+    pca.set(xlabel="principal components", ylabel="held-out NMSE [dB]", xscale="log")
+    for axes in (delay, angle, klt, pca):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return figure
+
+
+def matrices(h: np.ndarray) -> Figure:
+    """Draws the magnitude of a few matrices, complex [n, num_tx, num_delay]."""
+    figure = Figure(figsize=(2.6 * len(h), 2.6), layout="constrained")
+    for axes, matrix in zip(figure.subplots(1, len(h), squeeze=False)[0], h):
+        axes.imshow(np.abs(matrix))
+        axes.set(xlabel="delay [taps]", ylabel="angle [bins]")
+    return figure
+
+
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Writes a figure as PNG, whole or not at all."""
     files.write_bytes(path, _png(figure))
@@ -143,7 +188,7 @@ def report(
       path: Where to.
       title: Heading.
       text: A paragraph on what was done.
-      points: Points of a results file, shown as a table.
+      points: Points of a results file, shown as a table; there may be none.
       figures: Caption to figure.
       notes: Lines below the table.
     """
@@ -153,8 +198,9 @@ def report(
         "padding:0 1rem}pre{overflow-x:auto;background:#f4f4f4;padding:1rem;"
         "font-size:13px}img{max-width:100%}figure{margin:2rem 0}</style>",
         f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>",
-        f"<pre>{html.escape(results.table(points))}</pre>",
     ]
+    if points:
+        parts.append(f"<pre>{html.escape(results.table(points))}</pre>")
     if notes:
         parts.append(f"<pre>{html.escape(notes)}</pre>")
     for caption, figure in figures.items():

@@ -17,6 +17,9 @@ from tfcsi import __version__, files
 # Column of a table: heading, key of a point, format.
 COLUMNS = (
     ("codec", "codec", "{}"),
+    ("length", "latent_dim", "{}"),
+    ("steps", "steps", "{}"),
+    ("bits/entry", "codeword_bits", "{}"),
     ("SNR [dB]", "snr_db", "{:g}"),
     ("NMSE [dB]", "nmse_db", "{:.2f}"),
     ("95 % interval", ("nmse_db_low", "nmse_db_high"), "{:.2f} ... {:.2f}"),
@@ -24,6 +27,7 @@ COLUMNS = (
     ("rho", "rho", "{:.4f}"),
     ("bits/CSI", "bits", "{:.1f}"),
     ("bytes/packet", "packet_bytes", "{:.1f}"),
+    ("coding gain", "coding_gain", "{:.1%}"),
     ("parameters", "params", "{:,}"),
     ("UE parameters", "ue_params", "{:,}"),
     ("MACs", "macs", "{:,}"),

@@ -61,7 +61,7 @@ _CALIBRATION_MATRICES = 4000
 def train(
     config: ml_collections.ConfigDict,
     workdir: str | os.PathLike,
-    h_train: np.ndarray,
+    h_train: np.ndarray | Callable[[int], np.ndarray],
     h_val: np.ndarray,
     resume: bool = False,
     progress: bool = True,
@@ -75,7 +75,8 @@ def train(
         tensorboard/, checkpoints/, and at the end codec.npz and calibration.npy (some
         training matrices, float16, by which integer encoders are calibrated).
       h_train: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix; may be a memory
-        map.
+        map. Or a function of the number of an epoch, from 0, that gives as many such
+        matrices for each and the same ones whenever it is asked.
       h_val: complex64 [n_val, num_tx, num_delay], for the choice of the epoch.
       resume: Continue the run of the workdir; starts one if there is none.
       progress: Show a progress bar beside the line an epoch.
@@ -92,6 +93,8 @@ def train(
       FloatingPointError: If the loss is no longer finite.
     """
     workdir = pathlib.Path(workdir)
+    of_epoch = h_train if callable(h_train) else lambda epoch: h_train
+    h_train = of_epoch(0)
     _check(config, h_train, h_val)
     tf.keras.utils.set_random_seed(config.seed)
     run = Run(config, h_train, start)
@@ -112,6 +115,7 @@ def train(
     first = config.epochs - run.stages[-1].epochs  # Epoch that may be chosen.
     while int(run.epoch) < config.epochs:
         began = time.time()
+        h_train = of_epoch(int(run.epoch))
         run.enter(h_train)
         row = {"epoch": int(run.epoch) + 1, **run.train_epoch(h_train, progress)}
         row.update(run.validate(h_val))
@@ -128,7 +132,7 @@ def train(
         print(_line(row, config.epochs), flush=True)
 
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
-    codec = run.codec
+    codec, h_train = run.codec, of_epoch(config.epochs - 1)
     sample = np.random.default_rng(config.seed).permutation(len(h_train))
     sample = np.sort(sample[:_MAX_TABLE_MATRICES])
     codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
@@ -160,11 +164,13 @@ class Run:
         )
         self.stages = stages_of(config)
         self.steps = len(h_train) // config.batch_size
-        self.network = [
+        network = [
             *codec.encoder.trainable_variables,
             *codec.decoder.trainable_variables,
             *codec.quantizer.trainable_variables,
         ]
+        # Networks may share variables.
+        self.network = list({variable.ref(): variable for variable in network}.values())
         self.densities = list(self.prior.trainable_variables)
         self.parts = {
             "encoder": codec.encoder,

@@ -74,8 +74,7 @@ def to_angular_delay(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
     """
     _check_taps(num_delay, h_sf.shape[-1])
     h = np.fft.ifft(h_sf, axis=-1, norm="ortho")[..., :num_delay]
-    h = np.fft.fftshift(np.fft.fft(h, axis=-2, norm="ortho"), axes=-2)
-    return h.astype(np.complex64)
+    return to_angles(h).astype(np.complex64)
 
 
 def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
@@ -94,8 +93,44 @@ def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
       ValueError: `num_sc` is smaller than `num_delay`.
     """
     _check_taps(h.shape[-1], num_sc)
-    h = np.fft.ifft(np.fft.ifftshift(h, axes=-2), axis=-2, norm="ortho")
+    h = to_antennas(h)
     return np.fft.fft(h, n=num_sc, axis=-1, norm="ortho").astype(np.complex64)
+
+
+def synchronize(h_sf: np.ndarray) -> np.ndarray:
+    """Counts delays from that of the strongest echo, as a receiver's timing does.
+
+    It is found in the power over delay of all antennas, to an eighth of a tap, and
+    taken off by a phase that is linear in frequency.
+
+    Args:
+      h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
+
+    Returns:
+      [..., num_tx, num_sc], complex64.
+    """
+    num_sc = h_sf.shape[-1]
+    power = np.abs(np.fft.ifft(h_sf, 8 * num_sc, axis=-1)) ** 2
+    delay = power.sum(-2, keepdims=True).argmax(-1)[..., None] / 8  # [taps]
+    turns = delay * np.arange(num_sc) / num_sc
+    return (h_sf * np.exp(2j * np.pi * turns)).astype(np.complex64)
+
+
+def to_angles(h: np.ndarray) -> np.ndarray:
+    """Antennas to angles, zero angle in the middle: a unitary DFT over axis num_tx.
+
+    Args:
+      h: [..., num_tx, num_delay], complex; the last axis may be subcarriers.
+
+    Returns:
+      [..., num_tx, num_delay], complex128.
+    """
+    return np.fft.fftshift(np.fft.fft(h, axis=-2, norm="ortho"), axes=-2)
+
+
+def to_antennas(h: np.ndarray) -> np.ndarray:
+    """Angles to antennas; inverse of `to_angles`."""
+    return np.fft.ifft(np.fft.ifftshift(h, axes=-2), axis=-2, norm="ortho")
 
 
 def truncation_loss(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
@@ -143,7 +178,9 @@ def to_subcarriers(
     # As a product: the published length, 257, is prime, and most of it is padding.
     turns = np.outer(np.arange(h.shape[-1]), np.arange(num_sc)) % num_fft / num_fft
     dft = np.exp(-2j * np.pi * turns).astype(np.complex64)
-    return h.astype(np.complex64, copy=False) @ dft
+    # And as one product: many small ones wait for each other's threads.
+    rows = h.astype(np.complex64, copy=False).reshape(-1, h.shape[-1])
+    return (rows @ dft).reshape(*h.shape[:-1], num_sc)
 
 
 def from_subcarriers(hf: np.ndarray, num_delay: int) -> np.ndarray:
@@ -161,6 +198,35 @@ def from_subcarriers(hf: np.ndarray, num_delay: int) -> np.ndarray:
     """
     _check_taps(num_delay, hf.shape[-1])
     return np.fft.ifft(hf, axis=-1)[..., :num_delay].astype(np.complex64)
+
+
+def to_peak(h: np.ndarray, per_matrix: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Scales to max|h| = 0.5, each matrix by its own number or all by one.
+
+    Args:
+      h: [n, num_tx, num_delay], complex, any scale.
+      per_matrix: whether each matrix gets its own scale, which erases its power; with
+        one for all, the strongest matrix has max|h| = 0.5 and others less.
+
+    Returns:
+      scaled: [n, num_tx, num_delay], complex64.
+      scale: [n], or [] if one for all, float32: `from_peak(scaled, scale)` is `h`.
+
+    Raises:
+      ValueError: a matrix (or all of them) is all zero, or NaN or infinite entries.
+    """
+    h = np.asarray(h)
+    if h.ndim != 3 or not len(h):
+        raise ValueError(f"h must be [n, num_tx, num_delay], got shape {h.shape}")
+    scale = np.abs(h).max(axis=(1, 2), initial=0) / PEAK
+    _check_scale(scale if per_matrix else scale.max(keepdims=True), len(h))
+    scale = (scale if per_matrix else scale.max()).astype(np.float32)
+    return (h / scale.reshape(-1, 1, 1)).astype(np.complex64, copy=False), scale
+
+
+def from_peak(scaled: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """Inverse of `to_peak`: [n, num_tx, num_delay], complex64, in the unit before."""
+    return scaled * np.asarray(scale, np.float32).reshape(-1, 1, 1)
 
 
 def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,12 +248,7 @@ def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"h must be [n, num_tx, num_delay], got shape {h.shape}")
     # hypot, unlike |.|^2, neither overflows nor underflows in float32.
     scale = (2 * np.abs(h).max(axis=(1, 2), initial=0)).astype(np.float32)
-    for bad, what in (
-        (~np.isfinite(scale), "has NaN or infinite entries"),
-        (scale == 0, "is all zero and has no scale"),
-    ):
-        if bad.any():
-            raise ValueError(f"matrix {np.argmax(bad)} of {len(h)} {what}")
+    _check_scale(scale, len(h))
     x01 = to_real(h) / scale[:, None, None, None]
     x01 += 0.5
     return np.clip(x01, 0, 1, out=x01), scale
@@ -260,6 +321,16 @@ def gain_to_word(peak: np.ndarray) -> np.ndarray:
 def word_to_gain(word: np.ndarray) -> np.ndarray:
     """Words to the scale between `h` and CSI of max |h| = 0.5, float32, same shape."""
     return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)
+
+
+def _check_scale(scale: np.ndarray, num: int) -> None:
+    """Raises ValueError where a scale [n] is zero, NaN or infinite."""
+    for bad, what in (
+        (~np.isfinite(scale), "has NaN or infinite entries"),
+        (scale == 0, "is all zero and has no scale"),
+    ):
+        if bad.any():
+            raise ValueError(f"matrix {np.argmax(bad)} of {num} {what}")
 
 
 def _check_taps(few: int, many: int) -> None:

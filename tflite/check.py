@@ -18,21 +18,23 @@ tfcsi.need_full()
 
 from absl import app, flags
 
-from tfcsi import footprint, lite, plots, results
+from tfcsi import datasets, footprint, lite, plots, results
 from tfcsi.datasets import cost2100
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
+    "data_dir", None, "Folder of the data files.", required=True
 )
 _SPLIT = flags.DEFINE_enum("split", "test", cost2100.SPLITS, "Data to measure on.")
 _MAX_LOSS_DB = flags.DEFINE_float("max_loss_db", 0.3, "Largest loss of NMSE [dB].")
 _HTML = flags.DEFINE_bool("html", False, "Writes a page with table and picture too.")
 
 
-def measure(codec, scenario):
+def measure(codec):
     """Returns the points of all exported encoders, the first that of Keras."""
-    h = cost2100.load(_DATA_DIR.value, _SPLIT.value, scenario)
+    name = datasets.name_of(codec.config)
+    options = datasets.options_of(codec.config)
+    h = datasets.read(name, _DATA_DIR.value, _SPLIT.value, **options)
     found = lite.find(pathlib.Path(_WORKDIR.value))
     points = lite.compare(codec, found, h)
     for point, content in zip(points[1:], found.values()):
@@ -40,7 +42,7 @@ def measure(codec, scenario):
         memory = footprint.memory(content)
         point.update({} if memory is None else {"ue_memory": memory})
     for point in points:
-        point.update(dataset=f"cost2100_{scenario}", split=_SPLIT.value)
+        point.update(dataset=name, split=_SPLIT.value)
     return points
 
 
@@ -60,7 +62,7 @@ def main(argv):
     workdir = pathlib.Path(_WORKDIR.value)
     try:
         codec = tfcsi.load(workdir)
-        points = measure(codec, codec.config.scenario)
+        points = measure(codec)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     results.write(workdir / "tflite_check.json", points, codec.config.seed)

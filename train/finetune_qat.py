@@ -16,8 +16,7 @@ tfcsi.need_full()
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import qat
-from tfcsi.datasets import cost2100
+from tfcsi import datasets, qat
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -29,7 +28,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the float run.")
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Folder of the fine-tuned run; that of the float run with _qat."
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the DATA_H*.mat files.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the run's data files.")
 _RESUME = flags.DEFINE_bool("resume", False, "Continue the run in the output.")
 _PROGRESS = flags.DEFINE_bool("progress", True, "Show progress bars.")
 flags.mark_flags_as_required(["workdir", "data_dir"])
@@ -39,9 +38,10 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     source = tfcsi.load(_WORKDIR.value)
+    config, folder = source.config, _DATA_DIR.value
+    name, options = datasets.name_of(config), datasets.options_of(config)
     h_train, h_val = (
-        cost2100.load(_DATA_DIR.value, split, source.config.scenario)
-        for split in ("train", "val")
+        datasets.read(name, folder, split, **options) for split in ("train", "val")
     )
     output = _OUTPUT.value or f"{_WORKDIR.value.rstrip('/')}_qat"
     resume, progress = _RESUME.value, _PROGRESS.value

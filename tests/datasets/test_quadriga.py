@@ -3,8 +3,9 @@
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
-from tfcsi import datasets
+from tfcsi import datasets, metrics, transforms
 from tfcsi.channels import cost2100 as simulator
 from tfcsi.datasets import cost2100, quadriga, raytraced
 
@@ -109,6 +110,147 @@ def test_unknown_names_are_refused_with_the_known_ones(folder):
         quadriga.load(folder, "28ghz", "dev")
 
 
+# Channel objects, and matrices of users' scripts.
+
+BAND = {"bandwidth": 20e6, "num_fft": 64, "num_sc": 32}
+
+
+def objects(num=203, snapshots=3, individual=False, seed=0):
+    """Coefficients [rx, tx, path, snapshot] and delays of each channel, as saved."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for number in range(num):
+        paths = 4 + number % 3
+        shape = (2, 32, paths, snapshots)
+        coeffs = rng.standard_normal((*shape, 2)).astype(np.float32)
+        delays = rng.uniform(0, 2e-6, shape if individual else shape[2:])
+        out.append((coeffs.view(np.complex64)[..., 0], delays.astype(np.float32)))
+    return out
+
+
+def variables(channels):
+    mat = {"ChannelDims": np.array([[len(channels), 1, 1, 1]])}
+    for number, (coeffs, delays) in enumerate(channels, 1):
+        stem = f"channel_{number:05d}_"
+        mat |= {stem + "Name": "Tx1_Rx1", stem + "CenterFrequency": np.float32(5.3e9)}
+        mat |= {stem + "Coeffs": coeffs, stem + "Delays": delays}
+        mat |= {stem + "rx_position": np.zeros((3, coeffs.shape[-1]), np.float32)}
+    return mat
+
+
+def write_objects(path, mat, version):
+    """As `qd_channel.mat_save` does, version -v6 or -v7.3."""
+    if version == "6":
+        return scipy.io.savemat(path, mat)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, value in mat.items():
+            if isinstance(value, str):
+                value = np.frombuffer(value.encode("utf-16le"), np.uint16)[:, None]
+            value = np.asarray(value)
+            complex_ = value.dtype == np.complex64
+            value = np.ascontiguousarray(np.atleast_2d(value).T)
+            file.create_dataset(name, data=value.view(COMPOUND) if complex_ else value)
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+
+
+def responses(channels, rx=1):
+    """[n, 32, 64] of all snapshots, by the sum over paths."""
+    k, h = np.arange(64) * 20e6 / 64, []
+    for coeffs, delays in channels:
+        delays = delays[rx] if delays.ndim == 4 else delays[None]
+        tones = np.exp(-2j * np.pi * delays[..., None] * k)
+        h.append(np.einsum("apt,bptk->tabk", coeffs[rx], tones))
+        one = tones.shape[0] == 1
+        h[-1] = h[-1][:, :, 0] if one else np.einsum("taak->tak", h[-1])
+    return np.concatenate(h)
+
+
+@pytest.mark.parametrize("individual", [False, True])
+@pytest.mark.parametrize("version", ["6", "7.3"])
+def test_channel_objects_become_the_matrices_of_their_paths(
+    tmp_path, version, individual
+):
+    channels = objects(individual=individual)
+    write_objects(tmp_path / "c.mat", variables(channels), version)
+    h_sf = responses(channels)
+    for domain, sent in (
+        ("space_frequency", h_sf[..., ::2]),
+        ("angular_delay", transforms.to_angular_delay(h_sf, 32)),
+    ):
+        for split, part in (("train", sent[:9]), ("test", sent[-400:])):
+            h = quadriga.load(tmp_path, "c.mat", split, domain, rx=1, **BAND)
+            assert h.dtype == np.complex64 and h.shape == (len(part), 32, 32)
+            assert metrics.nmse(transforms.to_peak(part)[0], h).max() < 1e-9
+
+
+@pytest.mark.parametrize("version", ["6", "7.3"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda m: m.pop("channel_00002_Delays"), "channel_00002_Delays is missing"),
+        (
+            lambda m: m.update(channel_00002_Delays=np.zeros((9, 9), np.float32)),
+            r"channel_00002_Delays is \[9, 9\], Coeffs \[2, 32, 5, 3\]|\[9, 9, 1, 1\]",
+        ),
+        (
+            lambda m: m.update(channel_00001_Delays=-m["channel_00001_Delays"]),
+            "channel_00001_Delays has NaN, infinite or negative",
+        ),
+        (
+            lambda m: m.update(channel_00001_Coeffs=m["channel_00001_Coeffs"][:, :8]),
+            r"channels differ in antennas of the BS: \[8, 32\]",
+        ),
+    ],
+)
+def test_malformed_channel_objects_are_refused(tmp_path, version, spoil, words):
+    mat = variables(objects(3))
+    spoil(mat)
+    write_objects(tmp_path / "c.mat", mat, version)
+    with pytest.raises(quadriga.DataError, match=words):
+        quadriga.load(tmp_path, "c.mat", "train")
+
+
+def test_too_few_snapshots_and_no_such_antenna_are_refused(tmp_path):
+    write_objects(tmp_path / "c.mat", variables(objects(3)), "6")
+    with pytest.raises(quadriga.DataError, match="9 snapshots, expected at least 601"):
+        quadriga.load(tmp_path, "c.mat", "train")
+    with pytest.raises(ValueError, match="rx is 2; .* has antennas 0 to 1"):
+        quadriga.load(tmp_path, "c.mat", "train", rx=2)
+
+
+@pytest.mark.parametrize("version", ["5", "7.3"])
+@pytest.mark.parametrize("last", [True, False])
+def test_matrices_of_a_script_are_read_first_or_last(tmp_path, version, last):
+    sent = transforms.to_angular_delay(matrices(640).astype(complex), 32)
+    stored = np.moveaxis(sent, 0, -1) if last else sent
+    if version == "5":
+        scipy.io.savemat(tmp_path / "my.mat", {"G": stored})
+    else:
+        write(tmp_path, np.ascontiguousarray(stored.T), "G", "my.mat")
+    options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 16}
+    h = quadriga.load(tmp_path, "my.mat", "test", **options)
+    cut = transforms.to_peak(sent[-400:, :, :16])[0]
+    np.testing.assert_allclose(h, cut, atol=1e-6)
+
+
+def test_frequency_responses_of_a_script_are_read(tmp_path):
+    sent = np.random.default_rng(0).standard_normal((601, 8, 64, 2)) @ [1, 1j]
+    stored = np.stack([0 * sent, sent]).transpose(0, 2, 3, 1)  # rx, tx, subcarrier, n
+    scipy.io.savemat(tmp_path / "my.mat", {"H": stored})
+    options = {"stored": "space_frequency", "rx": 1}
+    h = quadriga.load(tmp_path, "my.mat", "test", **options)
+    expected = transforms.to_angular_delay(sent[-400:], 32)
+    np.testing.assert_allclose(h, transforms.to_peak(expected)[0], atol=1e-6)
+    h = quadriga.load(tmp_path, "my.mat", "test", "space_frequency", **options)
+    expected = transforms.to_peak(sent[-400:, :, ::2])[0]
+    np.testing.assert_allclose(h, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="stored is 'x'; it must be one of"):
+        quadriga.load(tmp_path, "my.mat", "test", stored="x")
+    with pytest.raises(quadriga.DataError, match="no variable 'G', expected complex G"):
+        quadriga.load(tmp_path, "my.mat", "test", key="G")
+
+
 # The registry.
 
 
@@ -125,12 +267,33 @@ def test_a_source_is_read_from_the_folder_of_its_module(folder):
         datasets.load("raytraced_munich", root, "val")
 
 
+def test_both_domains_of_a_source_are_one_channel(folder):
+    h = datasets.load("quadriga_28ghz", folder.parent, "val")
+    h_sf = datasets.load("quadriga_28ghz", folder.parent, "val", "space_frequency")
+    np.testing.assert_allclose(np.abs(h_sf).max((1, 2)), 0.5, rtol=1e-6)
+    back = transforms.to_peak(transforms.to_angular_delay(h_sf, 32))[0]
+    np.testing.assert_allclose(back, h, atol=1e-6)
+    with pytest.raises(ValueError, match="domain is 'time'; it must be one of angul"):
+        datasets.load("quadriga_28ghz", folder.parent, "val", "time")
+
+
+def test_options_of_a_source_are_those_of_its_module(folder):
+    found = datasets.load("quadriga_28ghz", folder.parent, "val", num_sc=16)
+    assert found.shape == (200, 32, 16)
+    for name, words in (
+        ("quadriga_28ghz", "quadriga has no option 'bs'; known: key, stored, rx"),
+        ("cost2100_indoor", "cost2100 has no option 'bs'; known: -"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            datasets.load(name, folder.parent, "val", bs=1)
+
+
 def test_the_registry_has_every_scenario_of_every_module():
     names = {f"cost2100_{name}" for name in cost2100.SCENARIOS}
     names |= {f"quadriga_{name}" for name in quadriga.FILES}
     names |= {f"raytraced_{name}" for name in raytraced.FILES}
     assert set(datasets.SOURCES) == names
-    for name in names:
+    for name in (*names, "deepmimo_O1_3p5", "quadriga_my.mat"):
         module, scenario = datasets.parts(name)
         assert datasets.get(module) and f"{module}_{scenario}" == name
     with pytest.raises(

@@ -54,9 +54,11 @@ def test_the_convention_is_that_of_cost_2100(tmp_path):
     u, delay = 0.377, 43e-9  # Between bins, where phases of neighbours show.
     write(tmp_path, np.tile(plane_wave(u, delay), (601, 1, 1, 1)))
     (h,) = raytraced.load(tmp_path, "munich", "train")
-    amplitude = np.ones((1, 1))
-    one = _paths.Paths(None, amplitude, delay * amplitude, np.arccos(-u) * amplitude)
-    (cost2100,) = _paths.angular_delay(one, 0.0, SPACING, 32, 32, 32)
+    one = np.ones(1)
+    path = _paths.Paths(np.zeros(1, int), one, delay * one, -u * one, 0 * one)
+    carrier = (32 - 1) / 2 * SPACING  # Its band begins at 0 Hz.
+    grid = _paths.Grid(carrier, SPACING, 32, 32, 0.5, 1, 0.5)
+    ((cost2100,),) = _paths.matrices(path, 1, grid, True, True, 32)
     cost2100 *= 0.5 / np.abs(cost2100).max()
     np.testing.assert_allclose(h, cost2100, atol=1e-4)
 
@@ -70,6 +72,25 @@ def test_no_energy_is_lost_and_the_scale_is_0_5_a_matrix(folder):
     back = np.fft.ifft(np.fft.ifftshift(h, 1), axis=1, norm="ortho")
     back = np.fft.fft(back, axis=2, norm="ortho") * np.sqrt(ratio)[:, None, None]
     assert metrics.nmse(sent, back).max() < 1e-10
+
+
+def test_synchronised_delays_count_from_the_strongest_echo(tmp_path):
+    tap = 1 / (32 * SPACING)
+    late = [3.25 * tap, 11.75 * tap, 30 * tap]
+    waves = [
+        plane_wave(0.2, delay) + 0.3 * plane_wave(-0.5, delay + 2 * tap)
+        for delay in np.resize(late, 601)
+    ]
+    write(tmp_path, np.array(waves, np.complex64))
+    h = raytraced.load(tmp_path, "munich", "test", timing="strongest")
+    alike = [abs(np.vdot(one, two)) for one, two in zip(h, h[1:])]
+    energies = [np.linalg.norm(one) * np.linalg.norm(two) for one, two in zip(h, h[1:])]
+    np.testing.assert_allclose(alike, energies, rtol=1e-5)
+    assert (np.abs(h).sum(1).argmax(1) == 0).all()
+    before = raytraced.load(tmp_path, "munich", "test")
+    assert (np.abs(before).sum(1).argmax(1) == np.resize([3, 12, 30], 400)).all()
+    with pytest.raises(ValueError, match="timing is 'now'; it must be one of"):
+        raytraced.load(tmp_path, "munich", "test", timing="now")
 
 
 def test_the_splits_are_the_file_in_order(folder):

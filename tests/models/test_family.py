@@ -64,6 +64,10 @@ PARAMETERS = {
         ({"latent": "conv"}, {256: (3_772, 10_438)}),  # Published.
         ({"latent": "conv"}, {512: (7_372, 17_622)}),  # Rounded.
     ],
+    "csi_inr": [  # Ours: all weights at both ends, and the UE's inner rates.
+        ({}, {32: (93_122, 186_212), 64: (111_586, 223_108)}),
+        ({"rate_learned": False}, {32: (93_090, 186_180)}),
+    ],
     "csiformer": [({}, {512: (1_059_906, 2_121_348)})],  # Ours.
     "csinet": [
         (  # Published, but for CR 8 (256), which is ours.
@@ -152,6 +156,7 @@ TINY = {
     "cllwcsinet": {},
     "clnet": {},
     "crnet": {},
+    "csi_inr": {"widths": (12, 12), "features": 8, "gain": 32.0},
     "csiformer": {"embedding": 8, "window": 4, "num_heads": 2},
     "csinet": {"blocks": 1},
     "csinet_dnn": {"hidden": (48,), "blocks": 1},
@@ -172,6 +177,7 @@ TINY = {
 OWN = (
     "csinet",
     "cllwcsinet",
+    "csi_inr",
     "csinet_dnnet",
     "deepcmc",
     "offset_csinet",

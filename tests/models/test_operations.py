@@ -26,6 +26,8 @@ OPERATIONS = {
     "cllwcsinet": f"{LEAKY} CONCATENATION",
     "clnet": f"{LEAKY} CONCATENATION LOGISTIC MEAN MUL REDUCE_MAX",
     "crnet": f"{LEAKY} CONCATENATION",
+    "csi_inr": "ADD BATCH_MATMUL CONCATENATION COS MEAN MINIMUM MUL RSQRT SIN SPLIT_V "
+    "SQUARE SUB SUM",
     "csiformer": SWIN,
     "csinet": LEAKY,
     "csinet_dnn": LEAKY,

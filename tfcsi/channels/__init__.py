@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tfcsi.channels import cost2100
+from tfcsi.channels import cost2100, tr38901
 
-CHANNELS = {"cost2100": cost2100}
+CHANNELS = {"cost2100": cost2100, "tr38901": tr38901}
 
 
 def get(name: str) -> ModuleType:

@@ -12,6 +12,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import struct
+import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,7 +48,7 @@ class Array:
         self.path, self.key, self.shape, self._get = path, key, tuple(shape), get
 
     def __getitem__(self, index: tuple) -> np.ndarray:
-        with _wrapped(self.path):
+        with wrapped(self.path):
             block = np.asarray(self._get(index))
         if block.dtype.names == ("real", "imag"):
             block = block["real"] + 1j * block["imag"]
@@ -85,7 +88,7 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
     if suffix not in (".npy", ".mat", ".h5", ".hdf5"):
         raise DataError(f"{path}: unknown format, expected .npy, .mat, .h5 or .hdf5")
     with contextlib.ExitStack() as stack:
-        with _wrapped(path):
+        with wrapped(path):
             if suffix == ".npy":
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
                 found = {"array": (array.shape, array.__getitem__)}
@@ -106,7 +109,7 @@ def npz(path: Path, key: str, expected: str) -> Array:
     """One array of a `.npz` file, read whole; DataError if it is not there."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    with _wrapped(path), np.load(path, allow_pickle=False) as archive:
+    with wrapped(path), np.load(path, allow_pickle=False) as archive:
         names = list(archive.files)
         array = archive[key] if key in names else None
     if array is None:
@@ -141,16 +144,57 @@ def find(folder: str | os.PathLike, name: str) -> Path:
     return path
 
 
-def read_split(array: Array, axis: int, split: str, convert: Callable) -> np.ndarray:
-    """Reads the matrices of a split of a file that holds all of them.
+def split_users(
+    num: int,
+    split: str,
+    where: str | os.PathLike,
+    num_val: int = NUM_VAL,
+    num_test: int = NUM_TEST,
+) -> np.ndarray:
+    """Places of the matrices of a split among `num`.
 
-    The last 400 matrices are "test", the 200 before them "val", the others "train".
+    The last `num_test` are "test", the `num_val` before them "val", the others "train".
+
+    Raises:
+      ValueError: unknown split, or nothing for validation or test.
+      DataError: too few matrices.
+    """
+    if min(num_val, num_test) < 1:
+        raise ValueError(
+            f"num_val is {num_val} and num_test {num_test}; both are 1 or more"
+        )
+    ends = (0, num - num_test - num_val, num - num_test, num)
+    spans = dict(zip(("train", "val", "test"), zip(ends, ends[1:])))
+    if split not in spans:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(spans)}")
+    if ends[1] < 1:
+        raise DataError(
+            f"{where}, expected at least {num_val + num_test + 1}: the last "
+            f"{num_test} are for test, the {num_val} before them for validation"
+        )
+    return np.arange(*spans[split])
+
+
+def read_split(
+    array: Array,
+    axis: int,
+    split: str,
+    convert: Callable,
+    num_val: int = NUM_VAL,
+    num_test: int = NUM_TEST,
+    order: np.ndarray | None = None,
+) -> np.ndarray:
+    """Reads the matrices of a split of a file that holds all of them.
 
     Args:
       array: of the file.
       axis: by which its matrices are counted.
-      split: "train", "val" or "test".
-      convert: block [b, ...] to angular-delay matrices [b, num_tx, num_delay], complex.
+      split: "train", "val" or "test", as `split_users` takes them.
+      convert: block [b, ...] to matrices [b, num_tx, num_delay], complex.
+      num_val: matrices for validation.
+      num_test: matrices for test.
+      order: [n], places in the file from which the splits are taken; their own order
+        if None. The matrices of a split come in the order of the file.
 
     Returns:
       [n, num_tx, num_delay], complex64, each matrix scaled to max|h| = 0.5.
@@ -160,22 +204,18 @@ def read_split(array: Array, axis: int, split: str, convert: Callable) -> np.nda
       DataError: too few matrices, a matrix of NaN, infinite or only zero values.
     """
     num = array.shape[axis]
-    ends = (0, num - NUM_TEST - NUM_VAL, num - NUM_TEST, num)
-    spans = dict(zip(("train", "val", "test"), zip(ends, ends[1:])))
-    if split not in spans:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(spans)}")
-    if ends[1] < 1:
-        raise DataError(
-            f"{array.path}: {num} matrices in {array.key!r}, expected at least "
-            f"{NUM_VAL + NUM_TEST + 1}: the last {NUM_TEST} are for test, the "
-            f"{NUM_VAL} before them for validation"
-        )
-    h = []
-    for where, block in array.blocks(axis, spans[split]):
+    where = f"{array.path}: {num} matrices in {array.key!r}"
+    chosen = split_users(num, split, where, num_val, num_test)
+    if order is not None:
+        chosen = np.sort(order[chosen])
+    h, first = [], int(chosen[0])
+    for where, block in array.blocks(axis, (first, int(chosen[-1]) + 1)):
+        inside = chosen[(chosen >= first) & (chosen < first + len(block))] - first
+        first, block = first + len(block), block[inside]
         if not block.any(axis=tuple(range(1, block.ndim))).all():
             raise DataError(f"{where}: a matrix is all zero and has no scale")
-        x01, _ = transforms.to_unit_interval(convert(block))
-        h.append(transforms.from_unit_interval(x01))
+        if len(block):
+            h.append(transforms.to_peak(convert(block))[0])
     return np.concatenate(h)
 
 
@@ -236,7 +276,7 @@ def write_mat(path: Path, key: str, num: int, rows: Callable, version: str) -> N
       key: name of the variable.
       num: its rows, at least one.
       rows: (start, stop) to a block of rows, float64 or complex128.
-      version: "5" (held in memory once) or "7.3" (written in blocks).
+      version: "5" or "7.3"; both are written in blocks.
 
     Raises:
       ValueError: unknown version.
@@ -244,13 +284,17 @@ def write_mat(path: Path, key: str, num: int, rows: Callable, version: str) -> N
     if version not in ("5", "7.3"):
         raise ValueError(f"unknown MATLAB version {version!r}; known: 5, 7.3")
     spans = [(i, min(i + BLOCK, num)) for i in range(0, num, BLOCK)]
+    head = rows(0, 1)
     with replacing(path) as temporary:
         if version == "5":
-            array = np.concatenate([rows(*span) for span in spans])
-            mat = {key: array}
-            scipy.io.savemat(temporary, mat, appendmat=False, do_compression=True)
+            # On disk the columns follow one another, so the rows wait in a file.
+            with tempfile.TemporaryFile(dir=path.parent) as scratch:
+                columns = np.memmap(scratch, head.dtype, shape=(head.shape[1], num))
+                for start, stop in spans:
+                    columns[:, start:stop] = rows(start, stop).T
+                _write_v5(temporary, key, columns)
+                del columns
             return
-        head = rows(0, 1)
         dtype, width = head.dtype, head.shape[1]
         if dtype.kind == "c":
             dtype = np.dtype([("real", np.float64), ("imag", np.float64)])
@@ -264,6 +308,36 @@ def write_mat(path: Path, key: str, num: int, rows: Callable, version: str) -> N
                 dataset[:, start:stop] = block.view(dtype)
         with open(temporary, "r+b") as file:  # by which MATLAB knows its v7.3 files
             file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+
+
+def _write_v5(path: Path, key: str, columns: np.ndarray) -> None:
+    """Writes columns [width, num], double or complex, as one compressed variable.
+
+    scipy's writer holds a variable in memory three times.
+    """
+    is_complex = columns.dtype.kind == "c"
+    width, num = columns.shape
+    name = key.encode().ljust(-(-len(key) // 8) * 8, b"\0")
+    head = struct.pack("<4I", 6, 8, 6 | is_complex << 11, 0)  # class double, flags
+    head += struct.pack("<2I2i", 5, 8, num, width)
+    head += struct.pack("<2I", 1, len(key)) + name
+    size = len(head) + (1 + is_complex) * (8 + 8 * num * width)
+    step = max(1, (1 << 22) // num)
+    with open(path, "wb") as file:
+        file.write(b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + b"\x00\x01IM")
+        file.write(struct.pack("<2I", 15, 0))  # a compressed element, its length below
+        zipped = zlib.compressobj(1)
+        file.write(zipped.compress(struct.pack("<2I", 14, size) + head))
+        for part in ("real", "imag")[: 1 + is_complex]:
+            file.write(zipped.compress(struct.pack("<2I", 9, 8 * num * width)))
+            for i in range(0, width, step):
+                block = columns[i : i + step]
+                block = getattr(block, part) if is_complex else block
+                file.write(zipped.compress(block.tobytes()))
+        file.write(zipped.flush())
+        length = file.tell() - 136
+        file.seek(132)
+        file.write(struct.pack("<I", length))
 
 
 def _v5_getter(path: Path, key: str) -> Callable:
@@ -290,7 +364,7 @@ def _h5_getter(item: h5py.Dataset) -> tuple[tuple, Callable]:
 
 
 @contextlib.contextmanager
-def _wrapped(path: Path) -> Iterator[None]:
+def wrapped(path: Path) -> Iterator[None]:
     """Turns whatever the readers of scipy, h5py and NumPy raise into a DataError."""
     try:
         yield

@@ -1,20 +1,33 @@
-"""Files of 3GPP 38.901 UMa NLOS channels that were made with QuaDRiGa.
+"""QuaDRiGa: channel objects that it saved, and matrices that users' scripts saved.
 
-A file `quadriga_uma_nlos_*.mat` is MATLAB v7.3 with `H`, complex, in MATLAB's axes
-[32 angles, 32 delays, n] (h5py shows [n, 32, 32]): the first delay taps of 20 MHz, and
-the FFT over a 32-element half-wavelength array with its zero angle first. The users'
-positions in the files show that: the strongest bin follows 16 sin(azimuth), counted
-from bin 0. Here the zero angle is moved to the middle, where COST 2100 files have it.
+- `qd_channel.mat_save` writes `channel_%05d_{Coeffs, Delays, ...}`: coefficients [rx,
+  tx, path, snapshot] and delays [path, snapshot] or, of each antenna, [rx, tx, path,
+  snapshot], in s. Each snapshot becomes a matrix.
+- Scripts save matrices under a name of their own, often `H`: complex, in three axes,
+  with the matrices first or last, or [rx, tx, subcarrier, n] as `fr` gives them.
+
+The files in `FILES`, of 3GPP 38.901 UMa NLOS channels, are MATLAB v7.3 with `H`, in
+MATLAB's axes [32 angles, 32 delays, n] (h5py shows [n, 32, 32]): the first delay taps
+of 20 MHz, and the FFT over a 32-element half-wavelength array with its zero angle
+first. The users' positions in the files show that: the strongest bin follows 16
+sin(azimuth), counted from bin 0. Here the zero angle is moved to the middle, where COST
+2100 files have it.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
+import h5py
 import numpy as np
+import scipy.io
 
+from tfcsi import responses, transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
+from tfcsi.responses import Band
 
 KEY = "H"
 NUM_TX, NUM_DELAY = 32, 32
@@ -23,36 +36,206 @@ FILES = {
     "5p3ghz": "quadriga_uma_nlos_5p3ghz.mat",
     "300mhz": "quadriga_uma_nlos_300mhz.mat",
 }
+# What a stored matrix is: subcarriers, or delay taps with the zero angle first (as an
+# FFT leaves it) or in the middle.
+STORED = ("space_frequency", "angular_delay", "angular_delay_centred")
+_CHANNEL = re.compile(r"channel_(\d{5})_(Coeffs|Delays)")
 
 
-def load(data_dir: str | os.PathLike, name: str, split: str) -> np.ndarray:
+def load(
+    data_dir: str | os.PathLike,
+    name: str,
+    split: str,
+    domain: str = "angular_delay",
+    key: str = KEY,
+    stored: str = "angular_delay",
+    rx: int = 0,
+    bandwidth: float = 20e6,
+    num_fft: int = 1024,
+    num_sc: int = NUM_DELAY,
+    select: str = "spread",
+    with_loss: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray | None]:
     """Loads the matrices of one split.
 
     Args:
       data_dir: folder of the files; may be read-only.
-      name: a key of `FILES`, the carrier frequency.
+      name: a key of `FILES`, the carrier frequency, or the name of another `.mat` file.
       split: "train", "val" or "test"; the last 400 matrices of a file are test, the 200
         before them validation.
+      domain: "angular_delay" (angles with zero in the middle by the first `num_sc`
+        delay taps) or "space_frequency" (antennas by `num_sc` subcarriers).
+      key: variable of matrices; of channel objects it is not needed.
+      stored: one of `STORED`, what the variable holds.
+      rx: antenna of the UE that is taken, from 0.
+      bandwidth: Hz, of channel objects.
+      num_fft: subcarriers in it, of channel objects.
+      num_sc: delay taps or subcarriers that are kept.
+      select: of subcarriers, "spread" evenly over the band or the "first".
+      with_loss: whether to return `lost` as well.
 
     Returns:
-      [n, 32, 32], complex64, angles (zero in the middle) by delay taps, each matrix
-      scaled to max|h| = 0.5.
+      h: [n, num_tx, num_sc], complex64, each matrix scaled to max|h| = 0.5.
+      lost: with `with_loss`, [n], linear, the share of energy in delay taps that are
+        cut; None of stored matrices.
 
     Raises:
-      ValueError: unknown name or split.
-      DataError: the file is missing, unreadable, or not H [32, 32, n] complex, finite.
+      ValueError: unknown name, split or domain, or an option out of range.
+      DataError: the file is missing, unreadable or of another form.
     """
-    if name not in FILES:
-        raise ValueError(f"unknown name {name!r}; known: {', '.join(FILES)}")
-    path = _files.find(data_dir, FILES[name])
-    expected = f"complex {KEY} [{NUM_TX}, {NUM_DELAY}, n]"
+    if name not in FILES and not name.endswith(".mat"):
+        known = ", ".join(FILES)
+        raise ValueError(f"unknown name {name!r}; known: {known}, or a .mat file")
+    responses.check_domain(domain)
+    path = _files.find(data_dir, FILES.get(name, name))
     with _files.arrays(path) as found:
-        array = _files.pick(found, path, KEY, expected)
-        if array.shape[:-1] != (NUM_TX, NUM_DELAY) or not array.is_complex():
-            kind = "complex" if array.is_complex() else "real"
+        if any(_CHANNEL.fullmatch(variable) for variable in found):
+            band = Band(bandwidth, num_fft, num_sc, select)
+            gain, delay = channels(path, rx)
+            where = f"{path}: {len(gain)} snapshots"
+            chosen = _files.split_users(len(gain), split, where)
+            paths = gain[chosen], delay[chosen]
+            h, lost = responses.matrices(*paths, band, domain)
+            h = _scaled(h, path)
+            return (h, lost) if with_loss else h
+        expected = f"complex {key} "
+        expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if name in FILES else "[num_tx, k, n]"
+        array = _files.pick(found, path, key, expected)
+        shape = array.shape
+        fits = len(shape) == 3 or (len(shape) == 4 and name not in FILES)
+        if name in FILES:
+            fits = shape[:-1] == (NUM_TX, NUM_DELAY)
+        if not fits or not all(shape) or not array.is_complex():
+            kind = "complex" if all(shape) and array.is_complex() else "real"
             raise DataError(
-                f"{path}: {KEY!r} is {kind} {list(array.shape)}, expected {expected}"
+                f"{path}: {key!r} is {kind} {list(shape)}, expected {expected}"
             )
-        return _files.read_split(
-            array, 2, split, lambda block: np.fft.fftshift(block, axes=1)
-        )
+        axis = len(shape) - 1 if shape[-1] >= shape[0] or len(shape) == 4 else 0
+        convert = _converter(path, shape, axis, stored, domain, rx, num_sc, select)
+        h = _files.read_split(array, axis, split, convert)
+        return (h, None) if with_loss else h
+
+
+def channels(path: Path, rx: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Paths of the channel objects of a file, one row a snapshot.
+
+    Args:
+      path: a `.mat` file of `qd_channel.mat_save`, v6 or v7.3.
+      rx: antenna of the UE that is taken, from 0.
+
+    Returns:
+      gain: [n, num_tx, num_paths], complex64, 0 where there is no path.
+      delay: [n, num_paths], or [n, num_tx, num_paths] if any object has delays of each
+        antenna; float32, s.
+
+    Raises:
+      ValueError: `rx` is none of the antennas.
+      DataError: a variable is missing or of another form.
+    """
+    found = _variables(path)
+    numbers = sorted({int(number) for number, _ in found})
+    if not numbers:
+        raise DataError(f"{path}: no channel_%05d_Coeffs; expected a qd_channel file")
+    gains, delays = [], []
+    for number in numbers:
+        missing = {"Coeffs", "Delays"} - {w for n, w in found if int(n) == number}
+        if missing:
+            raise DataError(f"{path}: channel_{number:05d}_{missing.pop()} is missing")
+        coeffs, delay = (found[f"{number:05d}", w] for w in ("Coeffs", "Delays"))
+        # MATLAB drops trailing axes of length one.
+        coeffs = coeffs.reshape(coeffs.shape + (1,) * (4 - coeffs.ndim))
+        num_rx, _, num_paths, num_snap = coeffs.shape
+        common = delay.shape in ((num_paths, num_snap), (num_paths,))
+        if common:
+            delay = delay.reshape(1, 1, num_paths, num_snap)
+        else:
+            delay = delay.reshape(delay.shape + (1,) * (4 - delay.ndim))
+            if delay.shape != coeffs.shape:
+                raise DataError(
+                    f"{path}: channel_{number:05d}_Delays is {list(delay.shape)}, "
+                    f"Coeffs {list(coeffs.shape)}; expected [path, snapshot] or alike"
+                )
+        if not 0 <= rx < num_rx:
+            raise ValueError(f"rx is {rx}; {path} has antennas 0 to {num_rx - 1}")
+        for what, values in (("Coeffs", coeffs), ("Delays", delay)):
+            if not np.isfinite(values).all() or (what == "Delays" and values.min() < 0):
+                raise DataError(
+                    f"{path}: channel_{number:05d}_{what} has NaN, infinite or "
+                    f"negative values"
+                )
+        gains.append(np.moveaxis(coeffs[rx], -1, 0))
+        delays.append(np.moveaxis(delay[0 if common else rx], -1, 0))
+    if len({g.shape[1] for g in gains}) != 1:
+        counts = sorted({g.shape[1] for g in gains})
+        raise DataError(f"{path}: channels differ in antennas of the BS: {counts}")
+    gain, delay = _stacked(gains), _stacked(delays)
+    return gain, delay[:, 0] if delay.shape[1] == 1 else delay
+
+
+def _stacked(parts: list[np.ndarray]) -> np.ndarray:
+    """[snapshots, 1 or num_tx, paths] of channels as one array, padded with 0."""
+    rows, paths = (max(p.shape[axis] for p in parts) for axis in (1, 2))
+    out = np.zeros((sum(map(len, parts)), rows, paths), parts[0].dtype)
+    start = 0
+    for part in parts:
+        out[start : start + len(part), :, : part.shape[2]] = part
+        start += len(part)
+    return out
+
+
+def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
+    """(number, what) to array: coefficients and delays of all channels, read at once.
+
+    One by one, each would cost a pass through a v6 file.
+    """
+    with _files.wrapped(path):
+        if h5py.is_hdf5(path):
+            with h5py.File(path) as file:
+                named = {n: file[n][()].T for n in file if _CHANNEL.fullmatch(n)}
+        else:
+            names = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
+            names = [name for name in names if _CHANNEL.fullmatch(name)]
+            named = scipy.io.loadmat(path, variable_names=names, appendmat=False)
+    out = {}
+    for name, value in named.items():
+        match = _CHANNEL.fullmatch(name)
+        if not match:
+            continue
+        if value.dtype.names == ("real", "imag"):
+            value = (value["real"] + 1j * value["imag"]).astype(np.complex64)
+        if value.dtype.kind not in "fc" or value.ndim > 4:
+            raise DataError(f"{path}: {name} is {value.dtype} {list(value.shape)}")
+        out[match.groups()] = value
+    return out
+
+
+def _converter(path, shape, axis, stored, domain, rx, num_sc, select):
+    """Function from a block of stored matrices to those of the domain."""
+    if stored not in STORED:
+        raise ValueError(f"stored is {stored!r}; it must be one of {STORED}")
+    if len(shape) == 4 and not 0 <= rx < shape[0]:
+        raise ValueError(f"rx is {rx}; {path} has antennas 0 to {shape[0] - 1}")
+    columns = [size for i, size in enumerate(shape) if i != axis][-1]
+    kept = Band(1, columns, num_sc, select).subcarriers()
+
+    def convert(block: np.ndarray) -> np.ndarray:
+        h = block[:, rx] if block.ndim == 4 else block
+        if stored == "space_frequency":
+            if domain == "space_frequency":
+                return h[..., kept]
+            return transforms.to_angular_delay(h, num_sc)
+        if stored == "angular_delay":
+            h = np.fft.fftshift(h, axes=1)
+        if domain == "space_frequency":
+            h = transforms.to_space_frequency(h, columns)[..., kept]
+        return h[..., :num_sc]
+
+    return convert
+
+
+def _scaled(h: np.ndarray, path: Path) -> np.ndarray:
+    """Matrices scaled to max|h| = 0.5, or a DataError."""
+    try:
+        return transforms.to_peak(h)[0]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None

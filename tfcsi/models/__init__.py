@@ -7,9 +7,10 @@ from types import ModuleType
 
 _NAMES = (
     *("acrnet", "aianet", "attention_csinet", "bacrnet", "bcsinet", "cllwcsinet"),
-    *("clnet", "crnet", "csiformer", "csinet", "csinet_dnn", "csinet_dnnet"),
-    *("csinet_plus", "csinet_pro", "dcrnet", "deep_decoder_csinet", "deepcmc"),
-    *("ds_nlcsinet", "offset_csinet", "ravula_jain", "stnet", "stqenet", "transnet"),
+    *("clnet", "crnet", "csi_inr", "csiformer", "csinet", "csinet_dnn"),
+    *("csinet_dnnet", "csinet_plus", "csinet_pro", "dcrnet", "deep_decoder_csinet"),
+    *("deepcmc", "ds_nlcsinet", "offset_csinet", "ravula_jain", "stnet", "stqenet"),
+    "transnet",
 )
 MODELS = {name: f"tfcsi.models.{name}" for name in _NAMES}
 

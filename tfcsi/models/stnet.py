@@ -6,6 +6,6 @@ which says what differs from the release; here under its own name, for trainings
 float codewords as published.
 """
 
-from tfcsi.models.stqenet import decoder, encoder, fold, initialize_klt
+from tfcsi.models.stqenet import decoder, encoder, fold, fold_to_train, initialize_klt
 
-__all__ = ["decoder", "encoder", "fold", "initialize_klt"]
+__all__ = ["decoder", "encoder", "fold", "fold_to_train", "initialize_klt"]

@@ -93,7 +93,7 @@ def encoder(
     return tf.keras.Model(x_in, y, name="stqenet_encoder")
 
 
-def fold(encoder: tf.keras.Model, exact: bool = True) -> tf.keras.Model:
+def fold(encoder: tf.keras.Model) -> tf.keras.Model:
     """Returns the same function with scale, conv1 and conv5 as one convolution.
 
     The three are linear, so a 5 x 5 convolution of x and of a constant channel, which
@@ -102,10 +102,23 @@ def fold(encoder: tf.keras.Model, exact: bool = True) -> tf.keras.Model:
 
     Args:
       encoder: Model of `encoder`.
-      exact: False leaves out the constant channel, whose weights are so much smaller
-        than the others that 8 bits do not hold them; it matters to the two outermost
-        pixels. For networks that are trained on.
     """
+    return _folded(encoder, exact=True)
+
+
+def fold_to_train(encoder: tf.keras.Model) -> tf.keras.Model:
+    """Returns the function of `fold` but for the two outermost pixels.
+
+    The constant channel is left out: its weights are so much smaller than the others
+    that 8 bits do not hold them. For integer networks that are trained on.
+
+    Args:
+      encoder: Model of `encoder`.
+    """
+    return _folded(encoder, exact=False)
+
+
+def _folded(encoder: tf.keras.Model, exact: bool) -> tf.keras.Model:
     scale, conv1, conv5 = map(encoder.get_layer, ("scale", "conv1", "conv5"))
     inner, inner_bias = conv1.get_weights()
     outer, outer_bias = conv5.get_weights()

@@ -1,0 +1,138 @@
+"""CSI-INR, TransNet and CRNet on ray-traced streets: the tables of CSI-INR's paper.
+
+    python benchmarks/csi_inr.py --data_dir=DIR --workdir=runs/csi_inr \
+        --output=results/csi_inr [--scenario=munich --lengths=32 --epochs=20]
+
+NMSE over the length of real codewords (results/csi_inr_length.json), over real bits of
+codewords quantised after training (..._bits.json, with the share that the range coder
+saves on codes of fixed length) and, of CSI-INR, over inner steps (..._steps.json), each
+with a picture. All rows are `configs/csi_inr.py` on the same matrices. A run that is
+there is not trained again, and one that was stopped goes on.
+"""
+
+import os
+import pathlib
+import runpy
+import sys
+
+import tfcsi
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tfcsi.need_full()
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from tfcsi import bitstream, datasets, evaluation, plots, requantize, results, training
+from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE
+from tfcsi.datasets import raytraced
+
+CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "csi_inr.py"
+
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the .npz files.", required=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Results files, without _length.json and so on.", required=True
+)
+_SCENARIO = flags.DEFINE_enum(
+    "scenario", "street_canyon", list(raytraced.FILES), "The street."
+)
+_TIMING = flags.DEFINE_enum(
+    "timing", "strongest", raytraced.TIMINGS, "What delays count from."
+)
+_SYSTEMS = flags.DEFINE_list("systems", ["csi_inr", "transnet", "crnet"], "Models.")
+_LENGTHS = flags.DEFINE_list("lengths", ["4", "8", "16", "32", "64"], "Of codewords.")
+_BITS = flags.DEFINE_list(
+    "bits", [*map(str, range(2, 11)), "12", "14"], "Of an entry before coding."
+)
+_STEPS = flags.DEFINE_list("steps", ["1", "2", "3", "5", "8"], "Of the encoder.")
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Of every run; those of its config.")
+
+
+def trained(name: str, latent_dim: int):
+    """Codec of a row's run, trained if it is not there, and its training matrices."""
+    config = runpy.run_path(str(CONFIG))["get_config"](name)
+    config.latent_dim, config.scenario = latent_dim, _SCENARIO.value
+    config.source.timing = _TIMING.value
+    config.epochs = _EPOCHS.value or config.epochs
+    run = f"{_SCENARIO.value}_{_TIMING.value}_{name}_{latent_dim}"
+    workdir = pathlib.Path(_WORKDIR.value, run)
+    if not (workdir / CODEC_FILE).exists():
+        h_train, h_val = (matrices(config, split) for split in ("train", "val"))
+        training.train(config, workdir, h_train, h_val, resume=True)
+    return tfcsi.load(workdir), np.load(workdir / CALIBRATION_FILE).astype(np.float32)
+
+
+def matrices(config, split: str):
+    """Matrices of a split, in the domain of the config."""
+    options = datasets.options_of(config)
+    return datasets.read(
+        f"raytraced_{config.scenario}", _DATA_DIR.value, split, **options
+    )
+
+
+def row(codec, h_test, name: str):
+    """The point of a codec."""
+    point = {
+        **codec.describe(),
+        "codec": name,
+        "dataset": f"raytraced_{_SCENARIO.value}",
+        "domain": codec.config.domain,
+        "timing": _TIMING.value,
+        "split": "test",
+        "latent_dim": codec.config.latent_dim,
+        **evaluation.evaluate(codec, h_test),
+    }
+    if "steps" in codec.config.network:
+        point["steps"] = codec.config.network.steps
+    if bits := codec.facts.get("codeword_bits"):
+        payload = point["bits"] - 8 * bitstream.HEADER_BYTES
+        point["coding_gain"] = 1 - payload / (bits * codec.config.latent_dim)
+    return point
+
+
+def measure(name: str, latent_dim: int, tables: dict) -> None:
+    """Adds the rows of a run to the tables."""
+    codec, x = trained(name, latent_dim)
+    h_test = matrices(codec.config, "test")
+    tables["length"].append(row(codec, h_test, name))
+    for bits in map(int, _BITS.value):
+        made = requantize.quantized(codec, x, bits)
+        tables["bits"].append(row(made, h_test, f"{name}, n = {latent_dim}"))
+    for steps in map(int, _STEPS.value if "steps" in codec.config.network else ()):
+        made = requantize.variant(codec, network={"steps": steps})
+        made.use(codec.tables)
+        tables["steps"].append(row(made, h_test, f"{name}, n = {latent_dim}"))
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    draw = {
+        "length": plots.over_length,
+        "bits": plots.rate_distortion,
+        "steps": plots.over_steps,
+    }
+    tables = {kind: [] for kind in draw}
+    for latent_dim in map(int, _LENGTHS.value):
+        for name in _SYSTEMS.value:
+            measure(name, latent_dim, tables)
+            print(results.table(tables["length"][-1:]), flush=True)
+            for kind, points in tables.items():
+                if points:
+                    seed = points[0]["config"]["seed"]
+                    results.write(f"{_OUTPUT.value}_{kind}.json", points, seed)
+                    plots.save(draw[kind](points), f"{_OUTPUT.value}_{kind}.png")
+            tf.keras.backend.clear_session()
+    for points in tables.values():
+        print(f"\n{results.table(points)}")
+
+
+if __name__ == "__main__":
+    try:
+        app.run(main)
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,191 @@
+"""What a COST 2100 simulation is told: scenario, users, array, band, movement."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+import numpy as np
+
+from tfcsi.channels._paths import Grid
+from tfcsi.channels.cost2100_scenarios import SCENARIOS
+from tfcsi.transforms import NUM_FFT
+
+DOMAINS = ("angular_delay", "space_frequency")
+
+
+def farthest(law: tuple) -> float:
+    """Largest range of a law of users, m; a ValueError if there is no such law."""
+    kind, values = None, []
+    with contextlib.suppress(TypeError, ValueError):
+        kind, *given = law
+        values = [np.asarray(value, float) for value in given]
+    shapes = [np.shape(value) for value in values]
+    if kind in ("square", "disc") and shapes == [()] and values[0] > 0:
+        return float(values[0] * (np.sqrt(2) if kind == "square" else 1))
+    if kind == "ring" and shapes == [(), ()] and 0 <= values[0] < values[1]:
+        return float(values[1])
+    if kind == "ring" and [len(shape) for shape in shapes] == [1, 1]:
+        edges, weights = values
+        rising = len(edges) == len(weights) + 1 > 1 and (np.diff(edges) > 0).all()
+        if rising and edges[0] >= 0 and weights.min() >= 0 < weights.sum() < np.inf:
+            return float(edges[-1])
+    raise ValueError(
+        "users must be ('square', half side), ('disc', radius), ('ring', least range, "
+        f"largest range) or ('ring', rising edges, weights), in m, got {law!r}"
+    )
+
+
+def places(law: tuple, num: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws places of users about the BS, complex [num], by a law of `Setup.users`."""
+    kind, *values = law
+    if kind == "square":
+        return values[0] * (rng.uniform(-1, 1, num) + 1j * rng.uniform(-1, 1, num))
+    if kind == "ring" and np.ndim(values[0]):
+        edges, weights = np.asarray(values[0], float), np.asarray(values[1], float)
+        ring = rng.choice(len(weights), num, p=weights / weights.sum())
+        distance = edges[ring] + np.diff(edges)[ring] * rng.random(num)
+    else:
+        least, most = (0, *values)[-2:]
+        distance = np.sqrt(rng.uniform(least**2, most**2, num))
+    return distance * np.exp(1j * rng.uniform(-np.pi, np.pi, num))
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What is simulated, beside the seed.
+
+    Attributes:
+      scenario: "indoor_hall_5ghz", "semi_urban_300mhz_los" or "semi_urban_300mhz_nlos".
+      users: where they are about the BS, in m: ("square", half side), ("disc", radius),
+        ("ring", least, largest range), each uniform in its area; or ("ring", edges,
+        weights), all directions alike, the range uniform between two edges, with the
+        probability of a weight.
+      carrier: middle of the band, Hz.
+      subcarrier_spacing: Hz; a delay tap is 1 / (num_sc * subcarrier_spacing).
+      num_sc: subcarriers.
+      num_delay: delay taps kept, at most `num_sc`.
+      num_tx: antennas of the BS, a uniform linear array.
+      tx_spacing: between them, in wavelengths.
+      num_rx: antennas of a user, a uniform linear array in a random direction.
+      rx_spacing: between them, in wavelengths.
+      num_time: snapshots of a user that moves straight on, in a random direction.
+      interval: between snapshots, s.
+      speed: of the user, m/s.
+      domain: "angular_delay", or "space_frequency" for antennas by subcarriers.
+      scaled: whether the peak max|h| of each drop, over its antennas and snapshots, is
+        0.5, or amplitudes are those of the model, free-space loss included.
+    """
+
+    scenario: str
+    users: tuple
+    carrier: float
+    subcarrier_spacing: float = 78.125e3
+    num_sc: int = NUM_FFT
+    num_delay: int = 32
+    num_tx: int = 32
+    tx_spacing: float = 0.5
+    num_rx: int = 1
+    rx_spacing: float = 0.5
+    num_time: int = 1
+    interval: float = 0.0
+    speed: float = 0.0
+    domain: str = DOMAINS[0]
+    scaled: bool = True
+
+    def __post_init__(self):
+        if self.scenario not in SCENARIOS:
+            known = ", ".join(SCENARIOS)
+            raise ValueError(f"unknown scenario {self.scenario!r}; known: {known}")
+        for name in ("num_sc", "num_delay", "num_tx", "num_rx", "num_time"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+                raise ValueError(f"{name} must be an integer, got {value!r}")
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.num_delay > self.num_sc and self.domain == DOMAINS[0]:
+            raise ValueError(
+                f"num_delay must be at most num_sc, {self.num_sc}, got {self.num_delay}"
+            )
+        for name in ("carrier", "subcarrier_spacing", "tx_spacing", "rx_spacing"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("interval", "speed"):
+            if not 0 <= getattr(self, name) < np.inf:
+                value = getattr(self, name)
+                raise ValueError(f"{name} must not be negative, got {value}")
+        if self.num_sc * self.subcarrier_spacing >= 2 * self.carrier:
+            raise ValueError(
+                f"the band, num_sc * subcarrier_spacing = "
+                f"{self.num_sc * self.subcarrier_spacing:g} Hz, must be less than "
+                f"twice the carrier, {self.carrier:g} Hz"
+            )
+        if self.domain not in DOMAINS:
+            raise ValueError(
+                f"domain must be one of {', '.join(DOMAINS)}, got {self.domain!r}"
+            )
+        self._check_places()
+
+    def _check_places(self) -> None:
+        most, cell = farthest(self.users), SCENARIOS[self.scenario].cell
+        if most > cell:
+            raise ValueError(
+                f"users {self.users} are up to {most:g} m from the BS, more than "
+                f"the cell of {self.scenario}, {cell} m"
+            )
+        longest = 2 * (cell - SCENARIOS[self.scenario].vr_radius)
+        if self.way > longest:
+            raise ValueError(
+                f"users move (num_time - 1) * interval * speed = {self.way:g} m, at "
+                f"most {longest:g} m in {self.scenario}"
+            )
+
+    @property
+    def way(self) -> float:
+        """What a user moves between its first and last snapshot, m."""
+        return (self.num_time - 1) * self.interval * self.speed
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Axes of a drop: time and user's antennas if several, BS, delay or band."""
+        last = self.num_delay if self.domain == DOMAINS[0] else self.num_sc
+        several = (n for n in (self.num_time, self.num_rx) if n > 1)
+        return (*several, self.num_tx, last)
+
+    @property
+    def grid(self) -> Grid:
+        """Antennas and frequencies."""
+        return Grid(*(getattr(self, field.name) for field in dataclasses.fields(Grid)))
+
+
+# Fitted to the delays of the strongest paths of an outdoor set made with the range law
+# that reproduces the published delay profile: twelve rings of about a tap each, in %.
+_RANGES = tuple(112.5 + 15 * ring for ring in range(13))
+_WEIGHTS = (0.84, 3.69, 6.2, 9.93, 11.33, 12.74, 17.85, 15.25, 10.43, 6.96, 3.18, 1.6)
+
+PRESETS = {
+    "indoor": Setup("indoor_hall_5ghz", ("square", 20), 5.3e9),
+    "outdoor": Setup("semi_urban_300mhz_los", ("ring", _RANGES, _WEIGHTS), 285e6),
+    "indoor_hall_5ghz": Setup("indoor_hall_5ghz", ("square", 10), 5.3e9),
+    "semi_urban_300mhz_los": Setup("semi_urban_300mhz_los", ("square", 200), 285e6),
+    "semi_urban_300mhz_nlos": Setup("semi_urban_300mhz_nlos", ("square", 200), 285e6),
+}
+
+
+def setup(scenario: str = "indoor", **changes) -> Setup:
+    """A preset with changes.
+
+    Args:
+      scenario: a key of `PRESETS`.
+      **changes: fields of `Setup` other than its scenario.
+
+    Raises:
+      ValueError: unknown preset or field, or a value that cannot be.
+    """
+    if scenario not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
+    known = [f.name for f in dataclasses.fields(Setup) if f.name != "scenario"]
+    if unknown := [name for name in changes if name not in known]:
+        raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(known)}")
+    return dataclasses.replace(PRESETS[scenario], **changes)

@@ -1,0 +1,177 @@
+"""Urban and rural macro, urban micro: the channel models of 3GPP TR 38.901.
+
+The large- and small-scale model is Sionna's (0.19.2, `pip install 'tfcsi[sionna]'`, on
+a CPU, without its ray tracer); here are the drops, the array and the matrices, in the
+form of the QuaDRiGa files: a base station with a half-wavelength linear array, users
+that stand at random places of a sector, outdoors, the first delay taps of a band. Path
+loss and shadowing are left out, as every matrix is scaled to one peak. Delays are
+relative to the first path, so tap 0 is strongest. Below 6 GHz UMa and UMi take their
+parameters at 6 GHz, as the report says.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from tfcsi import responses, transforms
+
+BLOCK = 64  # drops simulated at a time, from one seed
+INSTALL = "pip install 'tfcsi[sionna]'"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario of the report; lengths in m.
+
+    Attributes:
+      model: class of Sionna's `channel.tr38901`.
+      bs_height: of the base station.
+      ranges: least and largest distance of users in the plane; uniform in area.
+      sight: whether users are in line of sight, None for the law of the report.
+    """
+
+    model: str
+    bs_height: float
+    ranges: tuple[float, float]
+    sight: bool | None
+
+
+_MODELS = {
+    "uma": ("UMa", 25.0, (35.0, 500.0)),
+    "umi": ("UMi", 10.0, (10.0, 200.0)),
+    "rma": ("RMa", 35.0, (35.0, 1000.0)),
+}
+_SIGHTS = {"los": True, "nlos": False, "mixed": None}
+SCENARIOS = {
+    f"{name}_{sight}": Scenario(*values, los)
+    for name, values in _MODELS.items()
+    for sight, los in _SIGHTS.items()
+}
+
+
+def simulate(
+    num: int,
+    seed: int,
+    scenario: str = "uma_nlos",
+    progress: bool = False,
+    carrier: float = 28e9,
+    bandwidth: float = 20e6,
+    num_fft: int = 1024,
+    num_tx: int = 32,
+    num_delay: int = 32,
+    domain: str = "angular_delay",
+    with_loss: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Draws independent channels of users at random places.
+
+    Matrix i depends on the seed, the other arguments and i, not on `num`.
+
+    Args:
+      num: number of matrices.
+      seed: not negative.
+      scenario: a key of `SCENARIOS`, such as "uma_nlos" or "rma_mixed".
+      progress: whether to show a progress bar on standard error.
+      carrier: Hz.
+      bandwidth: Hz.
+      num_fft: subcarriers in it.
+      num_tx: antennas of the base station, in a row of half a wavelength.
+      num_delay: delay taps or subcarriers kept.
+      domain: "angular_delay" or "space_frequency".
+      with_loss: whether to return `lost` as well.
+
+    Returns:
+      h: [num, num_tx, num_delay], complex64, angles (zero in the middle) by delay taps,
+        each scaled to max|h| = 0.5.
+      lost: with `with_loss`, [num], linear, the share of energy in later taps.
+
+    Raises:
+      ValueError: unknown scenario, or an argument out of range.
+      ImportError: Sionna is not installed; the message has the command.
+    """
+    if scenario not in SCENARIOS:
+        known = ", ".join(SCENARIOS)
+        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
+    if num < 0 or seed < 0:
+        raise ValueError(f"num and seed must not be negative, got {num} and {seed}")
+    responses.check_domain(domain)
+    band = responses.Band(bandwidth, num_fft, num_delay)
+    draw = _drawer(scenario, float(carrier), num_tx)
+    h = np.empty((num, num_tx, num_delay), np.complex64)
+    lost = np.empty(num)
+    for block in tqdm(range(-(-num // BLOCK)), disable=not progress, unit="block"):
+        where = slice(block * BLOCK, min((block + 1) * BLOCK, num))
+        gain, delay = (part[: where.stop - where.start] for part in draw(seed, block))
+        h[where], lost[where] = responses.matrices(gain, delay, band, domain)
+    h = transforms.to_peak(h)[0] if num else h
+    return (h, lost) if with_loss else h
+
+
+@functools.lru_cache(maxsize=4)
+def _drawer(scenario: str, carrier: float, num_tx: int):
+    """Function (seed, block) to gain [BLOCK, num_tx, paths], delay [BLOCK, paths]."""
+    sionna, tr38901 = _sionna()
+    import tensorflow as tf
+
+    what = SCENARIOS[scenario]
+    common = {"num_rows_per_panel": 1, "polarization": "single"}
+    common.update(polarization_type="V", antenna_pattern="omni")
+    common["carrier_frequency"] = carrier
+    bs = tr38901.PanelArray(num_cols_per_panel=num_tx, **common)
+    user = tr38901.PanelArray(num_cols_per_panel=1, **common)
+    outside = {} if what.model == "RMa" else {"o2i_model": "low"}
+    model = getattr(tr38901, what.model)(
+        carrier_frequency=carrier,
+        ut_array=user,
+        bs_array=bs,
+        direction="downlink",
+        enable_pathloss=False,
+        enable_shadow_fading=False,
+        **outside,
+    )
+    still = tf.zeros([BLOCK, 1, 3])
+    at_bs = tf.constant([[[0.0, 0.0, what.bs_height]]] * BLOCK)
+    indoors = tf.zeros([BLOCK, 1], tf.bool)
+
+    @tf.function(input_signature=[tf.TensorSpec([BLOCK, 1, 3])])
+    def paths(places):
+        model.set_topology(places, at_bs, still, still, still, indoors, what.sight)
+        gain, delay = model(num_time_samples=1, sampling_frequency=1.0)
+        return gain[:, 0, 0, 0, :, :, 0], delay[:, 0, 0]
+
+    def draw(seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([seed, block])
+        sionna.config.tf_rng.reset_from_seed(int(rng.integers(2**62)))
+        near, far = what.ranges
+        distance = np.sqrt(rng.uniform(near**2, far**2, BLOCK))
+        azimuth = rng.uniform(-np.pi / 3, np.pi / 3, BLOCK)
+        x, y = distance * np.cos(azimuth), distance * np.sin(azimuth)
+        places = np.stack([x, y, np.full(BLOCK, 1.5)], 1)[:, None]
+        gain, delay = paths(tf.constant(places, tf.float32))
+        return gain.numpy(), delay.numpy()
+
+    return draw
+
+
+def _sionna():
+    """The package and its `channel.tr38901`, without its ray tracer.
+
+    That one needs a system's LLVM library, which the models here do without.
+    """
+    if "sionna" not in sys.modules:
+        sys.modules.setdefault("sionna.rt", types.ModuleType("sionna.rt"))
+    try:
+        import sionna
+        from sionna.channel import tr38901
+    except ImportError as error:
+        if sys.modules["sionna.rt"].__spec__ is None:
+            del sys.modules["sionna.rt"]
+        raise ImportError(
+            f"channels of TR 38.901 need Sionna 0.19.2: {INSTALL} ({error})"
+        ) from error
+    return sionna, tr38901

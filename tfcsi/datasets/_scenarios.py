@@ -1,0 +1,351 @@
+"""Paths of DeepMIMO scenario folders of versions 2, 3 and 4.
+
+Version 2: `NAME.params.mat` and `NAME.{b}.{CIR,DoD}.mat` (`.Loc.mat` is not needed),
+each one long vector: its length in users, then for each user a number, how many paths,
+and four values a path (number, phase, delay, power; number, azimuth, zenith, power).
+Version 3: `params.mat` and `BS{b}_UE_{first}-{end}.mat` with `channels`, a cell of
+structs with `p` [8 or more, paths]: phase, delay, power, angles of arrival (azimuth,
+zenith), angles of departure (azimuth, zenith), line of sight.
+Version 4: `{power,phase,delay,aod_az,aod_el,rx_pos}_t{t}_tx{i}_r{r}` as `.npz`, `.mat`
+or `.npy`, [users, paths], NaN where there is no path.
+
+Units on disk are dB, degrees and seconds; angles of departure are those at the BS.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.io
+
+from tfcsi.datasets import _files
+from tfcsi.datasets._files import DataError
+
+_V4 = re.compile(r"power_t(\d+)_tx(\d+)_r(\d+)\.(npz|mat|npy)")
+_FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # a column of `Paths.of`
+
+
+@dataclasses.dataclass
+class Paths:
+    """Paths from one base station to users, padded with gain 0.
+
+    Attributes:
+      gain: [n, num_paths], complex128, linear amplitude and phase at delay zero.
+      delay: [n, num_paths], s.
+      azimuth: [n, num_paths], rad, of departure from x towards y.
+      zenith: [n, num_paths], rad, of departure from z.
+      user: [n], number of the user in the scenario, from 0.
+    """
+
+    gain: np.ndarray
+    delay: np.ndarray
+    azimuth: np.ndarray
+    zenith: np.ndarray
+    user: np.ndarray
+
+    def __getitem__(self, index) -> Paths:
+        values = (getattr(self, f.name)[index] for f in dataclasses.fields(self))
+        return Paths(*values)
+
+
+def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
+    """Reads the paths of the users of some rows.
+
+    Args:
+      folder: of the scenario, of any of the three versions.
+      bs: number of the base station, from 1.
+      rows: (first, last) row of users, from 1, as the scenarios' pages name them (R1);
+        all if None.
+
+    Returns:
+      The paths of the users that have any, in the order of their numbers.
+
+    Raises:
+      ValueError: `rows` or `bs` is not in the scenario.
+      DataError: the folder has none of the forms, or a file is malformed.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    names = sorted(path.name for path in folder.iterdir())
+    if any(_V4.fullmatch(name) for name in names):
+        table, users = _read_v4(folder, bs, rows)
+    elif "params.mat" in names:
+        table, users = _read_v3(folder, bs, rows)
+    elif any(name.endswith(".params.mat") for name in names):
+        table, users = _read_v2(folder, bs, rows)
+    else:
+        shown = ", ".join(names[:8] + ["..."] * (len(names) > 8)) or "nothing"
+        raise DataError(
+            f"{folder}: no DeepMIMO scenario; expected params.mat (version 3), "
+            f"NAME.params.mat (2) or power_t..._tx..._r... (4), found {shown}"
+        )
+    return _paths(folder, table, users)
+
+
+def _paths(folder: Path, table: np.ndarray, users: np.ndarray) -> Paths:
+    """Paths of a table [n, num_paths, 5] as on disk, NaN where there is none."""
+    there = ~np.isnan(table[..., 2])
+    users, table, there = users[there.any(1)], table[there.any(1)], there[there.any(1)]
+    if not len(users):
+        raise DataError(f"{folder}: none of the users has a path")
+    phase, delay, power, azimuth, zenith = np.moveaxis(table, -1, 0)
+    for name, values in zip(_FIELDS, (phase, delay, power, azimuth, zenith)):
+        if not np.isfinite(values[there]).all():
+            raise DataError(f"{folder}: {name} of a path is NaN or infinite")
+    if not (delay[there] >= 0).all() or not (delay[there] < 1).all():
+        raise DataError(f"{folder}: a delay is not in [0, 1) s")
+    amplitude = np.where(there, 10 ** (np.where(there, power, 0) / 20), 0)
+    rest = (np.where(there, values, 0) for values in (phase, delay, azimuth, zenith))
+    phase, delay, azimuth, zenith = rest
+    gain = amplitude * np.exp(1j * np.deg2rad(phase))
+    return Paths(gain, delay, np.deg2rad(azimuth), np.deg2rad(zenith), users)
+
+
+def _grid_users(
+    where: Path, grids: np.ndarray, rows: Sequence[int] | None
+) -> np.ndarray | None:
+    """Numbers of the users of some rows; grids [g, 3] are first, last, users a row."""
+    if rows is None:
+        return None
+    first, last = rows
+    if not grids[0, 0] <= first <= last <= grids[-1, 1]:
+        raise ValueError(
+            f"rows is {tuple(rows)}; {where} has rows {int(grids[0, 0])} to "
+            f"{int(grids[-1, 1])}"
+        )
+    users, start = [], 0
+    for low, high, width in grids.astype(int):
+        a, b = max(first, low), min(last, high)
+        if a <= b:
+            users.append(start + np.arange((a - low) * width, (b + 1 - low) * width))
+        start += (high + 1 - low) * width
+    return np.concatenate(users)
+
+
+def _params(path: Path) -> np.ndarray:
+    """user_grids [g, 3] of a params file of version 2 or 3."""
+    with _files.arrays(path) as found:
+        grids = _files.pick(found, path, "user_grids", "[g, 3], first, last, per row")
+        grids = grids[(slice(None),) * len(grids.shape)]
+    if grids.ndim != 2 or grids.shape[1] != 3:
+        raise DataError(f"{path}: user_grids is {list(grids.shape)}, expected [g, 3]")
+    return grids
+
+
+def _read_v2(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+    params = min(folder.glob("*.params.mat"))
+    stem = params.name[: -len(".params.mat")]
+    wanted = _grid_users(folder, _params(params), rows)
+    cir, dod = (
+        _long_vector(_files.find(folder, f"{stem}.{bs}.{kind}.mat"))
+        for kind in ("CIR", "DoD")
+    )
+    if [len(values) for values in cir] != [len(values) for values in dod]:
+        raise DataError(f"{folder}: CIR and DoD of BS {bs} have other numbers of paths")
+    users = np.arange(len(cir)) if wanted is None else wanted
+    _check_last(folder, users, len(cir))
+    found = [np.hstack([cir[u][:, 1:4], dod[u][:, 1:3]]) for u in users]
+    return _padded(found), users
+
+
+def _long_vector(path: Path) -> list[np.ndarray]:
+    """Values [paths, 4] of each user in the only variable of a file of version 2."""
+    with _files.arrays(path) as found:
+        if len(found) != 1:
+            raise DataError(f"{path}: expected one variable, found {list(found)}")
+        (array,) = found.values()
+        values = array[(slice(None),) * len(array.shape)].ravel()
+    out, at = [], 1
+    while at + 1 < len(values):
+        count = int(values[at + 1])
+        at += 2
+        if count < 0 or at + 4 * count > len(values):
+            raise DataError(f"{path}: user {len(out)} ends beyond the vector")
+        out.append(values[at : at + 4 * count].reshape(count, 4).astype(float))
+        at += 4 * count
+    if not len(values) or at != len(values) or values[0] != len(out):
+        raise DataError(
+            f"{path}: {len(out)} users in a vector of {len(values)}, which does not "
+            f"begin with their number"
+        )
+    return out
+
+
+def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+    wanted = _grid_users(folder, _params(folder / "params.mat"), rows)
+    named = re.compile(rf"BS{bs}_UE_(\d+)-(\d+)\.mat")
+    spans = {
+        path: tuple(map(int, match.groups()))
+        for path in folder.iterdir()
+        if (match := named.fullmatch(path.name))
+    }
+    if not spans:
+        there = sorted({p.name.split("_")[0] for p in folder.glob("BS*_UE_*.mat")})
+        raise ValueError(
+            f"bs is {bs}; {folder} has no BS{bs}_UE_*.mat, only those of "
+            f"{', '.join(there) or 'no base station'}"
+        )
+    found, users = [], []
+    for path, (first, end) in sorted(spans.items(), key=lambda item: item[1]):
+        chosen = np.arange(first, end)
+        if wanted is not None:
+            chosen = chosen[np.isin(chosen, wanted)]
+        if not len(chosen):
+            continue
+        cells = nested(path, "channels", "channels_VV")
+        if not isinstance(cells, list) or len(cells) < chosen[-1] + 1 - first:
+            raise DataError(
+                f"{path}: `channels` is no cell of {end - first} structs, one a user"
+            )
+        found += [_path_parameters(path, cells[u - first], u) for u in chosen]
+        users.append(chosen)
+    if not users:
+        raise DataError(f"{folder}: no BS{bs}_UE_*.mat holds users of rows {rows}")
+    return _padded(found), np.concatenate(users)
+
+
+def _path_parameters(path: Path, cell, user: int) -> np.ndarray:
+    """[paths, 5] of one user of version 3, in the order of `_FIELDS`."""
+    p = np.asarray(cell.get("p") if isinstance(cell, dict) else None)
+    if p.dtype.kind == "f" and p.size == 0:
+        return np.empty((0, 5))
+    p = p.reshape(len(p), -1) if p.ndim == 1 else p
+    if p.ndim != 2 or len(p) < 8 or p.dtype.kind not in "fiu":
+        raise DataError(f"{path}: p of user {user} is {p.shape}, expected [8, paths]")
+    return p[[0, 1, 2, 5, 6]].T
+
+
+def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+    matches = [m for p in folder.iterdir() if (m := _V4.fullmatch(p.name))]
+    links = [tuple(map(int, m.groups()[:3])) for m in matches]
+    transmitters = sorted({link[:2] for link in links})
+    if not 1 <= bs <= len(transmitters):
+        raise ValueError(
+            f"bs is {bs}; {folder} has {len(transmitters)} transmitters, 1 to "
+            f"{len(transmitters)}"
+        )
+    # Sets that transmit are base stations; what is left are users.
+    sets = {link[0] for link in links}
+    chosen = [link for link in links if link[:2] == transmitters[bs - 1]]
+    chosen = [k for k in chosen if k[2] not in sets] or chosen
+    suffix = matches[0][4]
+    tables, users, grids, start = [], [], [], 0
+    for t, i, r in sorted(chosen):
+        link = f"t{t:03}_tx{i:03}_r{r:03}.{suffix}"
+        keys = ("phase", "delay", "power", "aod_az", "aod_el")
+        read = [_v4_array(folder, key, link) for key in keys]
+        if len({a.shape for a in read}) != 1 or read[0].ndim != 2:
+            raise DataError(
+                f"{folder}: {', '.join(keys)} of {link} are "
+                f"{[list(a.shape) for a in read]}, expected [users, paths] alike"
+            )
+        tables.append(np.stack(read, axis=-1).astype(float))
+        users.append(start + np.arange(len(read[0])))
+        if rows is not None:
+            grids.append(_grid(_v4_array(folder, "rx_pos", link), folder, link))
+        start += len(read[0])
+    width = max(table.shape[1] for table in tables)
+    table = np.concatenate([_widened(table, width) for table in tables])
+    users = np.concatenate(users)
+    if rows is not None:
+        counts = np.cumsum([0] + [count for count, _ in grids])
+        spans = [(a + 1, b, w) for a, b, (_, w) in zip(counts, counts[1:], grids)]
+        wanted = _grid_users(folder, np.array(spans), rows)
+        table, users = table[wanted], wanted
+    return table, users
+
+
+def _v4_array(folder: Path, key: str, link: str) -> np.ndarray:
+    """The array of a file of version 4, under its key or the only one of its file."""
+    path = _files.find(folder, f"{key}_{link}")
+    if path.suffix == ".npz":
+        return _files.npz(path, key, f"the array {key!r}")[()]
+    with _files.arrays(path) as found:
+        name = key if key in found else "array"
+        array = _files.pick(found, path, name, f"the array {key!r}")
+        return array[(slice(None),) * len(array.shape)]
+
+
+def _grid(positions: np.ndarray, folder: Path, link: str) -> tuple[int, int]:
+    """Rows and users a row of a regular grid, by positions [n, 3] in scan order."""
+    step = np.abs(np.diff(positions[:, :2], axis=0))
+    turns = np.flatnonzero(step.max(1) > 1.5 * step[0].max()) + 1 if len(step) else []
+    width = int(turns[0]) if len(turns) else len(positions)
+    if len(positions) % width:
+        raise DataError(
+            f"{folder}: {len(positions)} users of {link} stand on no regular grid (the "
+            f"first row has {width}), so rows have no meaning; leave them out"
+        )
+    return len(positions) // width, width
+
+
+def _padded(found: list[np.ndarray]) -> np.ndarray:
+    """Tables [paths, 5] of users as one, [n, most paths, 5], with NaN."""
+    width = max(1, max(map(len, found)))
+    out = np.full((len(found), width, 5), np.nan)
+    for row, values in zip(out, found):
+        row[: len(values)] = values
+    return out
+
+
+def _widened(table: np.ndarray, width: int) -> np.ndarray:
+    """A table [n, paths, 5] with more paths, of NaN."""
+    missing = ((0, 0), (0, width - table.shape[1]), (0, 0))
+    return np.pad(table, missing, constant_values=np.nan)
+
+
+def _check_last(where: Path, users: np.ndarray, count: int) -> None:
+    if users.max(initial=-1) >= count:
+        raise DataError(f"{where}: {count} users, expected {users.max() + 1} or more")
+
+
+def nested(path: Path, *keys: str):
+    """A cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
+
+    It is the first of `keys` that there is.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with _files.wrapped(path):
+        if not h5py.is_hdf5(path):
+            mat = scipy.io.loadmat(path, variable_names=keys, appendmat=False)
+            found = [_plain_v5(mat[key]) for key in keys if key in mat]
+            there = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
+        else:
+            with h5py.File(path) as file:
+                found = [_plain_v73(file, file[key]) for key in keys if key in file]
+                there = [name for name in file if not name.startswith("#")]
+    if not found:
+        raise DataError(
+            f"{path}: no variable {keys[0]!r}; found {', '.join(there) or 'none'}"
+        )
+    return found[0]
+
+
+def _plain_v5(value):
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.dtype.names:
+        structs = [
+            {n: _plain_v5(s[n]) for n in value.dtype.names} for s in value.ravel()
+        ]
+        return structs[0] if len(structs) == 1 else structs
+    return [_plain_v5(v) for v in value.ravel()] if value.dtype == object else value
+
+
+def _plain_v73(file: h5py.File, item):
+    if isinstance(item, h5py.Group):
+        return {name: _plain_v73(file, value) for name, value in item.items()}
+    if item.attrs.get("MATLAB_empty", 0):
+        return np.empty((0, 0))
+    value = item[()]
+    if value.dtype == object:  # references, of a cell
+        return [_plain_v73(file, file[reference]) for reference in value.T.ravel()]
+    if value.dtype.names == ("real", "imag"):
+        value = value["real"] + 1j * value["imag"]
+    return value.T

@@ -1,0 +1,321 @@
+"""DeepMIMO: scenario folders, and data sets generated from them, as users have them.
+
+Alkhateeb, "DeepMIMO: A Generic Deep Learning Dataset for Millimeter Wave and Massive
+MIMO Applications", ITA 2019; deepmimo.net. What is read:
+
+- a scenario folder of version 2, 3 or 4 (`_scenarios`), whose paths become matrices
+  here, for any array, band and choice of subcarriers;
+- a generated data set: `.npz`, `.npy`, `.h5` or `.mat` (v5, v7.3) with `channel` [n,
+  num_rx, num_tx, num_sc] (num_rx may be left out), or a `.mat` with MATLAB's
+  `DeepMIMO_dataset`, a cell of base stations whose `user` is a cell of structs with
+  `channel`.
+
+The convention is DeepMIMO's: antennas along y, then z, with exp(2 pi j spacing (y sin
+theta sin phi + z cos theta)) at theta from zenith and phi from x; a path of delay tau
+has exp(-2 pi j k tau bandwidth / num_fft) at subcarrier k, and the whole is divided by
+sqrt(num_fft). What differs from its generator: no antenna patterns, one antenna at the
+UE, no Doppler.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfcsi import responses, transforms
+from tfcsi.datasets import _files
+from tfcsi.datasets._files import DataError
+from tfcsi.datasets._scenarios import Paths, nested, read
+from tfcsi.responses import Band
+
+__all__ = [
+    "Band",
+    "DataError",
+    "Paths",
+    "converter",
+    "generated",
+    "load",
+    "matrices",
+    "read",
+]
+
+KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
+TIMINGS = ("absolute", "strongest")
+SUFFIXES = (".npz", ".npy", ".mat", ".h5", ".hdf5")
+_ORDER = 0  # seed of the fixed order of users, from which the splits are taken
+
+
+def load(
+    data_dir: str | os.PathLike,
+    name: str,
+    split: str,
+    domain: str = "angular_delay",
+    bs: int = 1,
+    rows: Sequence[int] = (),
+    array: Sequence[int] = (32, 1),
+    spacing: float = 0.5,
+    rotation: float = 0.0,
+    bandwidth: float = 100e6,
+    num_fft: int = 1024,
+    num_sc: int = 32,
+    select: str = "spread",
+    clip: bool = True,
+    max_paths: int = 0,
+    timing: str = "absolute",
+    rx: int = 0,
+    num_val: int = _files.NUM_VAL,
+    num_test: int = _files.NUM_TEST,
+    shuffle: bool = True,
+    with_loss: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray | None]:
+    """Loads the matrices of one split; the defaults are those of the CSI-INR paper.
+
+    Of a scenario folder all options count but `rx`; of a generated data set, whose
+    array and band are given, `bs` (in MATLAB's form), `rx`, `num_sc`, `select`,
+    `timing` and the splits.
+
+    Args:
+      data_dir: folder that holds the scenario's folder or the file; may be read-only.
+      name: of the scenario's folder, or of the file.
+      split: "train", "val" or "test". Users with paths, in a fixed random order if
+        `shuffle`: the last `num_test` are test, the `num_val` before them validation.
+      domain: "angular_delay" (angles with zero in the middle by the first `num_sc`
+        delay taps) or "space_frequency" (antennas by `num_sc` subcarriers).
+      bs: number of the base station, from 1.
+      rows: (first, last) row of users, from 1 (R1); all if empty.
+      array: antennas of the BS along y and z; num_tx is their product, y first.
+      spacing: of antennas, in wavelengths.
+      rotation: of the array about z, degrees.
+      bandwidth: Hz.
+      num_fft: subcarriers in it.
+      num_sc: subcarriers or delay taps that are kept.
+      select: "spread" keeps subcarriers evenly over the band, "first" the first ones.
+      clip: whether paths later than num_fft / bandwidth are left out, as DeepMIMO does;
+        otherwise they come round.
+      max_paths: paths of a user that count, the first on disk; all if 0.
+      timing: "absolute", delays from the base station to the user, or "strongest",
+        counted from the strongest path as a receiver does (of a generated data set see
+        `transforms.synchronize`); what is earlier comes round.
+      rx: antenna of the UE that is taken, from 0.
+      num_val: matrices for validation.
+      num_test: matrices for test.
+      shuffle: whether users are put in a fixed random order first. In their own order
+        test users stand in rows of their own.
+      with_loss: whether to return `lost` as well.
+
+    Returns:
+      h: [n, num_tx, num_sc], complex64, each matrix scaled to max|h| = 0.5.
+      lost: with `with_loss`, [n], the share of energy in clipped paths and cut taps, as
+        in `matrices`; None of a generated data set.
+
+    Raises:
+      ValueError: an option is out of range; the message says what would do.
+      DataError: files are missing, unreadable or of another form.
+    """
+    responses.check_domain(domain)
+    _check_timing(timing)
+    path = Path(data_dir) / name
+    if path.is_dir():
+        band = Band(bandwidth, num_fft, num_sc, select)
+        paths = read(path, bs, rows or None)
+        where = f"{path}: {len(paths.user)} users with a path"
+        chosen = _files.split_users(len(paths.user), split, where, num_val, num_test)
+        order = np.random.default_rng(_ORDER).permutation(len(paths.user))
+        paths = paths[np.sort(order[chosen]) if shuffle else chosen]
+        if timing == "strongest":
+            paths = _from_strongest(paths)
+        options = (array, spacing, rotation, clip, max_paths or None)
+        h, lost = matrices(paths, band, domain, *options)
+        there = np.abs(h).max((1, 2)) > 0
+        if not there.any():
+            raise DataError(
+                f"{path}: no user of {split!r} has a path within {num_fft} / bandwidth"
+            )
+        h = transforms.to_peak(h[there])[0]
+        return (h, lost[there]) if with_loss else h
+    channel = generated(path, bs)
+    convert = converter(channel, domain, rx, num_sc, select, timing)
+    order = np.random.default_rng(_ORDER).permutation(channel.shape[0])
+    order = order if shuffle else None
+    h = _files.read_split(channel, 0, split, convert, num_val, num_test, order)
+    return (h, None) if with_loss else h
+
+
+def matrices(
+    paths: Paths,
+    band: Band,
+    domain: str = "angular_delay",
+    array: Sequence[int] = (32, 1),
+    spacing: float = 0.5,
+    rotation: float = 0.0,
+    clip: bool = True,
+    max_paths: int | None = None,
+    normalize: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices of users from their paths, in natural scale.
+
+    Args:
+      paths: of n users, as `read` gives them.
+      band: bandwidth, subcarriers in it, and what is kept.
+      domain: as in `load`, like all that follow but the last.
+      array: antennas along y and z.
+      spacing: in wavelengths.
+      rotation: degrees.
+      clip: whether late paths are left out.
+      max_paths: that count; all if None.
+      normalize: whether to divide by sqrt(band.num_fft), as DeepMIMO does.
+
+    Returns:
+      h: [n, num_tx, band.num_sc], complex64, in the amplitude of the paths.
+      lost: [n], float64, linear: the share of a user's energy that is not in `h`, in
+        clipped paths and in delay taps that are cut.
+
+    Raises:
+      ValueError: `domain` or `array` is out of range.
+    """
+    if len(array) != 2 or min(array) < 1:
+        raise ValueError(f"array is {tuple(array)}; give antennas along y and along z")
+    paths = paths[:] if max_paths is None else _first(paths, max_paths)
+    late = paths.delay * band.bandwidth >= band.num_fft
+    amplitude = np.where(late, 0, paths.gain) if clip else paths.gain
+    response = _array_response(paths, array, spacing, rotation)
+    scale = np.sqrt(band.num_fft) if normalize else 1
+    gain = amplitude[:, None] * response / scale
+    h, lost = responses.matrices(gain, paths.delay, band, domain)
+    if clip and late.any():
+        whole = responses.energy(paths.gain[:, None] * response, paths.delay, band)
+        kept = responses.energy(gain * scale, paths.delay, band)
+        lost = 1 - (1 - lost) * np.clip(kept / whole, 0, 1)
+    return h, lost
+
+
+def generated(path: Path, bs: int = 1) -> _files.Array:
+    """The array `channel` [n, num_rx, num_tx, num_sc] of a generated data set.
+
+    Args:
+      path: a `.npz`, `.npy`, `.h5` or `.mat` file.
+      bs: number of the base station, where a file has several (MATLAB's form).
+
+    Raises:
+      ValueError: the file has no base station `bs`.
+      DataError: the file is missing, unreadable or of another form.
+    """
+    expected = f"complex {KEY} [n, num_rx, num_tx, num_sc]"
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f"{path}: neither a scenario's folder nor a file of the formats "
+            f"{', '.join(SUFFIXES)}"
+        )
+    if suffix == ".npz":
+        return _files.npz(path, KEY, expected)
+    with _files.arrays(path) as found:
+        name = "array" if suffix == ".npy" else KEY
+        if name in found:
+            array = found[name]
+            if suffix == ".npy":
+                return array
+            whole = array[(slice(None),) * len(array.shape)]
+            return _files.Array(path, KEY, whole.shape, whole.__getitem__)
+        there = _files.listing(found)
+    if suffix == ".mat":
+        cells = nested(path, MATLAB_KEY, KEY)
+        return _of_matlab(path, cells, bs)
+    raise DataError(f"{path}: no variable {KEY!r}, expected {expected}; found {there}")
+
+
+def _of_matlab(path: Path, cells, bs: int) -> _files.Array:
+    """`channel` of MATLAB's cell of base stations, each with a cell of users."""
+    stations = cells if isinstance(cells, list) else [cells]
+    if not 1 <= bs <= len(stations):
+        raise ValueError(f"bs is {bs}; {path} has {len(stations)} base stations")
+    station = stations[bs - 1]
+    users = station.get("user") if isinstance(station, dict) else None
+    users = [users] if isinstance(users, dict) else users
+    channels = [
+        np.asarray(u.get(KEY)) if isinstance(u, dict) else None for u in users or []
+    ]
+    if not channels or any(c is None or c.dtype.kind not in "fc" for c in channels):
+        raise DataError(
+            f"{path}: {MATLAB_KEY}{{{bs}}}.user is no cell of structs with {KEY}"
+        )
+    # MATLAB's version 1 has no axis of the UE's antennas.
+    channels = [c[None] if c.ndim == 2 else c for c in channels]
+    shapes = {c.shape for c in channels}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 3:
+        raise DataError(f"{path}: {KEY} of users differ in shape: {sorted(shapes)[:4]}")
+    array = np.stack(channels)
+    array = array[np.abs(array).any((1, 2, 3))]  # users without a path are zeros
+    return _files.Array(path, KEY, array.shape, array.__getitem__)
+
+
+def converter(
+    channel: _files.Array,
+    domain: str,
+    rx: int,
+    num_sc: int,
+    select: str,
+    timing: str = "absolute",
+) -> Callable:
+    """Function from a block [b, num_rx, num_tx, all] to matrices of the domain.
+
+    The data set's subcarriers become angular-delay matrices of the first `num_sc` taps,
+    or `num_sc` of them are kept; see `load`.
+    """
+    _check_timing(timing)
+    shape = channel.shape
+    expected = f"complex {KEY} [n, num_rx, num_tx, num_sc] or [n, num_tx, num_sc]"
+    if len(shape) not in (3, 4) or not shape[0] or not channel.is_complex():
+        kind = "complex" if shape and all(shape) and channel.is_complex() else "real"
+        raise DataError(
+            f"{channel.path}: {channel.key!r} is {kind} {list(shape)}, expected "
+            f"{expected}"
+        )
+    num_rx = shape[1] if len(shape) == 4 else 1
+    if not 0 <= rx < num_rx:
+        raise ValueError(f"rx is {rx}; {channel.path} has antennas 0 to {num_rx - 1}")
+    kept = Band(1, shape[-1], num_sc, select).subcarriers()
+
+    def convert(block: np.ndarray) -> np.ndarray:
+        h = block[:, rx] if block.ndim == 4 else block
+        h = transforms.synchronize(h) if timing == "strongest" else h
+        if domain == "space_frequency":
+            return h[..., kept]
+        return transforms.to_angular_delay(h, num_sc)
+
+    return convert
+
+
+def _array_response(paths, array, spacing: float, rotation: float) -> np.ndarray:
+    """[n, num_tx, num_paths] of antennas along y and z, those along y first."""
+    across = np.sin(paths.zenith) * np.sin(paths.azimuth - np.deg2rad(rotation))
+    z, y = (axis.ravel()[:, None] for axis in np.indices(array[::-1]))
+    turns = y * across[:, None] + z * np.cos(paths.zenith)[:, None]
+    return np.exp(2j * np.pi * spacing * turns)
+
+
+def _check_timing(timing: str) -> None:
+    if timing not in TIMINGS:
+        raise ValueError(
+            f"timing is {timing!r}; it must be one of {', '.join(TIMINGS)}"
+        )
+
+
+def _from_strongest(paths: Paths) -> Paths:
+    """Paths with the delay of each user's strongest one taken off."""
+    strongest = np.abs(paths.gain).argmax(1)[:, None]
+    delay = paths.delay - np.take_along_axis(paths.delay, strongest, 1)
+    return dataclasses.replace(paths, delay=delay)
+
+
+def _first(paths: Paths, count: int) -> Paths:
+    """The first `count` paths of each user."""
+    cut = (
+        values[:, :count]
+        for values in (paths.gain, paths.delay, paths.azimuth, paths.zenith)
+    )
+    return Paths(*cut, paths.user)

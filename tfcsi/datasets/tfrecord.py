@@ -1,0 +1,89 @@
+"""CSI matrices in TFRecord files, one `tf.train.Example` a matrix.
+
+An example has `x`, a float list: the matrix [num_tx, num_delay, 2] (re, im) in C order,
+and `shape`, an int64 list, its axes but the last. Frequency-domain truth, where there
+is any, is `xf` with `shape_f` alike.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfcsi import files, transforms
+from tfcsi.datasets._files import DataError
+
+
+def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) -> None:
+    """Writes matrices to a file, which appears only when complete.
+
+    Args:
+      path: file to write.
+      h: [n, num_tx, num_delay], complex.
+      hf: [n, num_tx, num_sc], complex, or None.
+    """
+    import tensorflow as tf
+
+    def fields(name: str, shape: str, values: np.ndarray) -> dict:
+        x = tf.train.FloatList(value=transforms.to_real(values).ravel())
+        axes = tf.train.Int64List(value=values.shape)
+        return {
+            name: tf.train.Feature(float_list=x),
+            shape: tf.train.Feature(int64_list=axes),
+        }
+
+    with files.replacing(path) as temporary:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for i in range(len(h)):
+                feature = fields("x", "shape", h[i])
+                if hf is not None:
+                    feature |= fields("xf", "shape_f", hf[i])
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString())
+
+
+def dataset(paths: Sequence[str | os.PathLike]):
+    """Streams the matrices of files, in their order.
+
+    Returns:
+      A `tf.data.Dataset` of float32 [num_tx, num_delay, 2] (re, im).
+    """
+    import tensorflow as tf
+
+    spec = {
+        "x": tf.io.RaggedFeature(tf.float32),
+        "shape": tf.io.RaggedFeature(tf.int64),
+    }
+
+    def parse(record):
+        found = tf.io.parse_single_example(record, spec)
+        return tf.reshape(found["x"], tf.concat([found["shape"], [2]], 0))
+
+    records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
+    return records.map(parse, tf.data.AUTOTUNE)
+
+
+def read(paths: Sequence[str | os.PathLike]) -> np.ndarray:
+    """Reads the matrices of files, in their order.
+
+    Returns:
+      [n, num_tx, num_delay], complex64.
+
+    Raises:
+      DataError: a file is missing, damaged or of another form, or there are none.
+    """
+    import tensorflow as tf
+
+    try:
+        x = list(dataset(paths).as_numpy_iterator()) if len(paths) else []
+    except (tf.errors.OpError, ValueError) as error:
+        message = str(error).splitlines()[0]
+        raise DataError(
+            f"{', '.join(map(str, paths))}: cannot be read as TFRecord of CSI: "
+            f"{message}"
+        ) from error
+    if not x:
+        raise DataError(f"no matrices in {list(map(str, paths)) or 'no files'}")
+    return transforms.to_complex(np.stack(x))
