@@ -26,7 +26,7 @@ from absl import app, flags
 
 from tfcsi import bitstream, datasets, evaluation, plots, requantize, results, training
 from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE
-from tfcsi.datasets import raytraced
+from tfcsi.datasets import deepmimo, raytraced
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "csi_inr.py"
 
@@ -41,7 +41,7 @@ _SCENARIO = flags.DEFINE_enum(
     "scenario", "street_canyon", list(raytraced.FILES), "The street."
 )
 _TIMING = flags.DEFINE_enum(
-    "timing", "strongest", raytraced.TIMINGS, "What delays count from."
+    "timing", "strongest", deepmimo.TIMINGS, "What delays count from."
 )
 _SYSTEMS = flags.DEFINE_list("systems", ["csi_inr", "transnet", "crnet"], "Models.")
 _LENGTHS = flags.DEFINE_list("lengths", ["4", "8", "16", "32", "64"], "Of codewords.")
@@ -89,8 +89,11 @@ def row(codec, h_test, name: str):
     if "steps" in codec.config.network:
         point["steps"] = codec.config.network.steps
     if bits := codec.facts.get("codeword_bits"):
+        fixed = bits * codec.config.latent_dim
         payload = point["bits"] - 8 * bitstream.HEADER_BYTES
-        point["coding_gain"] = 1 - payload / (bits * codec.config.latent_dim)
+        point["coding_gain"] = 1 - payload / fixed
+        # Of the code lengths: without the whole bytes in which a payload ends.
+        point["coding_gain_estimated"] = 1 - point["bits_estimated"] / fixed
     return point
 
 
@@ -111,6 +114,7 @@ def measure(name: str, latent_dim: int, tables: dict) -> None:
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    tf.get_logger().setLevel("ERROR")  # It warns of many codecs, each traced once.
     draw = {
         "length": plots.over_length,
         "bits": plots.rate_distortion,
