@@ -93,6 +93,7 @@ PUBLISHED = {
         ({}, nothing, {512: 5.12, 32: 3.16}),
         ({"latent": "conv"}, ptflops, {512: 3.72}),  # By CLLWCsiNet's authors.
     ],
+    "csi_inr": NONE_KNOWN,
     "csiformer": NONE_KNOWN,
     "csinet": [
         ({}, nothing, {512: 5.41, 32: 3.45}),
