@@ -8,9 +8,9 @@ same epochs, seed and data; only network, latent and codeword length differ. A r
 is there is not trained again, and one that was stopped goes on.
 """
 
-import importlib.util
 import os
 import pathlib
+import runpy
 import sys
 
 import tfcsi
@@ -43,10 +43,7 @@ _RATIOS = flags.DEFINE_list("ratios", ["4", "8", "16"], "Compression ratios.")
 def row_config(name: str, latent: str, ratio: int):
     """Config of a row: `configs/family.py`, without noise, at a compression ratio."""
     path = pathlib.Path(__file__).parents[1] / "configs" / "family.py"
-    spec = importlib.util.spec_from_file_location("family", path)
-    family = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(family)
-    config = family.get_config(name)
+    config = runpy.run_path(str(path))["get_config"](name)
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.noise.codeword_snr_db = ()
     config.epochs = _EPOCHS.value

@@ -16,8 +16,8 @@ receiver's do. With "absolute" ones, which run over all 32 taps, three gradient 
 from zero find nothing (docs/csi_inr.md has the numbers).
 """
 
-import importlib.util
 import pathlib
+import runpy
 
 from ml_collections import config_dict
 
@@ -27,10 +27,7 @@ EPOCHS = {"csi_inr": 100, "transnet": 200, "crnet": 400}
 
 def get_config(name="csi_inr"):
     path = pathlib.Path(__file__).with_name("family.py")
-    spec = importlib.util.spec_from_file_location("family", path)
-    base = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(base)
-    config = base.get_config(name)
+    config = runpy.run_path(str(path))["get_config"](name)
     config.dataset, config.scenario = "raytraced", "street_canyon"
     config.domain = "space_frequency"
     config.source = config_dict.ConfigDict({"timing": "strongest"})

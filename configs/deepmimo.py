@@ -8,18 +8,15 @@ domain (arXiv:2403.13615); all rows of users unless told. --config.domain=angula
 keeps the first 32 of 1024 delay taps of 10 ns.
 """
 
-import importlib.util
 import pathlib
+import runpy
 
 from ml_collections import config_dict
 
 
 def get_config(name="csinet"):
     path = pathlib.Path(__file__).with_name("family.py")
-    spec = importlib.util.spec_from_file_location("family", path)
-    base = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(base)
-    config = base.get_config(name)
+    config = runpy.run_path(str(path))["get_config"](name)
     config.dataset, config.scenario = "deepmimo", "O1_3p5"
     config.domain = "space_frequency"
     config.augment = "phase"

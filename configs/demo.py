@@ -6,16 +6,13 @@ About 2 minutes of training on 2 cores. On simulated COST 2100 indoor channels i
 near 550 bits a CSI matrix and -14.5 dB (KLT transform coding: about -12.5 dB).
 """
 
-import importlib.util
 import pathlib
+import runpy
 
 
 def get_config():
     path = pathlib.Path(__file__).with_name("stqenet_indoor.py")
-    spec = importlib.util.spec_from_file_location("stqenet_indoor", path)
-    base = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(base)
-    config = base.get_config()
+    config = runpy.run_path(str(path))["get_config"]()
     config.epochs = 5
     config.num_train, config.num_val, config.num_test = 8000, 1000, 1000
     return config

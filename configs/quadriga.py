@@ -8,18 +8,15 @@ The file holds channel objects, or matrices under `source.key`, which are subcar
 zero angle in the middle).
 """
 
-import importlib.util
 import pathlib
+import runpy
 
 from ml_collections import config_dict
 
 
 def get_config(name="csinet"):
     path = pathlib.Path(__file__).with_name("family.py")
-    spec = importlib.util.spec_from_file_location("family", path)
-    base = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(base)
-    config = base.get_config(name)
+    config = runpy.run_path(str(path))["get_config"](name)
     config.dataset, config.scenario = "quadriga", "28ghz"
     config.domain = "angular_delay"
     config.source = config_dict.ConfigDict(

@@ -10,16 +10,13 @@ entry, warm-up and cosine in place of a constant rate. One epoch of 16000 matric
 minutes on 2 CPU cores; a full training was not run here.
 """
 
-import importlib.util
 import pathlib
+import runpy
 
 
 def get_config():
     path = pathlib.Path(__file__).with_name("stqenet_indoor.py")
-    spec = importlib.util.spec_from_file_location("stqenet_indoor", path)
-    base = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(base)
-    config = base.get_config()
+    config = runpy.run_path(str(path))["get_config"]()
     config.network.attention = "windowed"
     config.network.amplitude = "normalized"
     config.init = "random"

@@ -43,7 +43,6 @@ from tfcsi.models._binary import binarize
 WEIGHT_BITS, ACTIVATION_BITS = (4, 8), (8, 16)
 _tfmot = tfmot.quantization.keras
 _CALIBRATION_MATRICES = 500
-_MAX_TABLE_MATRICES = 20000
 _HEADROOM = 1.25  # Of an entry over its largest value in calibration.
 
 
@@ -91,7 +90,7 @@ def finetune(
     start = functools.partial(initialize, source=source)
     codec = training.train(config, workdir, h_train, h_val, resume, progress, start)
     if codec.quantizer.num_symbols:
-        symbols, _ = codec.symbols(h_train[:_MAX_TABLE_MATRICES])
+        symbols, _ = codec.symbols(h_train[: training.MAX_TABLE_MATRICES])
         codec.use(rangecoder.Tables.from_counts(symbols, config.coder))
         codec.save(workdir)
     return codec

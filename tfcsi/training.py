@@ -54,7 +54,7 @@ AUGMENTATIONS = ("none", "phase", "phase_flip")
 NOISES = ("csi_snr_db", "codeword_snr_db")
 DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.
 _EVAL_BATCH = 500
-_MAX_TABLE_MATRICES = 20000
+MAX_TABLE_MATRICES = 20000
 _CALIBRATION_MATRICES = 4000
 
 
@@ -134,7 +134,7 @@ def train(
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
     codec, h_train = run.codec, of_epoch(config.epochs - 1)
     sample = np.random.default_rng(config.seed).permutation(len(h_train))
-    sample = np.sort(sample[:_MAX_TABLE_MATRICES])
+    sample = np.sort(sample[:MAX_TABLE_MATRICES])
     codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
     codec.facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
