@@ -9,9 +9,8 @@ import numpy as np
 
 from tfcsi.channels._paths import Grid
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
+from tfcsi.responses import DOMAINS
 from tfcsi.transforms import NUM_FFT
-
-DOMAINS = ("angular_delay", "space_frequency")
 
 
 def farthest(law: tuple) -> float:
