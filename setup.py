@@ -45,6 +45,8 @@ setup(
         "dev": [*TEST, "ruff==0.14.4"],
         # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.
         "sionna": [*FULL, "sionna==0.19.2"],
+        # tfcsi.channels.raytraced, in an environment of its own (not with "full").
+        "raytracing": ["absl-py==1.4.0", "sionna-rt==2.2.0", "tqdm==4.67.1"],
         # Of benchmarks/pytorch_speed.py only; from Python 3.10.
         "benchmark": [*FULL, "torch==2.13.0"],
     },

@@ -1,0 +1,298 @@
+"""Ray-traced streets: the scenes of Sionna RT as files in the form of DeepMIMO's.
+
+A program for an environment of its own, as Sionna RT and TensorFlow 2.14 need different
+SciPy versions; on a CPU it compiles with LLVM 16 or newer (Debian's libllvm19):
+
+    python3.11 -m venv rt && rt/bin/pip install 'tfcsi[raytracing]'
+    rt/bin/python -m tfcsi.channels.raytraced --scenario=munich --num=2000 --seed=1 \
+        --output=DIR/munich_3p5ghz.npz
+
+The file is what `tfcsi.datasets.raytraced` and `.deepmimo` read: `channel` complex64
+[num, 1 rx, num_tx, num_sc] in subcarriers of rising frequency, each matrix scaled to
+max|H| = 1; `gain_db` the scale removed, `location` [num, 3] and `tx_location` [3] in m,
+`los`, `num_paths`, `carrier_hz`, `subcarrier_hz` [num_sc] from the carrier, and `made`,
+JSON of the arguments and versions.
+
+The base station has a half-wavelength linear array along y (turned by `azimuth`), the
+users one antenna; all are isotropic and vertical. Users stand at random places of the
+ground of a disc about the base station, in the open: from above they are seen. Paths:
+line of sight and up to `max_depth` specular reflections, with diffraction at one edge
+if asked for. Delays are absolute. Users without a path are left out.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from tfcsi import files
+
+BLOCK = 50  # users traced at a time, in up to 8 GB
+INSTALL = "pip install 'tfcsi[raytracing]'"
+MIN_LLVM = 16  # older ones cannot compile what Dr.Jit 1.5 gives them
+_SAMPLES, _MAX_PATHS = 10**6, 10**6  # of a block
+_SKY = 1e4  # m, above all scenes
+_EMPTY = 5  # blocks in a row without a path after which to give up
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scene and who stands in it; lengths in m.
+
+    Attributes:
+      scene: name in `sionna.rt.scene`.
+      ground: object of the scene on which users stand.
+      tx: position of the base station, on a roof or over a street.
+      radius: of the disc about it where users are.
+    """
+
+    scene: str
+    ground: str
+    tx: tuple[float, float, float]
+    radius: float
+
+
+SCENARIOS = {
+    "munich": Scenario("munich", "ground", (8.5, 21.0, 27.0), 250.0),
+    "street_canyon": Scenario("simple_street_canyon", "floor", (0.0, -8.5, 6.0), 60.0),
+    "etoile": Scenario("etoile", "Plane", (44.0, 0.0, 22.0), 250.0),
+    "florence": Scenario("florence", "ground", (-12.0, -12.0, 20.0), 250.0),
+    "san_francisco": Scenario("san_francisco", "Terrain", (-12.0, 0.0, 29.0), 250.0),
+}
+
+
+def simulate(
+    num: int,
+    seed: int,
+    scenario: str = "munich",
+    progress: bool = False,
+    carrier: float = 3.5e9,
+    bandwidth: float = 100e6,
+    num_sc: int = 32,
+    num_tx: int = 32,
+    tx: tuple[float, float, float] | None = None,
+    azimuth: float = 0.0,
+    radius: float | None = None,
+    height: float = 1.5,
+    max_depth: int = 4,
+    diffraction: bool = False,
+) -> dict[str, np.ndarray]:
+    """Traces the channels of users at random places.
+
+    User i depends on the seed, the other arguments and i, not on `num`.
+
+    Args:
+      num: users with a path.
+      seed: not negative.
+      scenario: a key of `SCENARIOS`.
+      progress: whether to show a progress bar on standard error.
+      carrier: Hz.
+      bandwidth: Hz; num_sc subcarriers are bandwidth / num_sc apart.
+      num_sc: subcarriers.
+      num_tx: antennas of the base station.
+      tx: its position in m; that of the scenario if None.
+      azimuth: of its broadside, degrees from the x axis.
+      radius: of the users' disc in m; that of the scenario if None.
+      height: of users above the ground, m.
+      max_depth: reflections of a path at most.
+      diffraction: whether paths may bend once around an edge.
+
+    Returns:
+      The arrays of a file but `made`, by name; see above.
+
+    Raises:
+      ValueError: an argument out of range, or no user has a path.
+      ImportError: Sionna RT or an LLVM that is new enough is missing.
+    """
+    if scenario not in SCENARIOS:
+        known = ", ".join(SCENARIOS)
+        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
+    if seed < 0 or max_depth < 0:
+        raise ValueError(
+            f"seed and max_depth must not be negative, got {seed} and {max_depth}"
+        )
+    what = SCENARIOS[scenario]
+    tx = np.array(what.tx if tx is None else tx, float)
+    radius = what.radius if radius is None else radius
+    positive = {"num": num, "carrier": carrier, "bandwidth": bandwidth}
+    positive.update(num_sc=num_sc, num_tx=num_tx, radius=radius, height=height)
+    for name, value in positive.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; it must be positive")
+    if tx.shape != (3,) or not np.isfinite(tx).all():
+        raise ValueError(f"tx is {tx.tolist()}; it must be x, y, z in m")
+    rt, mi = _sionna_rt()
+    scene = rt.load_scene(getattr(rt.scene, what.scene))
+    scene.frequency = carrier
+    scene.tx_array, scene.rx_array = (_array(rt, n) for n in (num_tx, 1))
+    yaw = float(np.deg2rad(azimuth))
+    scene.add(rt.Transmitter("tx", position=tx.tolist(), orientation=[yaw, 0, 0]))
+    ground = scene.objects[what.ground].mi_mesh
+    users = [rt.Receiver(f"rx{i}", position=[0, 0, 0]) for i in range(BLOCK)]
+    for user in users:
+        scene.add(user)
+    solver = rt.PathSolver(deterministic=True)
+    offset = (np.arange(num_sc) - num_sc // 2) * bandwidth / num_sc
+    blocks, found, empty = [], 0, 0
+    with tqdm(total=num, disable=not progress, unit="user") as bar:
+        while found < num:
+            rng = np.random.default_rng([seed, len(blocks) + empty])
+            location = _on_ground(mi, scene.mi_scene, ground, rng, tx, radius)
+            location[:, 2] += height
+            for user, place in zip(users, location.tolist()):
+                user.position = place
+            paths = solver(
+                scene,
+                max_depth=max_depth,
+                max_num_paths_per_src=_MAX_PATHS,
+                samples_per_src=_SAMPLES,
+                refraction=False,
+                diffraction=diffraction,
+                seed=int(rng.integers(2**31)),
+            )
+            block = {**_channels(paths, mi, offset), "location": location}
+            there = block["channel"].any((1, 2, 3))
+            if not there.any():
+                empty += 1
+                if empty == _EMPTY:
+                    raise ValueError(
+                        f"none of {_EMPTY * BLOCK} users has a path from tx "
+                        f"{tx.tolist()}; is it inside a building?"
+                    )
+                continue
+            blocks.append({name: values[there] for name, values in block.items()})
+            bar.update(min(int(there.sum()), num - found))
+            found += int(there.sum())
+    arrays = {k: np.concatenate([b[k] for b in blocks])[:num] for k in blocks[0]}
+    peak = np.abs(arrays["channel"]).max((1, 2, 3))
+    arrays["channel"] = (arrays["channel"] / peak[:, None, None, None]).astype("c8")
+    arrays["location"] = arrays["location"].astype(np.float32)
+    arrays["gain_db"] = (20 * np.log10(peak)).astype(np.float32)
+    arrays.update(tx_location=tx, carrier_hz=np.float64(carrier), subcarrier_hz=offset)
+    return arrays
+
+
+def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
+    """Channels [BLOCK, 1, num_tx, num_sc], lines of sight, numbers of paths."""
+    h = paths.cfr(
+        frequencies=mi.Float(offset),
+        normalize=False,
+        normalize_delays=False,
+        out_type="numpy",
+    )  # [rx, rx antennas, tx, tx antennas, times, frequencies]
+    valid = np.array(paths.valid).reshape(BLOCK, -1)
+    kinds = np.array(paths.interactions).reshape(-1, *valid.shape)
+    direct = (kinds == 0).all(0) & valid
+    return {
+        "channel": h[:, :, 0, :, 0].astype(np.complex128),
+        "los": direct.any(1),
+        "num_paths": valid.sum(1),
+    }
+
+
+def _on_ground(mi, scene, ground, rng, tx: np.ndarray, radius: float) -> np.ndarray:
+    """Draws places of the disc at which the ground is seen from above, [BLOCK, 3]."""
+    places, low = np.empty((0, 3)), scene.bbox().min.z
+    for _ in range(100):
+        distance = radius * np.sqrt(rng.uniform(size=4 * BLOCK))
+        angle = rng.uniform(0, 2 * np.pi, 4 * BLOCK)
+        x, y = tx[0] + distance * np.cos(angle), tx[1] + distance * np.sin(angle)
+        above = mi.Point3f(mi.Float(x), mi.Float(y), mi.Float(np.full(x.size, _SKY)))
+        hit = scene.ray_intersect(mi.Ray3f(above, mi.Vector3f(0, 0, -1)))
+        z = np.array(hit.p.z, float)
+        open_ = np.array(hit.shape == mi.ShapePtr(ground)) & (z >= low - 1)
+        places = np.concatenate([places, np.stack([x, y, z], 1)[open_]])
+        if len(places) >= BLOCK:
+            return places[:BLOCK]
+    raise ValueError(
+        f"only {len(places)} of 80000 places within {radius} m of tx {tx.tolist()} are "
+        "open ground"
+    )
+
+
+def _array(rt, num: int):
+    return rt.PlanarArray(
+        num_rows=1,
+        num_cols=num,
+        vertical_spacing=0.5,
+        horizontal_spacing=0.5,
+        pattern="iso",
+        polarization="V",
+    )
+
+
+def _sionna_rt():
+    """Sionna RT and Mitsuba, once an LLVM is there that can compile for them."""
+    try:
+        import drjit
+        import mitsuba
+        import sionna.rt
+
+        importlib.metadata.version("sionna-rt")
+    except (ImportError, importlib.metadata.PackageNotFoundError) as error:
+        raise ImportError(
+            f"ray tracing needs Sionna RT, in its own environment: {INSTALL} ({error})"
+        ) from error
+    if "llvm" in mitsuba.variant() and drjit.detail.llvm_version()[0] < MIN_LLVM:
+        version = ".".join(map(str, drjit.detail.llvm_version()))
+        raise ImportError(
+            f"LLVM is {version}; ray tracing on a CPU needs {MIN_LLVM} or newer "
+            "(Debian: apt-get install libllvm19), named by DRJIT_LIBLLVM_PATH if "
+            "there are several"
+        )
+    return sionna.rt, mitsuba
+
+
+def main(argv) -> None:
+    """Traces what the flags say and writes the file, whole or not at all."""
+    from absl import app
+
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+    arguments = {name: flag.value for name, flag in _FLAGS.items()}
+    output = arguments.pop("output")
+    tx = arguments.pop("tx")
+    arguments["tx"] = tuple(map(float, tx)) if tx else None
+    if not output.endswith(".npz"):
+        raise ValueError(f"output is {output}; it must end in .npz")
+    arrays = simulate(progress=True, **arguments)
+    packages = ("tfcsi", "sionna-rt", "mitsuba", "drjit", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    arrays["made"] = np.array(json.dumps({**arguments, "versions": versions}))
+    files.write_arrays(output, arrays)
+    print(
+        f"{output}: {len(arrays['channel'])} users, {arrays['los'].mean():.0%} in line "
+        f"of sight, {arrays['num_paths'].mean():.1f} paths each"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        from absl import app, flags
+    except ImportError as error:
+        sys.exit(f"error: {error}; {INSTALL}")
+    _FLAGS = {
+        "scenario": flags.DEFINE_enum("scenario", "munich", list(SCENARIOS), "Where."),
+        "num": flags.DEFINE_integer("num", 2000, "Users with a path."),
+        "seed": flags.DEFINE_integer("seed", 1, "Of places and rays."),
+        "output": flags.DEFINE_string("output", None, "An .npz file.", required=True),
+        "carrier": flags.DEFINE_float("carrier", 3.5e9, "Hz."),
+        "bandwidth": flags.DEFINE_float("bandwidth", 100e6, "Hz."),
+        "num_sc": flags.DEFINE_integer("num_sc", 32, "Subcarriers in it."),
+        "num_tx": flags.DEFINE_integer("num_tx", 32, "Antennas of the BS."),
+        "tx": flags.DEFINE_list("tx", None, "x,y,z of the BS in m."),
+        "azimuth": flags.DEFINE_float("azimuth", 0.0, "Of its broadside, degrees."),
+        "radius": flags.DEFINE_float("radius", None, "Of the users' disc, m."),
+        "height": flags.DEFINE_float("height", 1.5, "Of users over the ground, m."),
+        "max_depth": flags.DEFINE_integer("max_depth", 4, "Reflections of a path."),
+        "diffraction": flags.DEFINE_bool("diffraction", False, "Around one edge."),
+    }
+    try:
+        app.run(main)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
