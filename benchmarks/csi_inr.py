@@ -7,7 +7,8 @@ NMSE over the length of real codewords (results/csi_inr_length.json), over real 
 codewords quantised after training (..._bits.json, with the share that the range coder
 saves on codes of fixed length) and, of CSI-INR, over inner steps (..._steps.json), each
 with a picture. All rows are `configs/csi_inr.py` on the same matrices. A run that is
-there is not trained again, and one that was stopped goes on.
+there is not trained again, and one that was stopped goes on; --notrain makes the tables
+of the runs that are there.
 """
 
 import os
@@ -50,10 +51,14 @@ _BITS = flags.DEFINE_list(
 )
 _STEPS = flags.DEFINE_list("steps", ["1", "2", "3", "5", "8"], "Of the encoder.")
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Of every run; those of its config.")
+_TRAIN = flags.DEFINE_bool("train", True, "Train a run that is not there.")
 
 
 def trained(name: str, latent_dim: int):
-    """Codec of a row's run, trained if it is not there, and its training matrices."""
+    """Codec of a row's run, trained if it is not there, and its training matrices.
+
+    None without --train, if it is not there.
+    """
     config = runpy.run_path(str(CONFIG))["get_config"](name)
     config.latent_dim, config.scenario = latent_dim, _SCENARIO.value
     config.source.timing = _TIMING.value
@@ -61,6 +66,8 @@ def trained(name: str, latent_dim: int):
     run = f"{_SCENARIO.value}_{_TIMING.value}_{name}_{latent_dim}"
     workdir = pathlib.Path(_WORKDIR.value, run)
     if not (workdir / CODEC_FILE).exists():
+        if not _TRAIN.value:
+            return None
         h_train, h_val = (matrices(config, split) for split in ("train", "val"))
         training.train(config, workdir, h_train, h_val, resume=True)
     return tfcsi.load(workdir), np.load(workdir / CALIBRATION_FILE).astype(np.float32)
@@ -99,9 +106,12 @@ def row(codec, h_test, name: str):
 
 def measure(name: str, latent_dim: int, tables: dict) -> None:
     """Adds the rows of a run to the tables."""
-    codec, x = trained(name, latent_dim)
+    if (found := trained(name, latent_dim)) is None:
+        return
+    codec, x = found
     h_test = matrices(codec.config, "test")
     tables["length"].append(row(codec, h_test, name))
+    print(results.table(tables["length"][-1:]), flush=True)
     for bits in map(int, _BITS.value):
         made = requantize.quantized(codec, x, bits)
         tables["bits"].append(row(made, h_test, f"{name}, n = {latent_dim}"))
@@ -124,7 +134,6 @@ def main(argv):
     for latent_dim in map(int, _LENGTHS.value):
         for name in _SYSTEMS.value:
             measure(name, latent_dim, tables)
-            print(results.table(tables["length"][-1:]), flush=True)
             for kind, points in tables.items():
                 if points:
                     seed = points[0]["config"]["seed"]

@@ -54,6 +54,9 @@ def project(tmp_path_factory):
     cost2100.write_frequency(
         folder / "DATA_DIR" / cost2100.frequency_file_name(), hf[360:]
     )
+    (folder / "RAYTRACED").mkdir()
+    rays = simulator.simulate(640, 6, "indoor", domain="space_frequency")[:, None]
+    np.savez(folder / "RAYTRACED" / "street_canyon_3p5ghz.npz", channel=rays)
     return folder
 
 
@@ -75,6 +78,10 @@ def run(project, line):
         rest += ["--config.epochs=1", "--noprogress"]
     if "latent_kinds.py" in line:
         rest += ["--epochs=1", "--systems=csinet:conv", "--ratios=16"]
+    if "raytraced.py" in line:
+        rest += ["--config.epochs=1", "--noprogress"]
+    if "csi_inr.py --data_dir" in line:
+        rest += ["--epochs=1", "--lengths=4", "--systems=csi_inr", "--bits=4"]
     if "phone.py" in line:
         rest += ["--epochs=1", "--systems=cllwcsinet", "--ratios=16"]
         rest += ["--scenarios=indoor"]

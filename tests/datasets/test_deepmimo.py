@@ -380,10 +380,32 @@ def write_matlab(path, channels):
     scipy.io.savemat(path, {"DeepMIMO_dataset": stations})
 
 
-def write_h5(path, key, h):
-    compound = np.dtype([("real", "<f4"), ("imag", "<f4")])
+COMPOUND = np.dtype([("real", "<f4"), ("imag", "<f4")])
+
+
+def write_matlab_v73(path, channels):
+    """The same as MATLAB's `-v7.3` writes it: cells are references to `#refs#`."""
     with h5py.File(path, "w", userblock_size=512) as file:
-        file.create_dataset(key, data=np.ascontiguousarray(h.T).view(compound))
+        stations = np.empty((2, 1), h5py.ref_dtype)
+        for b in range(2):
+            users = np.empty((len(channels), 1), h5py.ref_dtype)
+            for i, h in enumerate(channels):
+                user = file.create_group(f"#refs#/user{b}_{i}")
+                data = np.ascontiguousarray((b + 1) * h.T).view(COMPOUND)
+                user.create_dataset("channel", data=data)
+                user.create_dataset("loc", data=np.zeros((3, 1)))
+                users[i] = user.ref
+            station = file.create_group(f"#refs#/station{b}")
+            station.create_dataset("user", data=users)
+            stations[b] = station.ref
+        file.create_dataset("DeepMIMO_dataset", data=stations)
+    with open(path, "r+b") as file:
+        file.write(MARK)
+
+
+def write_h5(path, key, h):
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset(key, data=np.ascontiguousarray(h.T).view(COMPOUND))
     with open(path, "r+b") as file:
         file.write(MARK)
 
@@ -396,6 +418,7 @@ def write_h5(path, key, h):
         ("a.mat", lambda path, h: scipy.io.savemat(path, {"channel": h})),
         ("v73.mat", lambda path, h: write_h5(path, "channel", h)),
         ("matlab.mat", write_matlab),
+        ("matlab_v73.mat", write_matlab_v73),
     ],
 )
 def test_a_generated_data_set_is_read_in_each_form(tmp_path, name, write):
