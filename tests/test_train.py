@@ -19,7 +19,8 @@ SMALL = ["epochs=1", "latent_dim=8", "batch_size=20"]
 
 def run(program, config, workdir, *flags):
     """Starts a program of train/ on a small config; returns the finished process."""
-    command = [sys.executable, f"train/{program}.py", f"--config=configs/{config}.py"]
+    path = ROOT / "configs" / f"{config}.py"
+    command = [sys.executable, f"train/{program}.py", f"--config={path}"]
     given = {flag.split("=")[0] for flag in flags}
     small = [f"--config.{field}" for field in SMALL]
     small = [flag for flag in small if flag.split("=")[0] not in given]
@@ -105,6 +106,30 @@ def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch ") == 2
     assert load_config(tmp_path / "run").data == "simulate"
+
+
+def test_another_array_and_domain_are_simulated(tmp_path):
+    lines = [
+        "import pathlib, runpy",
+        f"path = {str(ROOT / 'configs' / 'family.py')!r}",
+        "def get_config():",
+        "    config = runpy.run_path(path)['get_config']('csinet')",
+        "    config.data, config.num_train, config.num_val = 'simulate', 40, 20",
+        "    config.domain, config.shape = 'space_frequency', (16, 24)",
+        "    config.simulator = {'num_tx': 16, 'num_sc': 24, 'num_delay': 24}",
+        "    return config",
+    ]
+    path = tmp_path / "config.py"
+    path.write_text("\n".join(lines))
+    done = run("cost2100", str(path)[:-3], tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    x = np.load(tmp_path / "run" / "calibration.npy")
+    assert x.shape[1:] == (16, 24, 2)
+    # All antennas and subcarriers are alike strong; angles and delays are not.
+    power = np.square(x.astype(float)).sum((0, 3))
+    assert power.sum(0).max() < 2 * power.sum(0).min()
+    assert power.sum(1).max() < 2 * power.sum(1).min()
+    assert load_config(tmp_path / "run").simulator.num_tx == 16
 
 
 @pytest.mark.parametrize(

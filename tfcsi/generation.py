@@ -196,13 +196,22 @@ class Epochs:
       num: matrices of an epoch.
       seed: not negative.
       epochs: of the training; none beyond is simulated ahead.
+      setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
     """
 
-    def __init__(self, channel: str, num: int, seed: int, epochs: int):
+    def __init__(
+        self,
+        channel: str,
+        num: int,
+        seed: int,
+        epochs: int,
+        setup: Mapping | None = None,
+    ):
         if num < 1:
             raise ValueError(f"num_train is {num}; it must be positive")
-        head, _ = draw(channel, seed, 0, 0, 1)
+        head, _ = draw(channel, seed, 0, 0, 1, setup=setup)
         self.channel, self.seed, self.epochs = channel, seed, epochs
+        self.setup = dict(setup or {})
         self.shape = (num, *head.shape[1:])
         self._exit = contextlib.ExitStack()
         temporary = tempfile.TemporaryDirectory(prefix="tfcsi_epochs_")
@@ -229,7 +238,7 @@ class Epochs:
         folder.mkdir()
         _map(folder, "h", self.shape)
         job = {"channel": self.channel, "seed": self.seed, "folder": str(folder)}
-        job.update(stream=len(SPLITS) + epoch, frequency=False, setup={})
+        job.update(stream=len(SPLITS) + epoch, frequency=False, setup=self.setup)
         blocks = _blocks(self.shape[0])
         parts = [{"block": b, "start": b * BLOCK, "num": size} for b, size in blocks]
         return [self._submit({**job, **part}) for part in parts]
@@ -241,10 +250,12 @@ class Epochs:
         self._exit.__exit__(*error)
 
 
-def validation(channel: str, num: int, seed: int) -> np.ndarray:
+def validation(
+    channel: str, num: int, seed: int, setup: Mapping | None = None
+) -> np.ndarray:
     """Simulated validation matrices, [num, num_tx, num_delay]; those of `generate`."""
-    stream = SPLITS.index("val")
-    blocks = [draw(channel, seed, stream, b, size)[0] for b, size in _blocks(num)]
+    where = channel, seed, SPLITS.index("val")
+    blocks = [draw(*where, b, size, setup=setup)[0] for b, size in _blocks(num)]
     return np.concatenate(blocks)
 
 

@@ -5,7 +5,7 @@
 
 With --config.data=simulate each epoch trains on `num_train` fresh matrices, simulated
 while the one before trains; validation data come from DIR, or without it are simulated
-too.
+too. A field `simulator` of the config gives the simulator further arguments.
 """
 
 import launch

@@ -49,14 +49,17 @@ def train(config, folders):
     missing = [name for name, folder in folders.items() if folder is None]
     if missing and not simulated:
         raise app.UsageError(f"give the folder of the files of {missing[0]}")
+    domain = config.get("domain", datasets.DOMAINS[0])
+    setup = {"domain": domain, **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
         h_train = None
         if simulated:
-            epochs = (config.num_train, config.seed, config.epochs)
+            epochs = (config.num_train, config.seed, config.epochs, setup)
             h_train = stack.enter_context(generation.Epochs(names[0], *epochs))
         splits = ("val",) if simulated else ("train", "val")
         if missing:
-            h_val = generation.validation(names[0], config.num_val, config.seed)
+            few = (config.num_val, config.seed, setup)
+            h_val = generation.validation(names[0], *few)
         else:
             options = datasets.options_of(config)
             *parts, h_val = datasets.join(folders, splits, options, report=print)
