@@ -44,7 +44,11 @@ _SCENARIO = flags.DEFINE_enum(
 _TIMING = flags.DEFINE_enum(
     "timing", "strongest", deepmimo.TIMINGS, "What delays count from."
 )
-_SYSTEMS = flags.DEFINE_list("systems", ["csi_inr", "transnet", "crnet"], "Models.")
+_SYSTEMS = flags.DEFINE_list(
+    "systems",
+    ["csi_inr", "transnet", "crnet"],
+    "Models, in the space-frequency domain; NAME:angular_delay in the other one.",
+)
 _LENGTHS = flags.DEFINE_list("lengths", ["4", "8", "16", "32", "64"], "Of codewords.")
 _BITS = flags.DEFINE_list(
     "bits", [*map(str, range(2, 11)), "12", "14"], "Of an entry before coding."
@@ -54,16 +58,18 @@ _EPOCHS = flags.DEFINE_integer("epochs", None, "Of every run; those of its confi
 _TRAIN = flags.DEFINE_bool("train", True, "Train a run that is not there.")
 
 
-def trained(name: str, latent_dim: int):
+def trained(system: str, latent_dim: int):
     """Codec of a row's run, trained if it is not there, and its training matrices.
 
     None without --train, if it is not there.
     """
+    name, _, domain = system.partition(":")
     config = runpy.run_path(str(CONFIG))["get_config"](name)
+    config.domain = domain or config.domain
     config.latent_dim, config.scenario = latent_dim, _SCENARIO.value
     config.source.timing = _TIMING.value
     config.epochs = _EPOCHS.value or config.epochs
-    run = f"{_SCENARIO.value}_{_TIMING.value}_{name}_{latent_dim}"
+    run = f"{_SCENARIO.value}_{_TIMING.value}_{system.replace(':', '_')}_{latent_dim}"
     workdir = pathlib.Path(_WORKDIR.value, run)
     if not (workdir / CODEC_FILE).exists():
         if not _TRAIN.value:
@@ -83,6 +89,7 @@ def matrices(config, split: str):
 
 def row(codec, h_test, name: str):
     """The point of a codec."""
+    name = name.replace(":", ", ").replace("_delay", "-delay")
     point = {
         **codec.describe(),
         "codec": name,
@@ -104,21 +111,21 @@ def row(codec, h_test, name: str):
     return point
 
 
-def measure(name: str, latent_dim: int, tables: dict) -> None:
+def measure(system: str, latent_dim: int, tables: dict) -> None:
     """Adds the rows of a run to the tables."""
-    if (found := trained(name, latent_dim)) is None:
+    if (found := trained(system, latent_dim)) is None:
         return
     codec, x = found
     h_test = matrices(codec.config, "test")
-    tables["length"].append(row(codec, h_test, name))
+    tables["length"].append(row(codec, h_test, system))
     print(results.table(tables["length"][-1:]), flush=True)
     for bits in map(int, _BITS.value):
         made = requantize.quantized(codec, x, bits)
-        tables["bits"].append(row(made, h_test, f"{name}, n = {latent_dim}"))
+        tables["bits"].append(row(made, h_test, f"{system}, n = {latent_dim}"))
     for steps in map(int, _STEPS.value if "steps" in codec.config.network else ()):
         made = requantize.variant(codec, network={"steps": steps})
         made.use(codec.tables)
-        tables["steps"].append(row(made, h_test, f"{name}, n = {latent_dim}"))
+        tables["steps"].append(row(made, h_test, f"{system}, n = {latent_dim}"))
 
 
 def main(argv):
@@ -132,8 +139,8 @@ def main(argv):
     }
     tables = {kind: [] for kind in draw}
     for latent_dim in map(int, _LENGTHS.value):
-        for name in _SYSTEMS.value:
-            measure(name, latent_dim, tables)
+        for system in _SYSTEMS.value:
+            measure(system, latent_dim, tables)
             for kind, points in tables.items():
                 if points:
                     seed = points[0]["config"]["seed"]

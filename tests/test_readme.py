@@ -55,7 +55,8 @@ def project(tmp_path_factory):
         folder / "DATA_DIR" / cost2100.frequency_file_name(), hf[360:]
     )
     (folder / "RAYTRACED").mkdir()
-    rays = simulator.simulate(640, 6, "indoor", domain="space_frequency")[:, None]
+    setup = {"domain": "space_frequency", "num_sc": 32}
+    rays = simulator.simulate(640, 6, "indoor", **setup)[:, None]
     np.savez(folder / "RAYTRACED" / "street_canyon_3p5ghz.npz", channel=rays)
     return folder
 
@@ -80,8 +81,9 @@ def run(project, line):
         rest += ["--epochs=1", "--systems=csinet:conv", "--ratios=16"]
     if "raytraced.py" in line:
         rest += ["--config.epochs=1", "--noprogress"]
-    if "csi_inr.py --data_dir" in line:
-        rest += ["--epochs=1", "--lengths=4", "--systems=csi_inr", "--bits=4"]
+    if "benchmarks/csi_inr.py" in line:
+        rest += ["--epochs=1", "--lengths=4", "--systems=csi_inr"]
+        rest += ["--bits=4", "--steps=1"]
     if "phone.py" in line:
         rest += ["--epochs=1", "--systems=cllwcsinet", "--ratios=16"]
         rest += ["--scenarios=indoor"]
