@@ -233,6 +233,18 @@ def test_evaluate_writes_to_the_workdir_or_the_file_it_is_given(measured, tmp_pa
     assert own[0]["dataset"] == "cost2100_indoor" and own[0]["num_matrices"] == 40
 
 
+def test_runs_are_measured_side_by_side(measured, tmp_path, capsys):
+    assert evaluate(measured, f"--output={tmp_path}/x.json", workdir="a,b") == 0
+    points = results.read(tmp_path / "x.json")["points"]
+    assert [point["codec"] for point in points] == ["dense a", "dense b"]
+    assert evaluate(measured) == 0
+    own = results.read(measured / "a" / "evaluation_indoor_test.json")["points"]
+    assert own[0]["nmse_db"] == points[0]["nmse_db"]
+    capsys.readouterr()
+    assert evaluate(measured, workdir="a,b") == 2
+    assert "names 2 runs; give --output=FILE" in capsys.readouterr().err
+
+
 def test_nmse_over_snr_is_written_and_drawn_with_a_label_a_run(
     measured, tmp_path, capsys
 ):

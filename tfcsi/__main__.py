@@ -69,9 +69,9 @@ FLOATS = ("tune_learning_rate",)
 def evaluate(argv: list[str]) -> None:
     """Measures NMSE, SGCS and real bits of a run on a split of its data.
 
-    With --snr_db, NMSE over the SNR of noise on the way, with --bit_error_rate over the
-    rate of inverted bits: a results file and its picture, of one run or, with commas
-    between their workdirs, of several.
+    Of several runs with commas between their workdirs. With --snr_db, NMSE over the SNR
+    of noise on the way, with --bit_error_rate over the rate of inverted bits: a results
+    file and its picture.
     """
     optional = "scenario output snr_db noise bit_error_rate"
     given = _parse(argv, "workdir data_dir", optional, split="test", seed=1)
@@ -80,26 +80,47 @@ def evaluate(argv: list[str]) -> None:
     if given["snr_db"] or given["bit_error_rate"]:
         return _evaluate_noise(given)
     from tfcsi import codec as codecs
+
+    points = []
+    for workdir, name in (runs := _runs(given)):
+        codec = codecs.load(workdir)
+        dataset, scenario, h = _matrices(codec.config, given)
+        point = {
+            **codec.describe(),
+            "dataset": f"{dataset}_{scenario}",
+            "split": given["split"],
+            **evaluation.evaluate(codec, h, _frequency(dataset, scenario, given)),
+        }
+        label = {"codec": f"{codec.name} {name}"} if len(runs) > 1 else {}
+        points.append({**point, **label})
+    name = f"evaluation_{scenario}_{given['split']}.json"
+    path = pathlib.Path(given["output"] or runs[0][0] / name)
+    results.write(path, points, codec.config.seed)
+    print(results.table(points))
+    print(f"written to {path}")
+
+
+def _runs(given: dict) -> list[tuple[pathlib.Path, str]]:
+    """The workdirs of a flag and a name for each."""
+    workdirs = [pathlib.Path(name) for name in given["workdir"].split(",")]
+    if len(workdirs) > 1 and not given["output"]:
+        raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
+    names = [workdir.resolve().name for workdir in workdirs]
+    if len(set(names)) < len(names):
+        names = [str(workdir) for workdir in workdirs]
+    return list(zip(workdirs, names))
+
+
+def _frequency(dataset: str, scenario: str, given: dict) -> np.ndarray | None:
+    """Frequency-domain truth of test matrices, where there is one."""
     from tfcsi.datasets import cost2100
 
-    codec = codecs.load(given["workdir"])
-    dataset, scenario, h = _matrices(codec.config, given)
-    hf = None
-    if (dataset, given["split"]) == ("cost2100", "test"):
-        name = cost2100.frequency_file_name(scenario)
-        if pathlib.Path(given["data_dir"], name).exists():
-            hf = cost2100.load_frequency(given["data_dir"], scenario)
-    point = {
-        **codec.describe(),
-        "dataset": f"{dataset}_{scenario}",
-        "split": given["split"],
-        **evaluation.evaluate(codec, h, hf),
-    }
-    name = f"evaluation_{scenario}_{given['split']}.json"
-    path = pathlib.Path(given["output"] or pathlib.Path(given["workdir"], name))
-    results.write(path, [point], codec.config.seed)
-    print(results.table([point]))
-    print(f"written to {path}")
+    if (dataset, given["split"]) != ("cost2100", "test"):
+        return None
+    name = cost2100.frequency_file_name(scenario)
+    if not pathlib.Path(given["data_dir"], name).exists():
+        return None
+    return cost2100.load_frequency(given["data_dir"], scenario)
 
 
 def _evaluate_noise(given: dict) -> None:
@@ -114,17 +135,12 @@ def _evaluate_noise(given: dict) -> None:
     if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):
         raise UsageError(f"--{flag}={given[flag]}; a rate is 0 to 1")
     _check_output(given["output"])
-    workdirs = [pathlib.Path(name) for name in given["workdir"].split(",")]
-    if len(workdirs) > 1 and not given["output"]:
-        raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
-    names = [workdir.resolve().name for workdir in workdirs]
-    if len(set(names)) < len(names):
-        names = [str(workdir) for workdir in workdirs]
+    runs = _runs(given)
     from tfcsi import codec as codecs
     from tfcsi import plots
 
     points = []
-    for workdir, name in zip(workdirs, names):
+    for workdir, name in runs:
         codec = codecs.load(workdir)
         dataset, scenario, h = _matrices(codec.config, given)
         if flag == "snr_db":
@@ -139,7 +155,7 @@ def _evaluate_noise(given: dict) -> None:
     draw = plots.over_snr if flag == "snr_db" else plots.over_bit_errors
     more = ("nmse_db_zero", "refused", "undetected") if kind == "bit_errors" else ()
     print(_columns(points, ("codec", flag, "nmse_db", *more, "bits")))
-    _publish(given["output"] or workdirs[0] / name, points, given["seed"], draw)
+    _publish(given["output"] or runs[0][0] / name, points, given["seed"], draw)
 
 
 def transfer(argv: list[str]) -> None:
