@@ -64,10 +64,11 @@ def test_without_sionna_rt_the_program_says_what_to_install(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    done = trace(sys.executable, tmp_path / "a.mat", "--num=2")
+@pytest.mark.parametrize("name", ["a.mat", "folder/a.npz"])
+def test_a_file_that_cannot_be_is_refused_at_once(tmp_path, name):
+    done = trace(sys.executable, tmp_path / name, "--num=2")
     assert done.returncode == 1
-    assert "a.mat; it must end in .npz" in done.stderr
+    assert f"{name}; give FILE.npz in a folder that exists" in done.stderr
 
 
 @with_sionna_rt

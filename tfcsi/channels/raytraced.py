@@ -24,12 +24,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import pathlib
 import sys
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+import tfcsi
 from tfcsi import files
 
 BLOCK = 50  # users traced at a time, in up to 8 GB
@@ -258,11 +260,12 @@ def main(argv) -> None:
     output = arguments.pop("output")
     tx = arguments.pop("tx")
     arguments["tx"] = tuple(map(float, tx)) if tx else None
-    if not output.endswith(".npz"):
-        raise ValueError(f"output is {output}; it must end in .npz")
+    if not output.endswith(".npz") or not pathlib.Path(output).parent.is_dir():
+        raise ValueError(f"output is {output}; give FILE.npz in a folder that exists")
     arrays = simulate(progress=True, **arguments)
-    packages = ("tfcsi", "sionna-rt", "mitsuba", "drjit", "numpy")
+    packages = ("sionna-rt", "mitsuba", "drjit", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
+    versions["tfcsi"] = tfcsi.__version__
     arrays["made"] = np.array(json.dumps({**arguments, "versions": versions}))
     files.write_arrays(output, arrays)
     print(
