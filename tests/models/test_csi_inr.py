@@ -85,6 +85,12 @@ def test_a_step_goes_down_the_inner_loss():
     assert start > losses[0] > losses[1] > losses[2]
 
 
+def test_one_inner_rate_fits_codewords_of_all_lengths():
+    x = transforms.to_real(two_paths(20))
+    lengths = [np.std(pair(n, steps=1, rate=0.05)[0](x)) for n in (4, 16, 64)]
+    assert max(lengths) < 2 * min(lengths)
+
+
 def test_both_ends_have_the_same_variables():
     encoder, decoder = pair()
     at_encoder = {variable.ref() for variable in encoder.trainable_variables}

@@ -35,6 +35,9 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 _CHUNK = 64  # Matrices at a time in `fold`.
+# Deviation of the weights of scale and shift at first, whatever the length of the
+# codeword: so one inner rate fits all lengths, as the loss is as steep in each entry.
+_MODULATION = 1 / math.sqrt(32)
 
 
 def encoder(
@@ -189,7 +192,7 @@ class Network(layers.Layer):
         )
         size = (latent_dim, sum(self.widths))
         for name, middle in (("scale", "ones"), ("shift", "zeros")):
-            kernel = initial.RandomNormal(stddev=1 / math.sqrt(latent_dim))
+            kernel = initial.RandomNormal(stddev=_MODULATION)
             bias = self.add_weight(f"{name}_bias", size[1:], initializer=middle)
             setattr(self, name, self.add_weight(name, size, initializer=kernel))
             setattr(self, f"{name}_bias", bias)
