@@ -132,9 +132,23 @@ def test_another_array_and_domain_are_simulated(tmp_path):
     assert load_config(tmp_path / "run").simulator.num_tx == 16
 
 
+def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
+    flags = ["--channel=cost2100_semi_urban_300mhz_los", "--config.num_train=60"]
+    done = run("simulated", "family", tmp_path / "run", *flags, "--config.num_val=20")
+    assert done.returncode == 0, done.stderr
+    config = load_config(tmp_path / "run")
+    assert (config.data, config.scenario) == ("simulate", "semi_urban_300mhz_los")
+    flags = [root / "quadriga", "--scenario=quadriga_my.mat"]
+    assert evaluate(tmp_path / "run", *flags) == 0
+    path = tmp_path / "run" / "evaluation_my.mat_test.json"
+    assert json.loads(path.read_text())["points"][0]["dataset"] == "quadriga_my.mat"
+
+
 @pytest.mark.parametrize(
     ("program", "flags", "words"),
     [
+        ("simulated", ["--channel=cost2100_mars"], "unknown scenario 'mars'; known"),
+        ("simulated", ["--channel=mars"], "unknown channel 'mars'; known: cost2100_"),
         ("cost2100", [], "give the folder of the files of cost2100_indoor"),
         (
             "mixed",

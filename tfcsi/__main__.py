@@ -38,7 +38,7 @@ FLAGS_OF = {
     "input": "File to read.",
     "output": "File to write.",
     "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
-    "scenario": "indoor or outdoor; that of the run's config if not given.",
+    "scenario": "Of the run's source, or a whole source; that of the config if not given.",
     "split": "train, val or test.",
     "snr_db": "SNRs in dB: low:high:step, both ends in, or a list after commas.",
     "bit_error_rate": "Rates of inverted bits, 0 to 1, after commas.",
@@ -444,7 +444,8 @@ def _matrices(config, given: dict) -> tuple[str, str, np.ndarray]:
     scenario = given["scenario"] or config.get("scenario")
     if not scenario:
         raise ValueError("the run's config has no scenario: give --scenario")
-    if dataset == "mixed":  # Its own scenario is a list of sources.
+    known, whole = datasets.DATASETS, scenario.partition("_")[0]
+    if whole in known or dataset not in known:  # As of runs on several sources.
         dataset, scenario = datasets.parts(scenario)
     name, options = f"{dataset}_{scenario}", datasets.options_of(config)
     h = datasets.read(name, given["data_dir"], given["split"], **options)

@@ -41,8 +41,9 @@ def train(config, folders):
     """Trains on the files of the sources, or on simulated channels of the only one."""
     names, simulated = list(folders), config.get("data", "files") == "simulate"
     one = len(names) == 1
+    parts_of = generation.parts_of if simulated else datasets.parts
     config.dataset, config.scenario = (
-        datasets.parts(names[0]) if one else ("mixed", ",".join(names))
+        parts_of(names[0]) if one else ("mixed", ",".join(names))
     )
     if simulated and not one:
         raise ValueError("data is 'simulate'; that goes with one source")
