@@ -38,7 +38,7 @@ FLAGS_OF = {
     "input": "File to read.",
     "output": "File to write.",
     "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
-    "scenario": "Of the run's source, or a whole source; that of the config if not given.",
+    "scenario": "Of the source of the run, or a whole source.",
     "split": "train, val or test.",
     "snr_db": "SNRs in dB: low:high:step, both ends in, or a list after commas.",
     "bit_error_rate": "Rates of inverted bits, 0 to 1, after commas.",
