@@ -20,7 +20,7 @@ demo: $(READY)
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR))
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -71,6 +71,11 @@ def small_config(**fields):
     return config
 
 
+def pytest_collection_modifyitems(items):
+    """The longest file goes first, so that no process waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """Folder that TFCSI_CACHE names, so that no test touches the user's own."""

@@ -36,7 +36,9 @@ def over_snr(points: Sequence[Mapping]) -> Figure:
 def over_length(points: Sequence[Mapping]) -> Figure:
     """Draws NMSE over the codeword length, `latent_dim`, one line a codec."""
     figure = _nmse_over(points, "latent_dim", "length of the codeword")
+    lengths = sorted({point["latent_dim"] for point in points})
     figure.axes[0].set_xscale("log", base=2)
+    figure.axes[0].set_xticks(lengths, labels=map(str, lengths))
     return figure
 
 
