@@ -107,3 +107,17 @@ def test_more_users_begin_with_the_ones_before(tmp_path):
     few, more = (traced(tmp_path / "a.npz", f"--num={n}") for n in (5, 9))
     for name in ("channel", "location", "los", "num_paths", "gain_db"):
         assert np.array_equal(few[name], more[name][:5]), name
+
+
+@with_sionna_rt
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--tx=0,0,-500", "--radius=40", "--max_depth=0"], "has a path from tx [0.0"),
+        (["--tx=5000,0,6", "--radius=40"], "of tx [5000.0, 0.0, 6.0] are open ground"),
+    ],
+)
+def test_a_base_station_that_reaches_no_user_is_told(tmp_path, flags, words):
+    done = trace(PYTHON, tmp_path / "a.npz", "--scenario=street_canyon", *flags)
+    assert done.returncode == 1 and words in done.stderr
+    assert not list(tmp_path.iterdir())

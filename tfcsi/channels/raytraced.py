@@ -39,7 +39,7 @@ INSTALL = "pip install 'tfcsi[raytracing]'"
 MIN_LLVM = 16  # older ones cannot compile what Dr.Jit 1.5 gives them
 _SAMPLES, _MAX_PATHS = 10**6, 10**6  # of a block
 _SKY = 1e4  # m, above all scenes
-_EMPTY = 5  # blocks in a row without a path after which to give up
+_EMPTY = 5  # blocks without any path after which to give up
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,10 @@ def simulate(
         scene.add(user)
     solver = rt.PathSolver(deterministic=True)
     offset = (np.arange(num_sc) - num_sc // 2) * bandwidth / num_sc
-    blocks, found, empty = [], 0, 0
+    blocks, found = [], 0
     with tqdm(total=num, disable=not progress, unit="user") as bar:
         while found < num:
-            rng = np.random.default_rng([seed, len(blocks) + empty])
+            rng = np.random.default_rng([seed, len(blocks)])
             location = _on_ground(mi, scene.mi_scene, ground, rng, tx, radius)
             location[:, 2] += height
             for user, place in zip(users, location.tolist()):
@@ -159,15 +159,12 @@ def simulate(
             )
             block = {**_channels(paths, mi, offset), "location": location}
             there = block["channel"].any((1, 2, 3))
-            if not there.any():
-                empty += 1
-                if empty == _EMPTY:
-                    raise ValueError(
-                        f"none of {_EMPTY * BLOCK} users has a path from tx "
-                        f"{tx.tolist()}; is it inside a building?"
-                    )
-                continue
             blocks.append({name: values[there] for name, values in block.items()})
+            if len(blocks) == _EMPTY and not found + there.sum():
+                raise ValueError(
+                    f"none of {_EMPTY * BLOCK} users has a path from tx "
+                    f"{tx.tolist()}; is it inside a building?"
+                )
             bar.update(min(int(there.sum()), num - found))
             found += int(there.sum())
     arrays = {k: np.concatenate([b[k] for b in blocks])[:num] for k in blocks[0]}
@@ -187,8 +184,8 @@ def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
         normalize_delays=False,
         out_type="numpy",
     )  # [rx, rx antennas, tx, tx antennas, times, frequencies]
-    valid = np.array(paths.valid).reshape(BLOCK, -1)
-    kinds = np.array(paths.interactions).reshape(-1, *valid.shape)
+    valid = np.array(paths.valid)[:, 0]  # of [rx, tx, paths]
+    kinds = np.array(paths.interactions)[:, :, 0]  # of [bounces, rx, tx, paths]
     direct = (kinds == 0).all(0) & valid
     return {
         "channel": h[:, :, 0, :, 0].astype(np.complex128),
@@ -199,21 +196,21 @@ def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
 
 def _on_ground(mi, scene, ground, rng, tx: np.ndarray, radius: float) -> np.ndarray:
     """Draws places of the disc at which the ground is seen from above, [BLOCK, 3]."""
-    places, low = np.empty((0, 3)), scene.bbox().min.z
+    places = np.empty((0, 3))
     for _ in range(100):
         distance = radius * np.sqrt(rng.uniform(size=4 * BLOCK))
         angle = rng.uniform(0, 2 * np.pi, 4 * BLOCK)
         x, y = tx[0] + distance * np.cos(angle), tx[1] + distance * np.sin(angle)
         above = mi.Point3f(mi.Float(x), mi.Float(y), mi.Float(np.full(x.size, _SKY)))
         hit = scene.ray_intersect(mi.Ray3f(above, mi.Vector3f(0, 0, -1)))
-        z = np.array(hit.p.z, float)
-        open_ = np.array(hit.shape == mi.ShapePtr(ground)) & (z >= low - 1)
-        places = np.concatenate([places, np.stack([x, y, z], 1)[open_]])
+        seen = np.array(hit.shape == mi.ShapePtr(ground))
+        where = np.stack([x, y, np.array(hit.p.z, float)], 1)
+        places = np.concatenate([places, where[seen]])
         if len(places) >= BLOCK:
             return places[:BLOCK]
     raise ValueError(
-        f"only {len(places)} of 80000 places within {radius} m of tx {tx.tolist()} are "
-        "open ground"
+        f"only {len(places)} of {400 * BLOCK} places within {radius} m of tx "
+        f"{tx.tolist()} are open ground"
     )
 
 
@@ -236,7 +233,7 @@ def _sionna_rt():
         import sionna.rt
 
         importlib.metadata.version("sionna-rt")
-    except (ImportError, importlib.metadata.PackageNotFoundError) as error:
+    except ImportError as error:
         raise ImportError(
             f"ray tracing needs Sionna RT, in its own environment: {INSTALL} ({error})"
         ) from error
