@@ -35,7 +35,7 @@ browser: $(READY) $(PAGE)/node_modules
 	$(BIN)/python -m http.server --bind 127.0.0.1 8000
 
 test-browser: $(READY) $(PAGE)/node_modules
-	$(BIN)/python -m pytest tests/test_browser.py
+	$(BIN)/python -m pytest tests/programs/test_browser.py
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json
 	npm ci --prefix $(PAGE)

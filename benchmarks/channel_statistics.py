@@ -26,9 +26,9 @@ import tensorflow as tf
 from absl import app, flags
 
 from tfcsi import results
-from tfcsi.channel_statistics import statistics
 from tfcsi.channels import cost2100 as simulator
 from tfcsi.datasets import cost2100
+from tfcsi.datasets.statistics import statistics
 
 _SCENARIO = flags.DEFINE_enum(
     "scenario", None, list(cost2100.SCENARIOS), "What is compared.", required=True

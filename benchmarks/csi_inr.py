@@ -25,9 +25,14 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tfcsi import bitstream, datasets, evaluation, plots, requantize, results, training
-from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE
+from tfcsi import datasets, results
+from tfcsi.codecs import requantize
+from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
+from tfcsi.coding.packets import HEADER_BYTES
 from tfcsi.datasets import deepmimo, raytraced
+from tfcsi.evaluation import plots
+from tfcsi.evaluation.measure import evaluate
+from tfcsi.training.run import train
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "csi_inr.py"
 
@@ -75,7 +80,7 @@ def trained(system: str, latent_dim: int):
         if not _TRAIN.value:
             return None
         h_train, h_val = (matrices(config, split) for split in ("train", "val"))
-        training.train(config, workdir, h_train, h_val, resume=True)
+        train(config, workdir, h_train, h_val, resume=True)
     return tfcsi.load(workdir), np.load(workdir / CALIBRATION_FILE).astype(np.float32)
 
 
@@ -98,13 +103,13 @@ def row(codec, h_test, name: str):
         "timing": _TIMING.value,
         "split": "test",
         "latent_dim": codec.config.latent_dim,
-        **evaluation.evaluate(codec, h_test),
+        **evaluate(codec, h_test),
     }
     if "steps" in codec.config.network:
         point["steps"] = codec.config.network.steps
     if bits := codec.facts.get("codeword_bits"):
         fixed = bits * codec.config.latent_dim
-        payload = point["bits"] - 8 * bitstream.HEADER_BYTES
+        payload = point["bits"] - 8 * HEADER_BYTES
         point["coding_gain"] = 1 - payload / fixed
         # Of the code lengths: without the whole bytes in which a payload ends.
         point["coding_gain_estimated"] = 1 - point["bits_estimated"] / fixed

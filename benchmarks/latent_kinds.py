@@ -21,9 +21,12 @@ tfcsi.need_full()
 import tensorflow as tf
 from absl import app, flags
 
-from tfcsi import complexity, evaluation, results, training
-from tfcsi.codec import CODEC_FILE
+from tfcsi import results
+from tfcsi.codecs.workdir import CODEC_FILE
 from tfcsi.datasets import cost2100
+from tfcsi.evaluation import measure
+from tfcsi.models import complexity
+from tfcsi.training import run
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
@@ -64,7 +67,7 @@ def main(argv):
             config = row_config(name, latent, ratio)
             workdir = pathlib.Path(_WORKDIR.value, f"{name}_{latent}_cr{ratio}")
             if not (workdir / CODEC_FILE).exists():
-                training.train(config, workdir, h_train, h_val, resume=True)
+                run.train(config, workdir, h_train, h_val, resume=True)
             codec = tfcsi.load(workdir)
             ue, bs = complexity.count(codec.encoder), complexity.count(codec.decoder)
             points.append(
@@ -78,7 +81,7 @@ def main(argv):
                     "ue_macs": ue["macs"],
                     "macs": ue["macs"] + bs["macs"],
                     "epochs": config.epochs,
-                    **evaluation.evaluate(codec, h_test),
+                    **measure.evaluate(codec, h_test),
                 }
             )
             print(results.table(points[-1:]), flush=True)

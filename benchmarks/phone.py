@@ -25,9 +25,12 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from tfcsi import complexity, files, lite, qat, results, training
-from tfcsi.codec import CALIBRATION_FILE, CODEC_FILE, load_config
+from tfcsi import files, results
+from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, load_config
 from tfcsi.datasets import cost2100
+from tfcsi.models import complexity
+from tfcsi.tflite import compare, convert, exports
+from tfcsi.training import finetune_qat, run
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 # Name in the table: config, and what of it is changed.
@@ -72,10 +75,10 @@ def run_config(name: str, scenario: str, ratio: int):
 
 def exported(codec, workdir: pathlib.Path, precision: str) -> bytes:
     """The encoder of a run in a precision, converted once."""
-    path = workdir / lite.file_name(precision)
+    path = workdir / exports.file_name(precision)
     if not path.exists():
         x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
-        files.write_bytes(path, lite.export(codec, precision, x))
+        files.write_bytes(path, convert.export(codec, precision, x))
     return path.read_bytes()
 
 
@@ -85,7 +88,7 @@ def measured(workdir: pathlib.Path, precisions, h_test: np.ndarray) -> list[dict
     if not path.exists():
         codec = tfcsi.load(workdir)
         encoders = {name: exported(codec, workdir, name) for name in precisions}
-        points = lite.compare(codec, encoders, h_test)
+        points = compare.compare(codec, encoders, h_test)
         points = [{**codec.describe(), **point} for point in points]
         results.write(path, points, codec.config.seed)
     return results.read(path)["points"]
@@ -97,7 +100,7 @@ def trained(name: str, scenario: str, ratio: int) -> pathlib.Path:
     if not (workdir / CODEC_FILE).exists():
         h_train, h_val = data(scenario, "train", "val")
         config = run_config(name, scenario, ratio)
-        training.train(config, workdir, h_train, h_val, resume=True)
+        run.train(config, workdir, h_train, h_val, resume=True)
     return workdir
 
 
@@ -109,7 +112,7 @@ def tuned(workdir: pathlib.Path) -> pathlib.Path:
         tuning = runpy.run_path(str(CONFIGS / "qat.py"))["get_config"]()
         tuning.epochs = _TUNE_EPOCHS.value
         h_train, h_val = data(source.config.scenario, "train", "val")
-        qat.finetune(source, tuning, folder, h_train, h_val, resume=True)
+        finetune_qat.finetune(source, tuning, folder, h_train, h_val, resume=True)
     return folder
 
 

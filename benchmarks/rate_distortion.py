@@ -19,9 +19,13 @@ tfcsi.need_full()
 
 from absl import app, flags
 
-from tfcsi import demo, evaluation, lite, metrics, plots, results
+from tfcsi import metrics, results
+from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.topk import TopK
+from tfcsi.commands import demo
 from tfcsi.datasets import cost2100
-from tfcsi.transform_coding import Klt, TopK
+from tfcsi.evaluation import baselines, measure, plots
+from tfcsi.tflite import compare
 
 _WORKDIRS = flags.DEFINE_list("workdirs", None, "Folders of runs.", required=True)
 _DATA_DIR = flags.DEFINE_string(
@@ -46,17 +50,17 @@ def main(argv):
         found = [
             {
                 **codec.describe(),
-                **evaluation.measure(h_test, h_hat, packets),
+                **measure.measure(h_test, h_hat, packets),
                 "bits_estimated": float(codec.bits_estimated(symbols).mean()),
             }
         ]
         bits = _MARGIN.value * metrics.bits_per_csi(codec.compress(h_val))
         for other in (
             Klt.at_bits(h_train, bits),
-            TopK.at_bits(h_val, bits, demo.TOPK_MU),
+            TopK.at_bits(h_val, bits, baselines.TOPK_MU),
         ):
-            found.append({"codec": other.name, **evaluation.evaluate(other, h_test)})
-        compared = lite.compare(codec, demo.export(codec, workdir), h_test)
+            found.append({"codec": other.name, **measure.evaluate(other, h_test)})
+        compared = compare.compare(codec, demo.export(codec, workdir), h_test)
         for point in [*found, *compared]:
             point.update(dataset=f"cost2100_{scenario}", split="test")
         points += found

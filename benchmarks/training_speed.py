@@ -20,9 +20,10 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import files, results, training, transforms
+from tfcsi import files, results, transforms
 from tfcsi.channels import cost2100
 from tfcsi.models import stqenet
+from tfcsi.training import loop
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="Config file.")
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
@@ -38,7 +39,7 @@ def main(argv):
     for attention in stqenet.ATTENTIONS:
         with config.unlocked():
             config.network.attention = attention
-        runs[attention] = training.Run(config.copy_and_resolve_references(), h)
+        runs[attention] = loop.Run(config.copy_and_resolve_references(), h)
         runs[attention].enter(h)
         runs[attention].train_step(x)
     seconds = {attention: [] for attention in runs}

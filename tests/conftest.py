@@ -108,17 +108,17 @@ def h():
 @pytest.fixture(scope="session")
 def workdir(tmp_path_factory, cache, h):
     """Folder of a codec of `small_config()`; copy it before you change it."""
-    from tfcsi import training
+    from tfcsi.training import run
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    training.train(small_config(), folder, h[:NUM_TRAIN], h[NUM_TRAIN:], progress=False)
+    run.train(small_config(), folder, h[:NUM_TRAIN], h[NUM_TRAIN:], progress=False)
     return folder
 
 
 @pytest.fixture(scope="session")
 def codec(workdir):
     """The codec of `workdir`, loaded; leave it as it is."""
-    from tfcsi.codec import load
+    from tfcsi.codecs.neural import load
 
     return load(workdir)
 

@@ -13,9 +13,13 @@ import tensorflow as tf
 
 import tfcsi
 from tfcsi import __main__ as command_line
-from tfcsi import bitstream, lite, rangecoder, transforms
-from tfcsi.codec import Codec
-from tfcsi.ue import TABLES_FILE, Ue, main, microseconds
+from tfcsi import transforms
+from tfcsi.codecs.neural import Codec
+from tfcsi.coding.packets import read_file
+from tfcsi.coding.sending import TABLES_FILE
+from tfcsi.coding.tables import Tables
+from tfcsi.tflite import convert, exports, runner
+from tfcsi.ue import Ue, main, microseconds
 
 pytestmark = pytest.mark.tflite
 ROOT = pathlib.Path(__file__).parents[1]
@@ -70,9 +74,9 @@ def make_codec(make_config, dense, coarse):
         codec.quantizer.initialize(codec.codewords(coarse)[0], 1e-2)
         symbols, _ = codec.symbols(coarse[:5])  # The others need escapes.
         if symbols.size:
-            tables = rangecoder.Tables.from_counts(symbols, coder)
+            tables = Tables.from_counts(symbols, coder)
         else:
-            tables = rangecoder.Tables.from_pmf([[1.0]], 0, np.zeros(0, int), coder)
+            tables = Tables.from_pmf([[1.0]], 0, np.zeros(0, int), coder)
         codec.use(tables)
         return codec
 
@@ -88,7 +92,7 @@ def codec(make_codec):
 def bundle(codec, folder, flatbuffer=None):
     """Writes both files of a UE and loads them."""
     if flatbuffer is None:
-        flatbuffer = lite.convert(codec.encoder, "float32")
+        flatbuffer = convert.convert(codec.encoder, "float32")
     (folder / "encoder.tflite").write_bytes(flatbuffer)
     codec.save_ue(folder / TABLES_FILE)
     return Ue(folder / "encoder.tflite", folder / TABLES_FILE)
@@ -129,7 +133,7 @@ def test_packets_are_those_of_the_codec(make_codec, coarse, fields, tmp_path):
     ue = bundle(codec, tmp_path)
     assert ue.session == codec.session
     content = (tmp_path / "encoder.tflite").read_bytes()
-    codec.analysis = lite.Runner(content)
+    codec.analysis = runner.Runner(content)
     h = 4 * coarse if fields.get("send_gain") else coarse
     packets = [ue.encode(matrix) for matrix in h]
     assert packets == codec.compress(h)
@@ -159,7 +163,7 @@ def test_integer_inputs_and_outputs_are_scaled(codec, coarse, dtype, tmp_path):
 def test_an_encoder_that_puts_out_symbols_sends_the_same(codec, coarse, tmp_path):
     y = tf.round(codec.encoder.output / codec.quantizer.step)
     encoder = tf.keras.Model(codec.encoder.input, tf.cast(y, tf.int32))
-    ue = bundle(codec, tmp_path, lite.convert(encoder, "float32"))
+    ue = bundle(codec, tmp_path, convert.convert(encoder, "float32"))
     symbols = np.concatenate([ue.symbols(matrix)[0] for matrix in coarse])
     assert symbols.dtype == np.int32
     u = codec.codewords(coarse)[0] / codec.quantizer.step
@@ -178,7 +182,7 @@ def test_an_encoder_that_puts_out_words_sends_them(make_codec, coarse, tmp_path)
     y = codec.encoder.output
     y = to_words(y, tf.concat, lambda y: tf.cast(tf.abs(y), tf.int32))
     encoder = tf.keras.Model(codec.encoder.input, y)
-    ue = bundle(codec, tmp_path, lite.convert(encoder, "float32"))
+    ue = bundle(codec, tmp_path, convert.convert(encoder, "float32"))
     y = codec.codewords(coarse)[0]
     y = to_words(y, np.concatenate, lambda y: np.abs(y).astype(np.int32))
     packets = [ue.encode(matrix) for matrix in coarse]
@@ -208,11 +212,11 @@ def test_the_command_writes_what_decompress_reads(
 
     np.save(tmp_path / "h.npy", coarse[0])
     assert main(flags) == 0
-    assert len(bitstream.read_file(tmp_path / "h.tcsi")[1]) == 1
+    assert len(read_file(tmp_path / "h.tcsi")[1]) == 1
     np.save(tmp_path / "h.npy", 2 * coarse)
     assert main(flags) == 1
     assert "tfcsi.ue: error: h[0] has max |h| = 1" in capsys.readouterr().err
-    assert len(bitstream.read_file(tmp_path / "h.tcsi")[1]) == 1
+    assert len(read_file(tmp_path / "h.tcsi")[1]) == 1
 
 
 @pytest.mark.parametrize(
@@ -244,13 +248,13 @@ def test_an_encoder_that_does_not_fit_the_tables_is_refused(
         ((16, 16), 31, r"gives float32 \[1, 31\]; .* gives one of float32 \[1, 32\]"),
     ):
         with pytest.raises(ValueError, match=words):
-            bundle(codec, tmp_path, lite.convert(encoder(shape, latent), "float32"))
+            bundle(codec, tmp_path, convert.convert(encoder(shape, latent), "float32"))
     arguments = {"bits": 5, "mu": 255.0}
     mulaw = make_codec(quantizer="mulaw", quantizer_args=arguments)
     y = tf.cast(mulaw.encoder.output, tf.int32)
     symbols = tf.keras.Model(mulaw.encoder.input, y)
     with pytest.raises(ValueError, match=r"int32 \[1, 32\]; .* int32 \[1, 34\]"):
-        bundle(mulaw, tmp_path, lite.convert(symbols, "float32"))
+        bundle(mulaw, tmp_path, convert.convert(symbols, "float32"))
 
 
 def test_what_is_no_encoder_or_no_tables_is_refused(codec, tmp_path):
@@ -353,8 +357,8 @@ def test_a_packet_takes_less_than_a_millisecond(make_config, draw_csi, tmp_path)
     codec = Codec(config)
     y, _ = codec.codewords(h)
     codec.quantizer.log_step.assign(np.full(latent, np.log(y.std()), np.float32))
-    codec.use(rangecoder.Tables.from_counts(codec.symbols(h)[0], shared=True))
-    ue = bundle(codec, tmp_path, lite.export(codec, "int8", transforms.to_real(h)))
+    codec.use(Tables.from_counts(codec.symbols(h)[0], shared=True))
+    ue = bundle(codec, tmp_path, convert.export(codec, "int8", transforms.to_real(h)))
     assert 300 < 8 * len(ue.encode(h[0])) < 1500
     times = microseconds(ue, h[0])
     assert times["network"] + times["packet"] < 1.1 * times["whole"]
@@ -369,7 +373,7 @@ def test_an_environment_of_ue_alone_sends_what_a_full_one_receives(
     np.save(tmp_path / "h.npy", h[300:])
     export = [sys.executable, "tflite/export.py", f"--workdir={run}"]
     subprocess.run([*export, "--precision=int8"], cwd=ROOT, check=True)
-    encoder, tables = run / lite.file_name("int8"), run / TABLES_FILE
+    encoder, tables = run / exports.file_name("int8"), run / TABLES_FILE
 
     def done(python, *arguments):
         subprocess.run([python, *arguments], cwd=tmp_path, check=True)
@@ -388,5 +392,5 @@ def test_an_environment_of_ue_alone_sends_what_a_full_one_receives(
     assert len(sent) == len(h) - 300 and np.abs(sent).max() > 3
     flags = [f"--workdir={run}", "--input=h.tcsi", "--output=h_hat.npy"]
     done(station, "-m", "tfcsi", "decompress", *flags)
-    expected = tfcsi.load(run).decompress(bitstream.read_file(tmp_path / "h.tcsi")[1])
+    expected = tfcsi.load(run).decompress(read_file(tmp_path / "h.tcsi")[1])
     np.testing.assert_allclose(np.load(tmp_path / "h_hat.npy"), expected, atol=1e-5)

@@ -18,10 +18,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Ue": "tfcsi.ue",
-    "load": "tfcsi.codec",
-    "Codec": "tfcsi.codec",
-    "train": "tfcsi.training",
-    "evaluate": "tfcsi.evaluation",
+    "load": "tfcsi.codecs.neural",
+    "Codec": "tfcsi.codecs.neural",
+    "train": "tfcsi.training.run",
+    "evaluate": "tfcsi.evaluation.measure",
 }
 __all__ = ["__version__", "need_full", *sorted(_PUBLIC)]
 

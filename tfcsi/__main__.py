@@ -23,7 +23,10 @@ except ImportError as error:
 import numpy as np
 from absl import flags
 
-from tfcsi import bitstream, describe, evaluation, files, results
+from tfcsi import files, results
+from tfcsi.coding.packets import check_session, read_file, write_file
+from tfcsi.commands.info import of_model, of_packets, of_statistics, of_workdir
+from tfcsi.evaluation import measure, over_noise
 
 FLAGS_OF = {
     "workdir": "Folder of the run.",
@@ -79,17 +82,17 @@ def evaluate(argv: list[str]) -> None:
         raise UsageError(f"--noise={given['noise']}; it goes with --snr_db=...")
     if given["snr_db"] or given["bit_error_rate"]:
         return _evaluate_noise(given)
-    from tfcsi import codec as codecs
+    from tfcsi.codecs import neural
 
     points = []
     for workdir, name in (runs := _runs(given)):
-        codec = codecs.load(workdir)
+        codec = neural.load(workdir)
         dataset, scenario, h = _matrices(codec.config, given)
         point = {
             **codec.describe(),
             "dataset": f"{dataset}_{scenario}",
             "split": given["split"],
-            **evaluation.evaluate(codec, h, _frequency(dataset, scenario, given)),
+            **measure.evaluate(codec, h, _frequency(dataset, scenario, given)),
         }
         label = {"codec": f"{codec.name} {name}"} if len(runs) > 1 else {}
         points.append({**point, **label})
@@ -129,24 +132,24 @@ def _evaluate_noise(given: dict) -> None:
         raise UsageError("--snr_db and --bit_error_rate; give one of them")
     flag = "snr_db" if given["snr_db"] else "bit_error_rate"
     values, kind = _numbers(flag, given[flag]), given["noise"] or "codeword"
-    if kind not in evaluation.NOISES:
-        known = ", ".join(evaluation.NOISES)
+    if kind not in over_noise.NOISES:
+        known = ", ".join(over_noise.NOISES)
         raise UsageError(f"--noise={kind}; it must be one of {known}")
     if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):
         raise UsageError(f"--{flag}={given[flag]}; a rate is 0 to 1")
     _check_output(given["output"])
     runs = _runs(given)
-    from tfcsi import codec as codecs
-    from tfcsi import plots
+    from tfcsi.codecs import neural
+    from tfcsi.evaluation import plots
 
     points = []
     for workdir, name in runs:
-        codec = codecs.load(workdir)
+        codec = neural.load(workdir)
         dataset, scenario, h = _matrices(codec.config, given)
         if flag == "snr_db":
-            found = evaluation.over_snr(codec, h, values, kind, given["seed"])
+            found = over_noise.over_snr(codec, h, values, kind, given["seed"])
         else:
-            found = evaluation.over_bit_errors(codec, h, values, given["seed"])
+            found = over_noise.over_bit_errors(codec, h, values, given["seed"])
         known = {**codec.describe(), "codec": f"{codec.name} {name}"}
         known |= {"dataset": f"{dataset}_{scenario}", "split": given["split"]}
         points += [{**known, **point} for point in found]
@@ -165,8 +168,8 @@ def transfer(argv: list[str]) -> None:
     the quantiser and the tables stay. The workdir gets a folder for the run of each
     source; finished runs are not trained again.
     """
-    from tfcsi import plots
-    from tfcsi import transfer as work
+    from tfcsi.evaluation import plots
+    from tfcsi.evaluation import transfer as work
 
     given = _parse(
         argv,
@@ -198,13 +201,13 @@ def transfer(argv: list[str]) -> None:
 def compress(argv: list[str]) -> None:
     """Turns a file of CSI (.npy, .mat, .h5) into one file of packets."""
     given = _parse(argv, "workdir input output", "key")
-    from tfcsi import codec as codecs
-    from tfcsi.datasets import cost2100
+    from tfcsi.codecs import neural
+    from tfcsi.datasets import any_file
 
-    h = cost2100.read_csi(given["input"], given["key"])
-    codec = codecs.load(given["workdir"])
+    h = any_file.read_csi(given["input"], given["key"])
+    codec = neural.load(given["workdir"])
     packets = codec.compress(h)
-    bitstream.write_file(given["output"], codec.session, packets)
+    write_file(given["output"], codec.session, packets)
     mean = 8 * np.mean([len(packet) for packet in packets]) if packets else 0
     print(f"{len(packets)} CSI matrices, {mean:.1f} bits each, to {given['output']}")
 
@@ -212,11 +215,11 @@ def compress(argv: list[str]) -> None:
 def decompress(argv: list[str]) -> None:
     """Turns a file of packets back into CSI, a complex64 .npy file."""
     given = _parse(argv, "workdir input output")
-    from tfcsi import codec as codecs
+    from tfcsi.codecs import neural
 
-    session, packets = bitstream.read_file(given["input"])
-    codec = codecs.load(given["workdir"])
-    describe.check_session(session, codec.session, given["input"])
+    session, packets = read_file(given["input"])
+    codec = neural.load(given["workdir"])
+    check_session(session, codec.session, given["input"])
     h_hat = codec.decompress(packets)
     with files.replacing(given["output"]) as temporary:
         with open(temporary, "wb") as file:
@@ -240,12 +243,12 @@ def info(argv: list[str]) -> None:
     )
     path = pathlib.Path(given["positional"])
     if path.is_dir():
-        print(describe.of_workdir(path))
+        print(of_workdir(path))
     elif path.exists():
-        print(describe.of_packets(path, given["packet"], given["workdir"]))
+        print(of_packets(path, given["packet"], given["workdir"]))
     else:
         shape, arguments = _shape(given["shape"]), _arguments(given["network"])
-        print(describe.of_model(str(path), shape, given["latent_dim"], arguments))
+        print(of_model(str(path), shape, given["latent_dim"], arguments))
 
 
 def generate(argv: list[str]) -> None:
@@ -256,7 +259,8 @@ def generate(argv: list[str]) -> None:
     """
     optional = {"seed": 1, "format": "mat", "processes": 0}
     given = _parse(argv, "channel num out", "setup", **optional)
-    from tfcsi import generation
+    from tfcsi.channels import blocks
+    from tfcsi.channels import generate as work
 
     try:
         counts = [int(part) for part in given["num"].split(",")]
@@ -264,9 +268,9 @@ def generate(argv: list[str]) -> None:
         counts = []
     if len(counts) not in (1, 3):
         raise UsageError(f"--num={given['num']}; give N, or three: train,val,test")
-    written = generation.generate(
+    written = work.generate(
         given["channel"],
-        dict(zip(generation.SPLITS, counts)),
+        dict(zip(blocks.SPLITS, counts)),
         given["seed"],
         given["out"],
         given["format"],
@@ -302,21 +306,21 @@ def data(argv: list[str]) -> None:
 
 def _statistics(paths: list[str], key: str | None, output: str) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
-    from tfcsi import plots
-    from tfcsi.channel_statistics import statistics
-    from tfcsi.datasets import cost2100, tfrecord
+    from tfcsi.datasets import any_file, tfrecord
+    from tfcsi.datasets.statistics import statistics
+    from tfcsi.evaluation import plots, report
 
     found, samples = {}, {}
     for path in paths:
         records = path.endswith(".tfrecord")
-        h = tfrecord.read([path]) if records else cost2100.read_csi(path, key)
+        h = tfrecord.read([path]) if records else any_file.read_csi(path, key)
         found[path], samples[path] = statistics(h), h[:4, :, :32]
-    table = describe.of_statistics(found)
+    table = of_statistics(found)
     print(table)
     figures = {"Statistics": plots.statistics(found)}
     figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
     title = "Channel statistics"
-    plots.report(output, title, " and ".join(paths), [], figures, table)
+    report.report(output, title, " and ".join(paths), [], figures, table)
     print(f"written to {output}")
 
 
@@ -460,7 +464,7 @@ def _check_output(path: str | None) -> None:
 
 def _publish(path: str | os.PathLike, points: list[dict], seed: int, draw) -> None:
     """Writes a results file and, under the same name, the picture that draw makes."""
-    from tfcsi import plots
+    from tfcsi.evaluation import plots
 
     path = pathlib.Path(path)
     results.write(path, points, seed)

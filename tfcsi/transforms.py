@@ -11,6 +11,8 @@ for real arrays only, (re, im). NumPy only.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # Published evaluation of rho: CsiNet's test script zero-pads 32 delay taps to 257,
@@ -337,3 +339,34 @@ def _check_taps(few: int, many: int) -> None:
     """Raises ValueError unless 1 <= few <= many."""
     if not 1 <= few <= many:
         raise ValueError(f"cannot keep {few} of {many} delay taps or subcarriers")
+
+
+def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Karhunen-Loeve transform: eigenvalues and eigenvectors U of E[h h^H].
+
+    Args:
+      h: [n, num_tx, num_delay], complex64, circularly symmetric: see `Klt`.
+
+    Returns:
+      variances [num_tx * num_delay], float64, falling, and basis
+      [num_tx * num_delay, num_tx * num_delay], complex128, a component a column. The
+      coefficients of a vectorised matrix are z = U^H h.
+
+    Raises:
+      ValueError: if `h` is empty, of another rank or not finite.
+    """
+    if h.ndim != 3 or not len(h):
+        raise ValueError(f"h_train must be [n, num_tx, num_delay]: {h.shape}")
+    flat = vectorised(h, h.shape[1:])
+    covariance = (flat.T @ flat.conj()).astype(np.complex128) / len(h)  # E[h h^H]
+    variances, basis = np.linalg.eigh(covariance)
+    return variances[::-1], basis[:, ::-1]
+
+
+def vectorised(h: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Vectorised matrices [n, num_tx * num_delay], complex64."""
+    if h.ndim != 3 or h.shape[1:] != tuple(shape):
+        raise ValueError(f"h must be [n, {shape[0]}, {shape[1]}], got {list(h.shape)}")
+    if not np.isfinite(h).all():
+        raise ValueError("h holds NaN or infinity")
+    return np.ascontiguousarray(h, np.complex64).reshape(len(h), math.prod(shape))

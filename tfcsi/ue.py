@@ -24,120 +24,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfcsi import bitstream, files, grids, rangecoder, transforms
-
-TABLES_FILE = "tables.npz"  # In a workdir.
-FORMAT = 1  # Of that file.
-
-
-def network_input(
-    h: np.ndarray, shape: tuple[int, int], send_gain: bool, any_scale: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Checks CSI, scales it where the scale is sent, and makes it real.
-
-    Args:
-      h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the gain is
-        sent.
-      shape: (num_tx, num_delay) of the network.
-      send_gain: Whether the gain is sent.
-      any_scale: Takes CSI as it is whatever its max |h|.
-
-    Returns:
-      x float32 [n, num_tx, num_delay, 2]; gain uint16 [n, 1], the words that say what h
-      was divided by, or [n, 0] if they are not sent.
-
-    Raises:
-      ValueError: If h has another shape or scale, or is not finite.
-    """
-    h = np.asarray(h)
-    peak = transforms.check_csi(h, shape, any_scale=any_scale or send_gain)
-    gain = np.zeros((len(h), 0), np.uint16)
-    if send_gain:
-        gain = transforms.gain_to_word(peak)[:, None]
-        h = h / transforms.word_to_gain(gain)[:, :, None]
-    return transforms.to_real(h), gain
-
-
-def quantize(y: np.ndarray, grid) -> tuple[np.ndarray, np.ndarray]:
-    """Quantises codewords.
-
-    Args:
-      y: float32 [n, latent]; or int32 [n, num_symbols + num_side], symbols and then
-        side information, of a network that quantises too.
-      grid: One of `tfcsi.grids`, or a quantiser.
-
-    Returns:
-      symbols int32 [n, num_symbols]; side uint16 [n, num_side].
-    """
-    if y.dtype == np.int32:
-        symbols, side = np.split(y, [grid.num_symbols], axis=1)
-        return symbols, side.astype(np.uint16)
-    return grid.quantize(y)
-
-
-def packets(
-    symbols: np.ndarray,
-    side: np.ndarray,
-    session: bitstream.Session,
-    tables: rangecoder.Tables,
-) -> list[bytes]:
-    """Writes packets: header, side information, coded symbols.
-
-    Args:
-      symbols: int32 [n, num_symbols].
-      side: uint16 [n, words].
-      session: Session of the packets.
-      tables: Tables of the symbols.
-
-    Returns:
-      n packets.
-
-    Raises:
-      ValueError: If the symbols do not fit the tables, or a payload its length field.
-    """
-    coded = rangecoder.encode(symbols, tables)
-    payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
-    return bitstream.pack(payloads, session)
-
-
-def save_tables(
-    path: str | os.PathLike,
-    session: bitstream.Session,
-    tables: rangecoder.Tables,
-    quantizer: str,
-    grid,
-    send_gain: bool,
-) -> None:
-    """Writes what a UE needs besides its network, whole or not at all.
-
-    Args:
-      path: Of the `.npz` file.
-      session: Session of the packets; its fingerprint ties them to the decoder.
-      tables: Entropy tables.
-      quantizer: Name of the grid, as in `grids.GRIDS`.
-      grid: Object of that class.
-      send_gain: Whether the gain is sent.
-    """
-    arrays = {
-        "format": np.array(FORMAT),
-        "codec": np.array(session.codec),
-        "shape": np.array([session.num_tx, session.num_delay]),
-        "fingerprint": np.frombuffer(session.fingerprint, np.uint8),
-        "send_gain": np.array(bool(send_gain)),
-        "quantizer": np.array(quantizer),
-    }
-    arrays |= {f"quantizer/{k}": v for k, v in grid.arrays().items()}
-    arrays |= {f"tables/{k}": v for k, v in tables.arrays().items()}
-    files.write_arrays(path, arrays)
+from tfcsi.coding import grids
+from tfcsi.coding.packets import Session, write_file
+from tfcsi.coding.sending import FORMAT, TABLES_FILE, network_input, packets, quantize
+from tfcsi.coding.tables import Tables
 
 
 class Ue:
     """Encoder, quantiser and range coder of a phone.
 
     Attributes:
-      session: bitstream.Session of its packets.
+      session: packets.Session of its packets.
       tables: rangecoder.Tables.
-      grid: Grid of the codeword, see `tfcsi.grids`.
+      grid: Grid of the codeword, see `tfcsi.coding.grids`.
       send_gain: Whether packets hold the scale of the CSI.
     """
 
@@ -209,9 +108,9 @@ class Ue:
                 raise ValueError(f"it has format {arrays['format']}, not {FORMAT}")
             shape = arrays["shape"].tolist()
             fingerprint = arrays["fingerprint"].tobytes()
-            self.session = bitstream.Session(str(arrays["codec"]), *shape, fingerprint)
+            self.session = Session(str(arrays["codec"]), *shape, fingerprint)
             self.send_gain = bool(arrays["send_gain"])
-            self.tables = rangecoder.Tables.from_arrays(_part(arrays, "tables/"))
+            self.tables = Tables.from_arrays(_part(arrays, "tables/"))
             name = str(arrays["quantizer"])
             self.grid = grids.from_arrays(name, _part(arrays, "quantizer/"))
             if self.tables.index.size != self.grid.num_symbols:
@@ -348,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ue = Ue(given.encoder, given.tables)
         h = np.load(given.input, allow_pickle=False)
         sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
-        bitstream.write_file(given.output, ue.session, sent)
+        write_file(given.output, ue.session, sent)
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1

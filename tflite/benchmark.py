@@ -19,11 +19,14 @@ tfcsi.need_full()
 import numpy as np
 from absl import app, flags
 
-from tfcsi import footprint, lite, results, transforms
-from tfcsi.codec import CALIBRATION_FILE
+from tfcsi import results, transforms
+from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.tflite import exports, footprint, runner
 
 _WORKDIRS = flags.DEFINE_list("workdirs", None, "Folders of runs.", required=True)
-_RUNTIMES = flags.DEFINE_list("runtimes", list(lite.RUNTIMES), "Of tf.lite and litert.")
+_RUNTIMES = flags.DEFINE_list(
+    "runtimes", list(runner.RUNTIMES), "Of tf.lite and litert."
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 20, "Turns of each encoder.", 1)
 _RUNS = flags.DEFINE_integer("runs", 20, "Runs in a turn.", 1)
 _MATRICES = flags.DEFINE_integer("matrices", 200, "Packets that are timed.", 1)
@@ -36,7 +39,7 @@ def loaded(found, runtime, xnnpack):
     encoders = {}
     for name, content in found.items():
         try:
-            encoders[name] = lite.Runner(content, runtime, xnnpack)
+            encoders[name] = runner.Runner(content, runtime, xnnpack)
         except (RuntimeError, ValueError) as error:
             print(f"{name} is left out of {runtime}: {error}", file=sys.stderr)
     return encoders
@@ -44,7 +47,7 @@ def loaded(found, runtime, xnnpack):
 
 def measure(workdir):
     """Returns the points of a run."""
-    codec, found = tfcsi.load(workdir), lite.find(workdir)
+    codec, found = tfcsi.load(workdir), exports.find(workdir)
     x = np.load(workdir / CALIBRATION_FILE)[: _MATRICES.value].astype(np.float32)
     h = transforms.to_complex(x)
     points = []

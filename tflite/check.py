@@ -18,8 +18,10 @@ tfcsi.need_full()
 
 from absl import app, flags
 
-from tfcsi import datasets, footprint, lite, plots, results
+from tfcsi import datasets, results
 from tfcsi.datasets import cost2100
+from tfcsi.evaluation import plots, report
+from tfcsi.tflite import compare, exports, footprint
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _DATA_DIR = flags.DEFINE_string(
@@ -35,8 +37,8 @@ def measure(codec):
     name = datasets.name_of(codec.config)
     options = datasets.options_of(codec.config)
     h = datasets.read(name, _DATA_DIR.value, _SPLIT.value, **options)
-    found = lite.find(pathlib.Path(_WORKDIR.value))
-    points = lite.compare(codec, found, h)
+    found = exports.find(pathlib.Path(_WORKDIR.value))
+    points = compare.compare(codec, found, h)
     for point, content in zip(points[1:], found.values()):
         point["ue_bytes_gzip"] = len(gzip.compress(content))
         memory = footprint.memory(content)
@@ -76,7 +78,7 @@ def main(argv):
         )
         figures = {"NMSE and bytes of the UE encoder": plots.over_bytes(points)}
         path = workdir / "tflite_check.html"
-        plots.report(
+        report.report(
             path, f"{codec.name} on a phone", text, points, figures, operations(points)
         )
         print(f"\n{path} shows it")

@@ -24,9 +24,11 @@ import numpy as np
 from absl import app, flags
 from ai_edge_litert.interpreter import Interpreter
 
-from tfcsi import bitstream, evaluation, results, transforms
-from tfcsi.codec import CALIBRATION_FILE
-from tfcsi.ue import TABLES_FILE
+from tfcsi import results, transforms
+from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.coding.packets import read_file
+from tfcsi.coding.sending import TABLES_FILE
+from tfcsi.evaluation import measure as evaluation
 
 # Cortex-A53 has plain NEON, A76 dot products, "max" matrix products, SVE2 and SME too.
 CPUS = ["cortex-a53", "cortex-a76", "max"]
@@ -86,7 +88,7 @@ def send(python, environment, encoders, h_path, folder) -> list[list[bytes]]:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
-    return [bitstream.read_file(output)[1] for output in outputs]
+    return [read_file(output)[1] for output in outputs]
 
 
 def inexact_operations(path: pathlib.Path) -> list[str]:

@@ -18,16 +18,17 @@ tfcsi.need_full()
 import numpy as np
 from absl import app, flags
 
-from tfcsi import files, lite
-from tfcsi.codec import CALIBRATION_FILE
-from tfcsi.ue import TABLES_FILE
+from tfcsi import files
+from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.coding.sending import TABLES_FILE
+from tfcsi.tflite import convert, exports, runner
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _PRECISION = flags.DEFINE_list(
-    "precision", ["float32"], f"Of {', '.join(lite.PRECISIONS)}: a file for each."
+    "precision", ["float32"], f"Of {', '.join(convert.PRECISIONS)}: a file for each."
 )
 _OUTPUT = flags.DEFINE_enum(
-    "output", "codeword", lite.OUTPUTS, "Whether the network quantises too."
+    "output", "codeword", convert.OUTPUTS, "Whether the network quantises too."
 )
 _CLUSTERS = flags.DEFINE_integer("clusters", None, "Values that a kernel may have.")
 _SPARSITY = flags.DEFINE_float("sparsity", None, "Share of zeros in a kernel.")
@@ -40,7 +41,7 @@ def compress(codec, x):
     """Gives the encoder few values or many zeros; returns what was done."""
     if _CLUSTERS.value is None and _SPARSITY.value is None:
         return ""
-    from tfcsi import sparsity
+    from tfcsi.model_optimization import sparsity
 
     if _CLUSTERS.value is None:
         codec.encoder = sparsity.prune(
@@ -56,13 +57,13 @@ def compress(codec, x):
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    unknown = set(_PRECISION.value) - set(lite.PRECISIONS)
+    unknown = set(_PRECISION.value) - set(convert.PRECISIONS)
     if unknown:
         raise app.UsageError(
             f"--precision has {', '.join(sorted(unknown))}; known are "
-            f"{', '.join(lite.PRECISIONS)}"
+            f"{', '.join(convert.PRECISIONS)}"
         )
-    integers = set(_PRECISION.value) & set(lite.CALIBRATED)
+    integers = set(_PRECISION.value) & set(convert.CALIBRATED)
     if _CLUSTERS.value is not None and (integers or _SPARSITY.value is not None):
         raise app.UsageError(
             "--clusters goes with float32, float16 and dynamic, whose weights are not "
@@ -75,10 +76,10 @@ def main(argv):
         kind = compress(codec, x)
         for precision in _PRECISION.value:
             rounded_by = None if _CLUSTERS.value else x
-            content = lite.export(codec, precision, rounded_by, _OUTPUT.value)
-            path = workdir / lite.file_name(precision, _OUTPUT.value, kind)
+            content = convert.export(codec, precision, rounded_by, _OUTPUT.value)
+            path = workdir / exports.file_name(precision, _OUTPUT.value, kind)
             files.write_bytes(path, content)
-            operations = ", ".join(lite.Runner(content).operations)
+            operations = ", ".join(runner.Runner(content).operations)
             print(
                 f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
                 f"gzip\nbuiltin operations: {operations}",

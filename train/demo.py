@@ -16,7 +16,7 @@ tfcsi.need_full()
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import demo
+from tfcsi.commands import demo
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", lock_config=True, help_string="Config file."

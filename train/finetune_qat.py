@@ -16,7 +16,8 @@ tfcsi.need_full()
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import datasets, qat
+from tfcsi import datasets
+from tfcsi.training import finetune_qat
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -45,7 +46,9 @@ def main(argv):
     )
     output = _OUTPUT.value or f"{_WORKDIR.value.rstrip('/')}_qat"
     resume, progress = _RESUME.value, _PROGRESS.value
-    qat.finetune(source, _CONFIG.value, output, h_train, h_val, resume, progress)
+    finetune_qat.finetune(
+        source, _CONFIG.value, output, h_train, h_val, resume, progress
+    )
 
 
 if __name__ == "__main__":

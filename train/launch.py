@@ -12,7 +12,10 @@ tfcsi.need_full()
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import datasets, generation, training
+from tfcsi import datasets
+from tfcsi.channels import blocks
+from tfcsi.channels.epochs import Epochs, validation
+from tfcsi.training import run as training
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", lock_config=True, help_string="Config file."
@@ -41,7 +44,7 @@ def train(config, folders):
     """Trains on the files of the sources, or on simulated channels of the only one."""
     names, simulated = list(folders), config.get("data", "files") == "simulate"
     one = len(names) == 1
-    parts_of = generation.parts_of if simulated else datasets.parts
+    parts_of = blocks.parts_of if simulated else datasets.parts
     config.dataset, config.scenario = (
         parts_of(names[0]) if one else ("mixed", ",".join(names))
     )
@@ -56,11 +59,11 @@ def train(config, folders):
         h_train = None
         if simulated:
             epochs = (config.num_train, config.seed, config.epochs, setup)
-            h_train = stack.enter_context(generation.Epochs(names[0], *epochs))
+            h_train = stack.enter_context(Epochs(names[0], *epochs))
         splits = ("val",) if simulated else ("train", "val")
         if missing:
             few = (config.num_val, config.seed, setup)
-            h_val = generation.validation(names[0], *few)
+            h_val = validation(names[0], *few)
         else:
             options = datasets.options_of(config)
             *parts, h_val = datasets.join(folders, splits, options, report=print)

@@ -16,7 +16,7 @@ tfcsi.need_full()
 
 from absl import app, flags
 
-from tfcsi import requantize
+from tfcsi.codecs import requantize
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)

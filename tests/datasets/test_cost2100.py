@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 from tfcsi import datasets, transforms
-from tfcsi.datasets import cost2100
+from tfcsi.datasets import any_file, cost2100
 
 NAME = "DATA_Htestin.mat"
 
@@ -53,7 +53,7 @@ def test_files_of_several_blocks_are_read_in_order(tmp_path, version, monkeypatc
     cost2100.write(tmp_path / NAME, h, version)
     cost2100.write_frequency(tmp_path / "DATA_HtestFin_all.mat", hf, version)
     np.testing.assert_array_equal(cost2100.load(tmp_path, "test"), h)
-    np.testing.assert_array_equal(cost2100.read_csi(tmp_path / NAME), h)
+    np.testing.assert_array_equal(any_file.read_csi(tmp_path / NAME), h)
     np.testing.assert_array_equal(cost2100.load_frequency(tmp_path), hf)
 
 
@@ -273,7 +273,7 @@ def test_read_csi_takes_every_form_of_the_same_matrices(tmp_path):
         file["h"] = h
         file.create_group("about")
     for path in tmp_path.glob("*.*"):
-        back = cost2100.read_csi(path)
+        back = any_file.read_csi(path)
         assert back.dtype == np.complex64, path
         np.testing.assert_array_equal(back, h, err_msg=str(path))
 
@@ -283,20 +283,20 @@ def test_read_csi_takes_matrices_of_other_sizes(tmp_path):
     np.save(tmp_path / "h.npy", h)
     scipy.io.savemat(tmp_path / "h.mat", {"H": h})
     for path in tmp_path.glob("h.*"):
-        np.testing.assert_array_equal(cost2100.read_csi(path), h)
+        np.testing.assert_array_equal(any_file.read_csi(path), h)
 
 
 def test_read_csi_asks_for_a_key_when_several_or_none_fit(tmp_path):
     h = random_matrices()
     scipy.io.savemat(tmp_path / "a.mat", {"H": h, "G": 2 * h})
     with pytest.raises(cost2100.DataError, match=r"2 variables could be .* G \[5, 32"):
-        cost2100.read_csi(tmp_path / "a.mat")
-    np.testing.assert_array_equal(cost2100.read_csi(tmp_path / "a.mat", "G"), 2 * h)
+        any_file.read_csi(tmp_path / "a.mat")
+    np.testing.assert_array_equal(any_file.read_csi(tmp_path / "a.mat", "G"), 2 * h)
     with pytest.raises(cost2100.DataError, match="no variable 'K'.*found H .*, G"):
-        cost2100.read_csi(tmp_path / "a.mat", "K")
+        any_file.read_csi(tmp_path / "a.mat", "K")
     scipy.io.savemat(tmp_path / "b.mat", {"fc": 5.3e9})
     with pytest.raises(cost2100.DataError, match=r"0 variables .* found fc \[1, 1\]"):
-        cost2100.read_csi(tmp_path / "b.mat")
+        any_file.read_csi(tmp_path / "b.mat")
 
 
 @pytest.mark.parametrize(
@@ -313,19 +313,19 @@ def test_read_csi_asks_for_a_key_when_several_or_none_fit(tmp_path):
 def test_read_csi_refuses_what_is_not_csi(tmp_path, array, words):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(cost2100.DataError, match=words):
-        cost2100.read_csi(tmp_path / "a.npy")
+        any_file.read_csi(tmp_path / "a.npy")
 
 
 def test_read_csi_refuses_unreadable_files(tmp_path):
     with pytest.raises(cost2100.DataError, match="a.npy: no such file"):
-        cost2100.read_csi(tmp_path / "a.npy")
+        any_file.read_csi(tmp_path / "a.npy")
     for name in "a.npy", "a.mat", "a.h5":
         (tmp_path / name).write_bytes(b"Not what the name says. " * 50)
         with pytest.raises(cost2100.DataError, match=f"{name}: cannot be read"):
-            cost2100.read_csi(tmp_path / name)
+            any_file.read_csi(tmp_path / name)
     (tmp_path / "a.csv").write_text("1,2")
     with pytest.raises(cost2100.DataError, match="expected .npy, .mat, .h5 or .hdf5"):
-        cost2100.read_csi(tmp_path / "a.csv")
+        any_file.read_csi(tmp_path / "a.csv")
 
 
 # The release.

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import lite
-from tfcsi.models import _binary, acrnet, bacrnet, bcsinet
+from tfcsi.models import acrnet, bacrnet, bcsinet
+from tfcsi.models.binary import BinaryDense, binarize, unpack
+from tfcsi.tflite import convert, runner
 
 
 @pytest.fixture
 def layer():
     """A layer of 13 inputs and 5 units with weights beyond +-1 too."""
-    layer = _binary.BinaryDense(5)
+    layer = BinaryDense(5)
     layer.build((None, 13))
     kernel = np.random.default_rng(1).standard_normal((13, 5)).astype(np.float32)
     layer.set_weights([kernel, np.arange(5, dtype=np.float32)])
@@ -37,14 +38,14 @@ def test_the_layer_is_the_dense_layer_of_its_binary_weights(layer):
 def test_packed_weights_unpack_to_the_same_kernel_from_a_bit_each(layer):
     signs, scales = layer.packed()
     assert signs.dtype == np.uint8 and signs.shape == (2, 5)
-    kernel = _binary.unpack(signs, scales, 13)
+    kernel = unpack(signs, scales, 13)
     np.testing.assert_array_equal(kernel, layer.dense_weights()[0])
 
 
 def test_the_gradient_passes_straight_to_weights_of_at_most_one(layer):
     slope = tf.random.stateless_normal((13, 5), (1, 2))
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(slope * _binary.binarize(layer.kernel))
+        total = tf.reduce_sum(slope * binarize(layer.kernel))
     inside = np.abs(layer.kernel) <= 1
     assert 0 < inside.sum() < inside.size
     np.testing.assert_array_equal(tape.gradient(total, layer.kernel), slope * inside)
@@ -74,7 +75,7 @@ def test_binary_acrnet_is_acrnet_but_for_the_encoders_dense_layer():
 def test_a_binary_encoder_becomes_builtin_operations():
     encoder = bcsinet.encoder((16, 16), 8, head="C")
     x = 0.1 * tf.random.stateless_normal((3, 16, 16, 2), (1, 2)).numpy()
-    y = lite.Runner(lite.convert(encoder, "float32"))(x)
+    y = runner.Runner(convert.convert(encoder, "float32"))(x)
     np.testing.assert_allclose(y, encoder(x), atol=1e-5)
 
 

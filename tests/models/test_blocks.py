@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models import _blocks
+from tfcsi.models import blocks
 
 SHAPE = (6, 4)
 
@@ -22,7 +22,7 @@ def pair(channels):
     """Our normalisation and that of Keras, the same random weights in both."""
     both = [
         kind(momentum=0.9, epsilon=1e-3)
-        for kind in (_blocks.BatchNormalization, layers.BatchNormalization)
+        for kind in (blocks.BatchNormalization, layers.BatchNormalization)
     ]
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.5, 2.0, (4, channels)).astype(np.float32)
@@ -81,20 +81,20 @@ def test_the_statistics_of_normalisation_get_no_gradient():
 @pytest.mark.parametrize("bound", ["none", "sigmoid", "hard_sigmoid", "tanh"])
 def test_scaling_out_undoes_scaling_in_for_weak_csi_and_bounds_strong(bound):
     x = 1e-3 * image()
-    both = model(lambda x: _blocks.scale_out(_blocks.scale_in(x), bound), x.shape[1:])
+    both = model(lambda x: blocks.scale_out(blocks.scale_in(x), bound), x.shape[1:])
     np.testing.assert_allclose(both(x), x, rtol=1e-3, atol=1e-6)
     if bound != "none":
         np.testing.assert_allclose(both(np.sign(x) * 1e3), np.sign(x) / 2, atol=1e-6)
 
 
 def test_a_convolution_and_its_normalisation_are_named_and_have_no_bias():
-    made = model(lambda x: _blocks.conv_bn(x, 5, (1, 3), name="a"), (*SHAPE, 2))
+    made = model(lambda x: blocks.conv_bn(x, 5, (1, 3), name="a"), (*SHAPE, 2))
     assert [len(made.get_layer(n).weights) for n in ("a", "a_bn")] == [1, 4]
 
 
 def test_the_codeword_is_read_in_the_order_channel_angle_delay():
     x = image()
-    made = model(lambda x: _blocks.to_codeword(x, 48), x.shape[1:])
+    made = model(lambda x: blocks.to_codeword(x, 48), x.shape[1:])
     pass_through(made, "codeword")
     expected = x.transpose(0, 3, 1, 2).reshape(3, 48)
     np.testing.assert_allclose(made(x), expected, rtol=1e-6)
@@ -102,7 +102,7 @@ def test_the_codeword_is_read_in_the_order_channel_angle_delay():
 
 def test_the_image_is_written_in_the_order_channel_angle_delay():
     y = image().reshape(3, 48)
-    made = model(lambda y: _blocks.from_codeword(y, SHAPE), 48)
+    made = model(lambda y: blocks.from_codeword(y, SHAPE), 48)
     pass_through(made, "expand")
     expected = y.reshape(3, 2, *SHAPE).transpose(0, 2, 3, 1)
     np.testing.assert_allclose(made(y), expected, rtol=1e-6)
@@ -110,7 +110,7 @@ def test_the_image_is_written_in_the_order_channel_angle_delay():
 
 def test_the_delay_line_holds_channel_and_angle_of_each_delay():
     x = image()
-    line = model(_blocks.to_delay_line, x.shape[1:])(x)
+    line = model(blocks.to_delay_line, x.shape[1:])(x)
     expected = x.transpose(0, 2, 3, 1).reshape(3, 1, SHAPE[1], 2 * SHAPE[0])
     np.testing.assert_array_equal(line, expected)
 
@@ -118,17 +118,17 @@ def test_the_delay_line_holds_channel_and_angle_of_each_delay():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_from_delay_line_undoes_to_delay_line(channels):
     x = image(channels=channels)
-    line = model(_blocks.to_delay_line, x.shape[1:])(x)
-    back = model(lambda x: _blocks.from_delay_line(x, SHAPE, channels), line.shape[1:])
+    line = model(blocks.to_delay_line, x.shape[1:])(x)
+    back = model(lambda x: blocks.from_delay_line(x, SHAPE, channels), line.shape[1:])
     np.testing.assert_array_equal(back(line), x)
 
 
-@pytest.mark.parametrize("latent", _blocks.LATENTS)
+@pytest.mark.parametrize("latent", blocks.LATENTS)
 def test_a_codeword_of_either_kind_gives_an_image_back(latent):
     x = image()
-    y = model(lambda x: _blocks.to_codeword(x, 8, latent), x.shape[1:])(x)
+    y = model(lambda x: blocks.to_codeword(x, 8, latent), x.shape[1:])(x)
     assert y.shape == (3, 8)
-    back = model(lambda y: _blocks.from_codeword(y, SHAPE, latent, channels=5), 8)
+    back = model(lambda y: blocks.from_codeword(y, SHAPE, latent, channels=5), 8)
     assert back(y).shape == (3, *SHAPE, 5)
 
 
@@ -142,6 +142,6 @@ def test_a_codeword_of_either_kind_gives_an_image_back(latent):
 def test_latents_that_do_not_fit_are_refused(latent_dim, latent, words):
     x, y = tf.keras.Input((*SHAPE, 2)), tf.keras.Input(latent_dim)
     with pytest.raises(ValueError, match=words):
-        _blocks.to_codeword(x, latent_dim, latent)
+        blocks.to_codeword(x, latent_dim, latent)
     with pytest.raises(ValueError, match=words):
-        _blocks.from_codeword(y, SHAPE, latent)
+        blocks.from_codeword(y, SHAPE, latent)

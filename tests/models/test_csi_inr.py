@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import bitstream, lite, metrics, requantize, training, transforms
-from tfcsi.codec import load
+from tfcsi import metrics, transforms
+from tfcsi.codecs import requantize
+from tfcsi.codecs.neural import load
+from tfcsi.coding.packets import write_file
 from tfcsi.models import csi_inr
+from tfcsi.tflite import convert, runner
+from tfcsi.training.run import train
 
 CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "csi_inr.py"
 SHAPE = (8, 6)
@@ -168,7 +172,7 @@ def run(tmp_path_factory):
     config.learning_rate = 1e-2
     folder = tmp_path_factory.mktemp("runs") / "inr"
     h = two_paths(460)
-    training.train(config, folder, h[:400], h[400:], progress=False)
+    train(config, folder, h[:400], h[400:], progress=False)
     return folder
 
 
@@ -184,7 +188,7 @@ def test_a_tiny_network_learns_two_paths_and_another_process_reads_its_packets(
     codec = requantize.quantize_run(run, tmp_path / "run", 8)
     assert nmse_db(codec, h) < -10
     packets = codec.compress(h)
-    bitstream.write_file(tmp_path / "packets", codec.session, packets)
+    write_file(tmp_path / "packets", codec.session, packets)
     program = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path / "run")]
     arguments = [str(tmp_path / name) for name in ("packets", "h_hat.npy")]
     subprocess.run(program + arguments, check=True)
@@ -209,7 +213,7 @@ def test_the_exported_steps_give_the_symbols_of_keras(run, steps):
     x = transforms.to_real(two_paths(100, seed=1))
     codec = requantize.quantized(load(run), x, 6, steps=steps)
     symbols, _ = codec.symbols(two_paths(100, seed=2))
-    for output in lite.OUTPUTS:
-        codec.analysis = lite.Runner(lite.export(codec, "float32", x, output))
+    for output in convert.OUTPUTS:
+        codec.analysis = runner.Runner(convert.export(codec, "float32", x, output))
         found, _ = codec.symbols(two_paths(100, seed=2))
         assert np.mean(found == symbols) >= 0.99

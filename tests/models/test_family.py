@@ -9,8 +9,10 @@ import runpy
 import numpy as np
 import pytest
 
-from tfcsi import lite, models, training, transforms
-from tfcsi.codec import load
+from tfcsi import models, transforms
+from tfcsi.codecs.neural import load
+from tfcsi.tflite import convert, runner
+from tfcsi.training import run
 
 CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "family.py"
 # Trainable parameters on 32 x 32: model to (arguments of the network, {latent_dim:
@@ -242,7 +244,7 @@ def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(name, h, tmp_pat
     config.update(batch_size=20, epochs=1 + len(config.stages))
     config.update(prior_warmup_steps=5, **({} if name in OWN else MU_LAW))
     h_val = h[300:320]
-    codec = training.train(config, tmp_path / "run", h[:60], h_val, progress=False)
+    codec = run.train(config, tmp_path / "run", h[:60], h_val, progress=False)
 
     symbols, side = codec.symbols(h_val)
     packets = codec.compress(h_val)
@@ -257,7 +259,7 @@ def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(name, h, tmp_pat
     y = codec.analysis(x_val)
     near = {"float32": 1e-4, "dynamic": 0.1}
     for precision, tolerance in near.items():  # Others than builtins raise an error.
-        y_phone = lite.Runner(lite.export(codec, precision, x))(x_val)
+        y_phone = runner.Runner(convert.export(codec, precision, x))(x_val)
         np.testing.assert_allclose(y_phone, y, atol=tolerance * np.abs(y).max())
         if precision == "float32":
             changed = codec.quantizer.quantize(y_phone)[0] != symbols

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi import lite
-from tfcsi.models import _grouped, acrnet, dcrnet
+from tfcsi.models import acrnet, dcrnet, grouped
+from tfcsi.tflite import convert, runner
 
 
 def split_conv(x, kernel, groups, dilation):
@@ -34,7 +34,7 @@ def random(shape, seed=1):
 def test_a_grouped_convolution_is_one_convolution_a_group(
     channels, filters, groups, kernel, dilation
 ):
-    layer = _grouped.GroupedConv2D(filters, kernel, groups, dilation)
+    layer = grouped.GroupedConv2D(filters, kernel, groups, dilation)
     x, weights = random((2, 9, 8, channels)), random((2, 9, 8, filters), 2)
     layer(x)
     results = []
@@ -49,14 +49,14 @@ def test_a_grouped_convolution_is_one_convolution_a_group(
 
 
 def test_a_grouped_convolution_has_as_many_weights_as_its_groups_need():
-    layer = _grouped.GroupedConv2D(80, 7, 40)
+    layer = grouped.GroupedConv2D(80, 7, 40)
     layer.build((None, 32, 32, 80))
     assert layer.count_params() == 7 * 7 * 2 * 80
 
 
 def test_groups_that_do_not_divide_the_channels_are_refused():
     with pytest.raises(ValueError, match="groups is 3; it must divide the 8 channels"):
-        _grouped.grouped_conv(tf.keras.Input((4, 4, 8)), 6, 3, 3, "conv")
+        grouped.grouped_conv(tf.keras.Input((4, 4, 8)), 6, 3, 3, "conv")
 
 
 @pytest.mark.parametrize("model", [acrnet, dcrnet])
@@ -69,10 +69,10 @@ def test_an_expansion_below_one_is_refused(model):
 @pytest.mark.tflite
 def test_a_grouped_convolution_becomes_builtin_operations():
     x_in = tf.keras.Input((8, 8, 40))
-    y = _grouped.grouped_conv(x_in, 40, 3, 20, "conv")
+    y = grouped.grouped_conv(x_in, 40, 3, 20, "conv")
     model = tf.keras.Model(x_in, tf.keras.layers.Flatten()(y))
     x = random((2, 8, 8, 40)).numpy()
-    y = lite.Runner(lite.convert(model, "float32"))(x)
+    y = runner.Runner(convert.convert(model, "float32"))(x)
     np.testing.assert_allclose(y, model(x), atol=1e-5)
 
 

@@ -7,7 +7,9 @@ import runpy
 
 import pytest
 
-from tfcsi import flatbuffer, lite, models, quantizers, transforms
+from tfcsi import models, transforms
+from tfcsi.entropy import quantizers
+from tfcsi.tflite import convert, flatbuffer
 
 CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "family.py"
 LATENT = 128
@@ -61,7 +63,7 @@ def export(name, precision, x):
     model, uniform = models.get(name), quantizers.Uniform(LATENT)
     uniform.log_step.assign_add([0.5] * LATENT)
     encoder = model.encoder((32, 32), LATENT, **network)
-    content = lite.convert(encoder, precision, x, model, uniform.step, uniform.graph)
+    content = convert.convert(encoder, precision, x, model, uniform.step, uniform.graph)
     return flatbuffer.operations(content).keys()
 
 
@@ -79,11 +81,11 @@ def test_a_model_has_the_operations_of_its_row(name):
 @pytest.mark.slow
 @pytest.mark.tflite
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("precision", lite.PRECISIONS[1:])
+@pytest.mark.parametrize("precision", convert.PRECISIONS[1:])
 def test_no_precision_needs_more_than_builtins(name, precision, draw_csi):
     x = transforms.to_real(draw_csi(20, (32, 32)))
     if precision == "int16x8" and name in NO_INT16:
-        with pytest.raises(lite.ConversionError, match=NO_INT16[name]):
+        with pytest.raises(convert.ConversionError, match=NO_INT16[name]):
             export(name, precision, x)
         return
     found = export(name, precision, x) - COMMON - QUANTIZER

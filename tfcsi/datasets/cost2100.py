@@ -31,7 +31,6 @@ WIDTH, WIDTH_FREQUENCY = 2 * NUM_TX * NUM_DELAY, NUM_TX * NUM_SC
 ZERO = 0.5
 SPLITS = ("train", "val", "test")
 SCENARIOS = {"indoor": "in", "outdoor": "out"}
-
 # Bytes and SHA-256 of the published files.
 MANIFEST = {
     "DATA_Htrainin.mat": (
@@ -67,7 +66,6 @@ MANIFEST = {
         "157c935b333701a429eea8430c19cd807fe9dd2cf0be7665cf3db7153d8a1012",
     ),
 }
-
 _SLACK = 1e-6  # rounding allowed outside [0, 1]
 
 
@@ -106,7 +104,7 @@ def load(
     """
     path = _find(data_dir, file_name(split, scenario))
     shape = (NUM_TX, NUM_DELAY, 2)
-    x = _files.cached(path, KEY, WIDTH, shape, np.float32, _from_ht, cache_dir)
+    x = _files.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
     return x.view(np.complex64)[..., 0]
 
 
@@ -131,55 +129,6 @@ def load_frequency(
     path = _find(data_dir, frequency_file_name(scenario))
     spec = (WIDTH_FREQUENCY, (NUM_TX, NUM_SC), np.complex64)
     return _files.cached(path, KEY_FREQUENCY, *spec, _from_hf, cache_dir)
-
-
-def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
-    """Reads CSI matrices from a file of the user's.
-
-    An array is complex [n, num_tx, num_delay], or real [n, num_tx, num_delay, 2], or
-    real [n, 2048] in the published form of `HT`. A complex 3-D variable of a MATLAB
-    file may also have its matrices last, [num_tx, num_delay, n], which is how MATLAB
-    users store them: taken so if only its first two axes are of one length.
-
-    Args:
-      path: a `.npy`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
-      key: variable or dataset to read; by default the only one that fits.
-
-    Returns:
-      [n, num_tx, num_delay], complex64, zero-centred.
-
-    Raises:
-      DataError: the file is missing, unreadable or of another form, has NaN or infinite
-        values, or several or no variables fit and `key` is None.
-    """
-    path = Path(path)
-    with _files.arrays(path) as found:
-        if key is None:
-            fits = [k for k, array in found.items() if _form(array.shape)]
-            if len(fits) != 1:
-                raise DataError(
-                    f"{path}: {len(fits)} variables could be CSI, so name one by its "
-                    f"key; found {_files.listing(found)}"
-                )
-            key = fits[0]
-        array = _files.pick(found, path, key, "CSI matrices")
-        form, shape = _form(array.shape), array.shape
-        if form is None or (form == "h") != array.is_complex():
-            kind = "complex" if array.is_complex() else "real"
-            raise DataError(
-                f"{path}: {key!r} is {kind} {list(shape)}, expected complex "
-                f"[n, num_tx, num_delay], real [n, num_tx, num_delay, 2] or real "
-                f"[n, {WIDTH}]"
-            )
-        last = path.suffix.lower() == ".mat" and form == "h" and _matrices_last(shape)
-        h = []
-        for where, block in array.blocks(axis=2 if last else 0):
-            if form == "ht":
-                block = _from_ht(block, where)
-            if form != "h":
-                block = transforms.to_complex(block)
-            h.append(block.astype(np.complex64))
-    return np.concatenate(h)
 
 
 def write(path: str | os.PathLike, h: np.ndarray, version: str = "5") -> None:
@@ -280,23 +229,7 @@ def _suffix(scenario: str) -> str:
     return SCENARIOS[scenario]
 
 
-def _form(shape: tuple) -> str | None:
-    """What an array of this shape could be: "ht", "h", "x" or nothing."""
-    if 0 in shape:
-        return None
-    if len(shape) == 2 and shape[1] == WIDTH:
-        return "ht"
-    if len(shape) == 4 and shape[-1] == 2:
-        return "x"
-    return "h" if len(shape) == 3 else None
-
-
-def _matrices_last(shape: tuple) -> bool:
-    """Whether a MATLAB array is [num_tx, num_delay, n], by num_tx = num_delay."""
-    return shape[0] == shape[1] != shape[2]
-
-
-def _from_ht(block: np.ndarray, where: str) -> np.ndarray:
+def from_ht(block: np.ndarray, where: str) -> np.ndarray:
     """HT [b, 2048] to x [b, 32, 32, 2], float32, zero-centred."""
     if block.dtype.kind == "c":
         raise DataError(f"{where}: complex, expected real in [0, 1]")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
+from tfcsi.models.blocks import (
     BatchNormalization,
     conv_bn,
     from_codeword,
@@ -25,8 +25,8 @@ from tfcsi.models._blocks import (
     scale_out,
     to_codeword,
 )
-from tfcsi.models._grouped import grouped_conv
 from tfcsi.models.csinet import check
+from tfcsi.models.grouped import grouped_conv
 
 
 def encoder(

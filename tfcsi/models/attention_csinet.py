@@ -8,7 +8,7 @@ the encoder's convolution and the widest layer of each RefineNet.
 
 Deviations: which maps are gated, the reduction of the gates and their LeakyReLU are
 ours. The paper also describes an LSTM in place of the dense layers; only the
-feed-forward network is offered. The scale of the CSI: `tfcsi.models._blocks`.
+feed-forward network is offered. The scale of the CSI: `tfcsi.models.blocks`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import from_codeword, leaky, to_codeword
+from tfcsi.models.blocks import from_codeword, leaky, to_codeword
 from tfcsi.models.csinet import check, features, reconstruct, refine_net
 
 

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models import acrnet
-from tfcsi.models._binary import check_dense, to_binary_codeword
-from tfcsi.models._blocks import scale_in
+from tfcsi.models.binary import check_dense, to_binary_codeword
+from tfcsi.models.blocks import scale_in
 from tfcsi.models.csinet import check
 
 

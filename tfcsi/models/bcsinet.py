@@ -18,8 +18,8 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._binary import check_dense, to_binary_codeword
-from tfcsi.models._blocks import conv_bn, from_codeword, leaky, scale_in, scale_out
+from tfcsi.models.binary import check_dense, to_binary_codeword
+from tfcsi.models.blocks import conv_bn, from_codeword, leaky, scale_in, scale_out
 from tfcsi.models.csinet import check
 
 HEADS = ("A", "B", "C")

@@ -38,7 +38,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
+from tfcsi.models.blocks import (
     conv_bn,
     from_delay_line,
     leaky,

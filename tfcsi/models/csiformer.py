@@ -22,7 +22,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import from_codeword, scale_in, scale_out, to_codeword
+from tfcsi.models.blocks import from_codeword, scale_in, scale_out, to_codeword
 from tfcsi.models.transnet import attention
 
 _PATCH = 2

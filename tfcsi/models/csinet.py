@@ -6,7 +6,7 @@ codeword. The decoder is a dense layer to a first estimate of the image, which t
 RefineNets (residual blocks of three convolutions) and a last convolution improve.
 `activation` bounds the codeword for a quantiser, as the release's "Improvement" does.
 
-Deviations: the scale of the CSI, see `tfcsi.models._blocks`. Batch normalisation runs
+Deviations: the scale of the CSI, see `tfcsi.models.blocks`. Batch normalisation runs
 over the channels, as in the release's channels_last models; its channels_first models
 normalise over the delay axis, by an omitted argument.
 """
@@ -18,15 +18,19 @@ import functools
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models import _blocks
-from tfcsi.models._blocks import leaky
+from tfcsi.models.blocks import (
+    conv_bn,
+    from_codeword,
+    leaky,
+    scale_in,
+    scale_out,
+    to_codeword,
+)
 
 ACTIVATIONS = ("linear", "sigmoid", "tanh")
 
 # Keras' defaults, which the release leaves in place.
-_conv_bn = functools.partial(
-    _blocks.conv_bn, use_bias=True, momentum=0.99, epsilon=1e-3
-)
+_conv_bn = functools.partial(conv_bn, use_bias=True, momentum=0.99, epsilon=1e-3)
 
 
 def encoder(
@@ -53,7 +57,7 @@ def encoder(
     """
     check(shape, activation, latent_dim=latent_dim, blocks=blocks)
     x_in = layers.Input((*shape, 2), name="x")
-    y = _blocks.to_codeword(features(x_in), latent_dim, latent)
+    y = to_codeword(features(x_in), latent_dim, latent)
     return tf.keras.Model(x_in, bound(y, activation), name="csinet_encoder")
 
 
@@ -81,13 +85,13 @@ def decoder(
     """
     check(shape, activation, latent_dim=latent_dim, blocks=blocks)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    image = _blocks.from_codeword(y_in, shape, latent)
+    image = from_codeword(y_in, shape, latent)
     return tf.keras.Model(y_in, reconstruct(image, blocks), name="csinet_decoder")
 
 
 def features(x):
     """The encoder's convolution: zero-centred CSI to 2 feature maps."""
-    return leaky(_conv_bn(_blocks.scale_in(x), 2, 3, name="conv"))
+    return leaky(_conv_bn(scale_in(x), 2, 3, name="conv"))
 
 
 def refine_net(x, name: str, attend=None):
@@ -111,7 +115,7 @@ def reconstruct(image, blocks: int, block=refine_net):
     for i in range(blocks):
         image = block(image, f"refine{i + 1}")
     x = layers.Conv2D(2, 3, padding="same", name="out")(image)
-    return _blocks.scale_out(x, "sigmoid")
+    return scale_out(x, "sigmoid")
 
 
 def bound(y, activation: str):

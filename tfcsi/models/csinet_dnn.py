@@ -6,7 +6,7 @@ further dense layers, and another activation, in front of its RefineNets.
 
 Deviations: the number and widths of the dense layers and their tanh, which also follows
 the layer that makes the image, are ours. The encoder is CsiNet's, the scale of the CSI
-that of `tfcsi.models._blocks`.
+that of `tfcsi.models.blocks`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models import csinet
-from tfcsi.models._blocks import from_codeword
+from tfcsi.models.blocks import from_codeword
 
 
 def encoder(

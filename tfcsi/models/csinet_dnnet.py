@@ -13,7 +13,7 @@ so that the layer "denoised" gives the clean codeword from the noisy one:
 The second trains encoder and decoder together.
 
 Deviations: the widths of the hidden layers are those of the paper's example and not
-scaled with the codeword; the scale of the CSI, see `tfcsi.models._blocks`. The noise
+scaled with the codeword; the scale of the CSI, see `tfcsi.models.blocks`. The noise
 itself is the channel's; neither network adds any.
 """
 
@@ -23,7 +23,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models import csinet
-from tfcsi.models._blocks import from_codeword
+from tfcsi.models.blocks import from_codeword
 
 
 def encoder(

@@ -6,7 +6,7 @@ convolutions and a dense layer. The decoder is a dense layer, a 7 x 7 convolutio
 sigmoid, and five RefineNet+ blocks (7 x 7, 5 x 5 and 3 x 3 convolutions, the last with
 tanh, added to their input); there is no last convolution.
 
-Deviations: the scale of the CSI, see `tfcsi.models._blocks`, which also divides what a
+Deviations: the scale of the CSI, see `tfcsi.models.blocks`, which also divides what a
 block adds. There is no official code; the convolutions have no bias, as in a public
 port, which is the reading that gives all four published sizes as rounded there. A ReLU
 stands once, at the end; a port has one behind each block. The multiple-rate variants
@@ -18,7 +18,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
+from tfcsi.models.blocks import (
     GAIN,
     conv_bn,
     from_codeword,

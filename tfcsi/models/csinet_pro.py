@@ -6,7 +6,7 @@ MIMO CSI feedback" (TWC 2022, arXiv:2009.09468), first slot; layers as in the gr
 dense layer; the decoder is a dense layer and the same four convolutions, the last with
 tanh and without batch normalisation. There are no residual blocks.
 
-Deviations: the scale of the CSI, see `tfcsi.models._blocks`. MarkovNet's spherical
+Deviations: the scale of the CSI, see `tfcsi.models.blocks`. MarkovNet's spherical
 normalisation and its later slots, which encode differences in time, are left out.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
+from tfcsi.models.blocks import (
     conv_bn,
     from_codeword,
     leaky,

@@ -8,7 +8,7 @@ Deviations: the number of blocks is ours. Of the figures that are told of the pa
 1.24 M parameters and 34 M or more than 50 M operations, twenty blocks give 33.6 M
 multiplications on 32 x 32 at CR 8 (thirty: 49.8 M) and 1.08 M parameters: a weight of a
 convolution costs 1024 multiplications there, so that no chain of such blocks has both.
-The scale of the CSI: see `tfcsi.models._blocks`.
+The scale of the CSI: see `tfcsi.models.blocks`.
 """
 
 from __future__ import annotations

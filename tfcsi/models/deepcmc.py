@@ -21,13 +21,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
-    BatchNormalization,
-    conv_bn,
-    leaky,
-    scale_in,
-    scale_out,
-)
+from tfcsi.models.blocks import BatchNormalization, conv_bn, leaky, scale_in, scale_out
 
 _DOWN = 16
 _SLOPE = 0.1

@@ -19,7 +19,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import (
+from tfcsi.models.blocks import (
     BatchNormalization,
     conv_bn,
     from_codeword,

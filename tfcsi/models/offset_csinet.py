@@ -4,8 +4,9 @@ The layer list of the offset network is not public; this is the simplest network
 the paper's words describe. Chen, Guo, Jin, Wen, Li, "A novel quantization method for
 deep learning-based massive MIMO CSI feedback" (GlobalSIP 2019), the "Baseline 2" of
 STQENet's paper: the codeword is bounded, companded by the mu-law and quantised
-(`tfcsi.quantizers`); at the base station a residual network of dense layers corrects
-the quantised codeword before an ordinary decoder, here that of CsiNet+, reads it.
+(`tfcsi.entropy.quantizers`). At the base station a residual network of dense layers
+corrects the quantised codeword before an ordinary decoder, here that of CsiNet+, reads
+it.
 
 Training is in three stages: the pair without a quantiser; then, with the quantiser,
 only the layers whose names begin with "offset_"; then everything. The last layer of the
@@ -13,7 +14,7 @@ offset network starts at zero, so that the second stage starts from the first's 
 and for the same reason the very first step moves that layer alone.
 
 Deviations: the offset network's one hidden layer, as wide as the codeword, and its ReLU
-are ours, as is the choice of CsiNet+. The scale of the CSI: `tfcsi.models._blocks`.
+are ours, as is the choice of CsiNet+. The scale of the CSI: `tfcsi.models.blocks`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The layer list is not public; this is the simplest network that the paper's word
 describe. Ravula, Jain, "Deep autoencoder-based massive MIMO CSI feedback with
 quantization and entropy coding" (GLOBECOM 2021), the "Baseline 1" of STQENet's paper:
 a convolutional autoencoder trained together with an entropy bottleneck, which both
-quantises the codeword and codes it (`tfcsi.entropy`, prior "factorized").
+quantises the codeword and codes it (`tfcsi.entropy.priors`, prior "factorized").
 
 The encoder is 5 x 5 convolutions of stride 2 with LeakyReLU between them, the decoder
 their transposes. The codeword is the last feature map, so that there are no dense
@@ -19,7 +19,7 @@ from __future__ import annotations
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import leaky
+from tfcsi.models.blocks import leaky
 from tfcsi.models.csinet import check
 
 _GAIN = 32.0  # Peak-scaled CSI has about unit energy over 2 num_tx num_delay reals.

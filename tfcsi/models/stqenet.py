@@ -3,7 +3,7 @@
 STQENet (Ansarifard et al., European Wireless 2025, arXiv:2509.08776) quantises and
 entropy-codes the codeword of STNet (Mourya, Amuru, Kuchi, WCL 2023,
 arXiv:2208.03369). This file is the network; the mu-law quantiser lives in
-`tfcsi.quantizers`, the rate term in `tfcsi.entropy`.
+`tfcsi.entropy.quantizers`, the rate term in `tfcsi.entropy.priors`.
 
 The encoder is two convolutions, one spatially separable transformer block (STB: local
 window attention, MLP, global sub-sampled attention, MLP), an up-down pair of strided
@@ -39,9 +39,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import conv_bn, leaky
+from tfcsi.models.blocks import conv_bn, leaky
 from tfcsi.models.crnet import cr_block
-from tfcsi.transform_coding import klt_basis
+from tfcsi.transforms import klt_basis
 
 ATTENTIONS = ("windowed", "released")
 AMPLITUDES = ("normalized", "kept")

@@ -26,7 +26,7 @@ import math
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models._blocks import from_codeword, scale_in, scale_out, to_codeword
+from tfcsi.models.blocks import from_codeword, scale_in, scale_out, to_codeword
 
 _PASSES = 2
 

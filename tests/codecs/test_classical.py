@@ -1,0 +1,331 @@
+"""Laws of the classical codecs: inverses, rates, theory, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfcsi import metrics
+from tfcsi.codecs import klt, topk
+from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.topk import TopK
+from tfcsi.coding import rangecoder
+from tfcsi.coding.packets import PacketError, pack, unpack
+from tfcsi.coding.tables import Tables
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "topk.json"
+SHAPE = (4, 6)
+
+
+def channels(n=400, seed=0, shape=SHAPE):
+    """Correlated circular Gaussian matrices, decaying over the delay, peak 0.5."""
+    rng = np.random.default_rng(seed)
+    mix = np.random.default_rng(99).standard_normal((2, shape[0], shape[0]))
+    h = rng.standard_normal((2, n, *shape)) * np.exp(-np.arange(shape[1]))
+    h = np.einsum("ij,njk->nik", mix[0] + 1j * mix[1], h[0] + 1j * h[1])
+    return (0.5 * h / np.abs(h).max((1, 2), keepdims=True)).astype(np.complex64)
+
+
+def mean_bits(packets):
+    """Mean of 8 len(packet) [bits]."""
+    return 8 * np.mean([len(packet) for packet in packets])
+
+
+def mean_nmse(codec, h):
+    """Mean NMSE, linear, through real packets."""
+    return metrics.nmse(h, codec.decompress(codec.compress(h))).mean()
+
+
+def codecs():
+    """One of each."""
+    return [Klt.fit(channels(), 0.05), TopK(SHAPE, 5, 6, 10.0)]
+
+
+@pytest.mark.parametrize("codec", codecs(), ids=lambda codec: codec.name)
+class TestBoth:
+    """What every codec does."""
+
+    def test_decompress_gives_matrices_close_to_the_sent_ones(self, codec):
+        h = channels(50, 1)
+        h_hat = codec.decompress(codec.compress(h))
+        assert h_hat.shape == h.shape and h_hat.dtype == np.complex64
+        assert metrics.nmse(h, h_hat).mean() < 0.2
+
+    def test_a_matrix_codes_alike_alone_and_in_a_batch(self, codec):
+        h = channels(5, 1)
+        assert codec.compress(h)[3:4] == codec.compress(h[3:4])
+
+    def test_an_empty_batch_is_no_packets(self, codec):
+        assert codec.compress(channels(0)) == []
+        assert codec.decompress([]).shape == (0, *SHAPE)
+
+    def test_packets_hold_all_there_is(self, codec):
+        packets = codec.compress(channels(5, 1))
+        assert unpack(packets, codec.session)
+        assert codec.session.codec == codec.name
+        assert (codec.session.num_tx, codec.session.num_delay) == codec.shape == SHAPE
+
+    def test_damaged_packets_are_refused(self, codec):
+        packets = codec.compress(channels(3, 1))
+        packets[1] = packets[1][:-1] + bytes([packets[1][-1] ^ 4])
+        with pytest.raises(PacketError, match="packet 1 fails its check"):
+            codec.decompress(packets)
+
+    def test_bad_matrices_are_refused(self, codec):
+        with pytest.raises(ValueError, match=r"h must be \[n, 4, 6\], got \[4, 6\]"):
+            codec.compress(channels(1)[0])
+        with pytest.raises(ValueError, match=r"h must be \[n, 4, 6\], got \[1, 6, 4\]"):
+            codec.compress(channels(1).swapaxes(1, 2))
+        with pytest.raises(ValueError, match="h holds NaN or infinity"):
+            codec.compress(channels(1) * np.nan)
+
+
+def test_the_klt_without_quantisation_is_unitary():
+    h = channels(50, 1)
+    basis, z = klt._klt(h)
+    np.testing.assert_allclose(basis @ basis.conj().T, np.eye(24), atol=1e-5)
+    np.testing.assert_allclose(z @ basis.conj(), h.reshape(50, 24), atol=1e-5)
+
+
+def test_klt_coefficients_are_uncorrelated_and_in_order():
+    h = channels()
+    _, z = klt._klt(h)
+    covariance = z.T @ z.conj() / len(z)
+    powers = np.diag(covariance).real
+    np.testing.assert_allclose(covariance, np.diag(powers), atol=1e-5)
+    assert (np.diff(powers) <= 1e-6).all()
+
+
+def test_the_klt_distortion_of_a_fine_step_is_that_of_uniform_noise():
+    h, step = channels(), 1e-3
+    codec = Klt.fit(h, step)
+    error = np.abs(h - codec.decompress(codec.compress(h))) ** 2
+    # Bins are step wide and their points off the middle by (1/2 - ROUNDING) step.
+    off = 0.5 - klt.ROUNDING
+    expected = 2 * step**2 * (1 / 12 + off**2)
+    assert error[:, :, :2].mean() == pytest.approx(expected, rel=0.05)
+
+
+def test_the_klt_rate_of_a_fine_step_grows_by_a_bit_a_real_coefficient():
+    h = channels(10000)
+    bits = []
+    for step in (0.02, 0.01):
+        codec = Klt.fit(h, step)
+        strong = Klt(SHAPE, codec.basis[:3], step, codec.tables)
+        symbols = klt._quantize(h.reshape(-1, 24) @ strong.basis.T, step)
+        tables = Tables.from_counts(symbols)
+        bits.append(rangecoder.code_bits(symbols, tables).mean() / 6)
+    assert bits[1] - bits[0] == pytest.approx(1, abs=0.05)
+
+
+def test_klt_packets_are_within_the_bounds_of_their_ideal_bits():
+    h, codec = channels(300, 1), Klt.fit(channels(), 0.02)
+    payloads = unpack(codec.compress(h), codec.session)
+    symbols = rangecoder.decode(payloads, codec.tables)
+    ideal = rangecoder.code_bits(symbols, codec.tables).mean()
+    assert abs(mean_bits(payloads) - ideal) <= 0.005 * ideal + 8
+
+
+def test_the_klt_drops_coefficients_that_are_always_zero():
+    coarse, fine = Klt.fit(channels(), 0.5), Klt.fit(channels(), 0.01)
+    assert len(coarse.basis) < len(fine.basis) <= 24
+    assert len(coarse.tables.index) == 2 * len(coarse.basis)
+    zeros = Klt.fit(channels(), 100.0)
+    assert len(zeros.basis) == 1 and mean_nmse(zeros, channels(9, 1)) == 1
+
+
+@pytest.mark.parametrize("bits", [25, 60, 150])
+def test_klt_at_bits_keeps_to_the_bits_of_the_training_set(bits):
+    h = channels()
+    codec = Klt.at_bits(h, bits)
+    assert bits - 2 - 0.02 * bits <= mean_bits(codec.compress(h)) <= bits or bits == 25
+    assert mean_bits(codec.compress(h)) <= bits
+
+
+def test_more_bits_give_less_distortion():
+    h, h_val = channels(1000), channels(200, 1)
+    for make in (
+        lambda bits: Klt.at_bits(h, bits),
+        lambda bits: TopK.at_bits(h, bits, 10.0),
+    ):
+        nmse = [mean_nmse(make(bits), h_val) for bits in (60, 100, 160, 240)]
+        assert (np.diff(nmse) < 0).all()
+
+
+def test_the_klt_fingerprint_covers_what_both_sides_share():
+    codec = Klt.fit(channels(), 0.05)
+    same = Klt(SHAPE, codec.basis, codec.step, codec.tables)
+    assert same.session == codec.session
+    for other in (
+        Klt((6, 4), codec.basis, codec.step, codec.tables),
+        Klt(SHAPE, -codec.basis, codec.step, codec.tables),
+        Klt(SHAPE, codec.basis, 0.06, codec.tables),
+        Klt(SHAPE, codec.basis, 0.05, Klt.fit(channels(seed=3), 0.05).tables),
+    ):
+        assert other.session.fingerprint != codec.session.fingerprint
+
+
+def test_bad_arguments_of_the_klt_are_refused():
+    for bad in (channels(0), channels(2)[0]):
+        with pytest.raises(ValueError, match=r"h_train must be \[n, num_tx, num_delay"):
+            Klt.fit(bad, 0.1)
+    for step in (0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="step must be positive"):
+            Klt.fit(channels(9), step)
+    with pytest.raises(ValueError, match="bits must exceed the header's 24, got 24"):
+        Klt.at_bits(channels(9), 24)
+
+
+def test_a_klt_payload_that_no_encoder_writes_is_refused():
+    codec = Klt.fit(channels(), 0.05)
+    packets = codec.compress(channels(2, 1))
+    payloads = unpack(packets, codec.session)
+    bad = pack([payloads[0], payloads[1] + b"\0"], codec.session)
+    with pytest.raises(PacketError, match="packet 1: the encoder would not have"):
+        codec.decompress(bad)
+
+
+def test_top_k_keeps_the_strongest_entries():
+    h = channels(30, 1)
+    codec = TopK(SHAPE, 5, 12, 10.0)
+    h_hat = codec.decompress(codec.compress(h)).reshape(30, -1)
+    order = np.argsort(-np.abs(h.reshape(30, -1)), axis=1)
+    kept, dropped = order[:, :5], order[:, 5:]
+    np.testing.assert_allclose(
+        np.take_along_axis(h_hat, kept, 1),
+        np.take_along_axis(h.reshape(30, -1), kept, 1),
+        atol=2e-3,
+    )
+    assert not np.take_along_axis(h_hat, dropped, 1).any()
+
+
+@pytest.mark.parametrize("k", [1, 2, 12, 23, 24])
+@pytest.mark.parametrize("value_bits", [1, 3, 8])
+def test_top_k_packets_are_as_long_as_the_formula(k, value_bits):
+    h = channels(20, 1)
+    codec = TopK(SHAPE, k, value_bits, 10.0)
+    bits = math.ceil(math.log2(math.comb(24, k))) + 2 * k * value_bits
+    packets = codec.compress(h)
+    assert {len(p) for p in packets} == {3 + math.ceil(bits / 8)} == {codec.num_bytes}
+    expected = codec._place(*codec._quantize(h))
+    np.testing.assert_array_equal(codec.decompress(packets), expected)
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_every_support_has_its_own_number(k):
+    codec = TopK((2, 3), k, 1, 0.0)
+    h = np.zeros((math.comb(6, k), 6), np.complex64)
+    masks = [m for m in range(64) if bin(m).count("1") == k]
+    for row, mask in zip(h, masks):
+        row[[p for p in range(6) if mask >> p & 1]] = 0.5
+    h = h.reshape(-1, 2, 3)
+    packets = codec.compress(h)
+    ranks = [int.from_bytes(p[3:], "big") >> 2 * k for p in packets]
+    assert sorted(ranks) == list(range(len(h)))
+    np.testing.assert_array_equal(codec.decompress(packets) != 0, h != 0)
+
+
+@pytest.mark.parametrize("mu", [0.0, 1.0, 255.0])
+def test_the_mu_law_is_inverted_within_half_a_bin(mu):
+    y = np.linspace(-1, 1, 101)
+    x = topk._expand_mu(y, mu)
+    np.testing.assert_allclose(topk._compress_mu(x, mu), y, atol=1e-12)
+    np.testing.assert_allclose(x[[0, 50, 100]], [-1, 0, 1], atol=1e-12)
+    codec = TopK((1, 1), 1, 8, mu)
+    h = (x / 2 * 0.99).astype(np.complex64).reshape(-1, 1, 1)
+    h_hat = codec.decompress(codec.compress(h))
+    near = topk._compress_mu(h_hat.real / 0.5, mu)
+    wanted = topk._compress_mu(h.real / 0.5, mu)
+    assert np.abs(near - wanted).max() <= 1 / 2**8 + 1e-6
+
+
+@pytest.mark.parametrize("bits", [41, 80, 200])
+def test_top_k_at_bits_keeps_to_the_bits_and_beats_its_neighbours(bits):
+    h = channels(200)
+    best = TopK.at_bits(h, bits, 10.0)
+    assert 8 * best.num_bytes <= bits
+    for value_bits in range(2, 11):
+        for k in range(1, 13):
+            other = TopK(SHAPE, k, value_bits, 10.0)
+            if 8 * other.num_bytes <= bits and k in (best.k, best.k + 1):
+                assert mean_nmse(best, h) <= mean_nmse(other, h) + 1e-3
+
+
+def test_the_top_k_fingerprint_covers_what_both_sides_share():
+    sessions = [
+        TopK(shape, k, value_bits, mu).session
+        for shape in (SHAPE, (6, 4))
+        for k in (3, 4)
+        for value_bits in (5, 6)
+        for mu in (0.0, 10.0)
+    ]
+    assert len({session.fingerprint for session in sessions}) == 16
+    assert TopK(SHAPE, 3, 5, 0.0).session == sessions[0]
+
+
+def test_bad_arguments_of_top_k_are_refused():
+    for k in (0, 25):
+        with pytest.raises(ValueError, match=f"k must be in 1..24, got {k}"):
+            TopK(SHAPE, k, 4, 1.0)
+    for value_bits in (0, 17):
+        with pytest.raises(ValueError, match=f"value_bits must be .* got {value_bits}"):
+            TopK(SHAPE, 3, value_bits, 1.0)
+    for mu in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="mu must not be negative"):
+            TopK(SHAPE, 3, 4, mu)
+    with pytest.raises(ValueError, match="30 bits have no room for one entry"):
+        TopK.at_bits(channels(9), 30, 1.0)
+    with pytest.raises(ValueError, match=r"h has max \|h\| = 1, this codec takes 0.5"):
+        TopK(SHAPE, 3, 4, 1.0).compress(2 * channels(3))
+
+
+def test_top_k_payloads_that_no_encoder_writes_are_refused():
+    codec = TopK(SHAPE, 5, 6, 10.0)  # 42504 supports of 65536 numbers.
+    good, *_ = unpack(codec.compress(channels(1)), codec.session)
+    for payload, words in (
+        (b"\xff" * len(good), "packet 1: its support has too large a number"),
+        (good[:-1], r"packet 1: 9 bytes of payload, expected 10"),
+        (b"", r"packet 1: 0 bytes of payload, expected 10"),
+    ):
+        packets = pack([good, payload], codec.session)
+        with pytest.raises(PacketError, match=words):
+            codec.decompress(packets)
+
+
+def golden_matrix():
+    """A matrix by a formula without ties."""
+    p = np.arange(24)
+    h = 0.5 * np.exp(-0.2 * (7 * p % 24)) * np.exp(2j * p)
+    return h.reshape(1, *SHAPE).astype(np.complex64)
+
+
+def test_golden_top_k_packet():
+    codec = TopK(SHAPE, 5, 6, 10.0)
+    (packet,) = codec.compress(golden_matrix())
+    if os.environ.get("GENERATE_EXPECTED"):
+        GOLDEN.write_text(json.dumps({"packet": packet.hex()}) + "\n")
+    assert packet.hex() == json.loads(GOLDEN.read_text())["packet"]
+
+
+def test_golden_top_k_packet_by_the_words_of_the_page():
+    payload = bytes.fromhex(json.loads(GOLDEN.read_text())["packet"])[3:]
+    number = int.from_bytes(payload, "big")
+    levels = [number >> 6 * (9 - i) & 63 for i in range(10)]
+    rank, positions = number >> 60, []
+    for j in range(5, 0, -1):
+        positions.append(max(p for p in range(24) if math.comb(p, j) <= rank))
+        rank -= math.comb(positions[-1], j)
+    h_hat = np.zeros(24, complex)
+    f = [
+        math.copysign((11 ** abs(c) - 1) / 10, c) for c in np.add(levels, 0.5) / 32 - 1
+    ]
+    for i, p in enumerate(sorted(positions)):
+        h_hat[p] = 0.5 * (f[2 * i] + 1j * f[2 * i + 1])
+    strongest = np.abs(golden_matrix()) > 0.5 * np.exp(-0.9)
+    np.testing.assert_array_equal(h_hat.reshape(1, *SHAPE) != 0, strongest)
+    assert np.abs(h_hat.reshape(1, *SHAPE) - golden_matrix())[strongest].max() < 0.03

@@ -1,0 +1,52 @@
+"""The main job, small: every part of what `make demo` gives is there."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+from tfcsi import metrics, results
+from tfcsi.coding.packets import read_file
+from tfcsi.commands import demo
+from tfcsi.tflite import exports
+
+CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "demo.py"
+
+
+def small_config():
+    spec = importlib.util.spec_from_file_location("demo_config", CONFIG)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.update(epochs=1, latent_dim=32, batch_size=50, prior_warmup_steps=30)
+    config.update(num_train=300, num_val=60, num_test=60)
+    return config
+
+
+@pytest.mark.tflite
+def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
+    workdir = tmp_path / "demo"
+    demo.run(small_config(), workdir)
+    points = results.read(workdir / "results.json")["points"]
+    names = [point["codec"] for point in points]
+    assert names == ["stqenet, Keras"] + [
+        f"stqenet, TFLite {precision}" for precision in demo.PRECISIONS
+    ] + ["klt", "topk"]
+    _, packets = read_file(workdir / "packets.tcsi")
+    assert points[0]["bits"] == metrics.bits_per_csi(packets)
+    assert np.load(workdir / "h_hat.npy").shape == (60, 32, 32)
+    assert all(np.isfinite(point["nmse_db"]) for point in points)
+    for point in points[1:5]:
+        assert (
+            workdir / exports.file_name(point["codec"].split()[-1])
+        ).stat().st_size == (point["ue_bytes"])
+    report = (workdir / "report.html").read_text()
+    assert report.count("<img") == 3 and "klt" in report
+    shown = capsys.readouterr().out
+    assert "NMSE [dB]" in shown and "SGCS" in shown and "bits/CSI" in shown
+
+
+def test_a_decoder_that_fails_in_its_process_is_reported(tmp_path, codec, h):
+    with pytest.raises(RuntimeError, match="has no config.json"):
+        demo.send(codec, tmp_path, h[:2])

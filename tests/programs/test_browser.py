@@ -1,0 +1,182 @@
+"""The page in docs/demo: its packets are those of the codec, to the last byte.
+
+`make test-browser` installs what it needs from the npm registry and runs this file.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import pathlib
+import shutil
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+
+from tfcsi import transforms
+from tfcsi.coding import grids, rangecoder, sending
+from tfcsi.coding.packets import Session, read_file
+from tfcsi.coding.tables import CODERS, Tables
+from tfcsi.tflite import convert, exports, runner
+
+DEMO = pathlib.Path(__file__).parents[2] / "docs" / "demo"
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
+NODE = shutil.which("node")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+EXPORTS = [("float32", "codeword"), ("int8", "codeword"), ("int8", "symbols")]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(NODE is None, reason="needs Node.js"),
+]
+in_chromium = pytest.mark.skipif(
+    CHROMIUM is None or not (DEMO / "node_modules" / "playwright-core").exists(),
+    reason="needs Chromium, and `npm ci` in docs/demo",
+)
+
+ENCODE = """
+const { encode } = await import(`${demo}/packet.js`);
+const hex = (row) => Buffer.from(encode(row, given)).toString("hex");
+print(given.symbols.map(hex));
+"""
+SEND = """
+const fs = await import("node:fs");
+const { readNpy, readNpz } = await import(`${demo}/npy.js`);
+const { sessionHeader } = await import(`${demo}/packet.js`);
+const { encodeOutput, networkInput, readTables } = await import(`${demo}/ue.js`);
+const bundle = readTables(await readNpz(fs.readFileSync(given.tables)));
+const rows = (path) => {
+  const { shape, data } = readNpy(fs.readFileSync(path));
+  const size = data.length / shape[0];
+  const row = (_, i) => data.slice(i * size, (i + 1) * size);
+  return Array.from({ length: shape[0] }, row);
+};
+const outputs = rows(given.y);
+print({
+  header: Buffer.from(sessionHeader(bundle)).toString("hex"),
+  sent: rows(given.h).map((h, i) => {
+    const { x, gain } = networkInput(h, bundle);
+    const Kind = given.symbols ? Int32Array : Float32Array;
+    const { packet } = encodeOutput(Kind.from(outputs[i]), gain, bundle);
+    return { x: Array.from(x), packet: Buffer.from(packet).toString("hex") };
+  }),
+});
+"""
+
+
+def node(script, given):
+    """What `script` prints of `given`."""
+    head = f"const demo = {json.dumps(DEMO.as_uri())};\n"
+    head += "const print = (value) => console.log(JSON.stringify(value));\n"
+    head += 'const given = JSON.parse((await import("node:fs")).readFileSync(0));\n'
+    command = [NODE, "--input-type=module", "--eval", head + script]
+    done = subprocess.run(
+        command, input=json.dumps(given), capture_output=True, text=True
+    )
+    assert not done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def site(codec, h, tmp_path_factory):
+    """URL and folder of the page on localhost, with encoders, tables and CSI beside."""
+    folder = tmp_path_factory.mktemp("site")
+    for path in DEMO.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "csi.npy").unlink()
+    np.save(folder / "csi.npy", h[-3:])
+    codec.save_ue(folder / "tables.npz")
+    for precision, output in EXPORTS:
+        flatbuffer = convert.export(
+            codec, precision, transforms.to_real(h[:100]), output
+        )
+        (folder / exports.file_name(precision, output)).write_bytes(flatbuffer)
+    handler = type("Handler", (http.server.SimpleHTTPRequestHandler,), {})
+    handler.log_message = lambda *args: None
+    handler = functools.partial(handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", folder
+        server.shutdown()
+
+
+def test_the_coders_write_the_golden_payloads():
+    for case in json.loads(GOLDEN.read_text()):
+        assert node(ENCODE, case) == case["payloads"], case["name"]
+
+
+@pytest.mark.parametrize("coder", CODERS)
+def test_payloads_end_like_those_of_the_codec(coder):
+    rng = np.random.default_rng(1)
+    for latent in range(2, 9):  # Quarters, and -1 at the top: ends on round numbers.
+        tables = Tables.from_pmf([[0.25] * 3], 0, [0] * latent, coder)
+        symbols = rng.integers(-1, 4, (300, latent))
+        given = {name: array.tolist() for name, array in tables.arrays().items()}
+        found = node(ENCODE, {**given, "symbols": symbols.tolist()})
+        assert found == [p.hex() for p in rangecoder.encode(symbols, tables)]
+
+
+@pytest.mark.parametrize("send_gain", [False, True])
+@pytest.mark.parametrize("quantizer", grids.GRIDS)
+def test_a_codeword_becomes_the_packet_of_the_codec(quantizer, send_gain, tmp_path):
+    rng = np.random.default_rng(0)
+    h = (rng.standard_normal((6, 4, 5, 2)) @ [1, 1j]).astype(np.complex64)
+    scale = 0.5 / np.abs(h).max((1, 2), keepdims=True)
+    h = (h * (rng.uniform(0.01, 9, scale.shape) if send_gain else scale)).astype("c8")
+    y = (3 * rng.standard_normal((6, 8))).astype(np.float32)
+    y[:, 0] = np.array([1, 3, 5, -1, -3, -5]) / 4  # Halves of a step.
+    grid = {
+        "uniform": lambda: grids.UniformGrid([0.5, *rng.uniform(0.1, 2, 7)]),
+        "mulaw": lambda: grids.MuLawGrid(8, 6, 50.0),
+        "float": lambda: grids.FloatGrid(8),
+    }[quantizer]()
+    symbols, side = grid.quantize(y)
+    session = Session("demo \u00b5", 4, 5, bytes(range(8)))
+    if grid.num_symbols:
+        tables = Tables.from_counts(symbols[:3], "huffman")
+    else:
+        tables = Tables.from_pmf([[0.5]], 0, np.zeros(0, int))
+    given = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
+    given |= {"tables": str(tmp_path / "tables.npz"), "symbols": False}
+    sending.save_tables(given["tables"], session, tables, quantizer, grid, send_gain)
+    x, gain = sending.network_input(h, (4, 5), send_gain)
+    packets = sending.packets(symbols, np.concatenate([gain, side], 1), session, tables)
+    np.save(given["h"], h)
+    for ready, output in ((False, y), (True, np.concatenate([symbols, side], 1))):
+        np.save(given["y"], output)
+        found = node(SEND, {**given, "symbols": ready})
+        assert found["header"] == session.to_bytes().hex()
+        assert [row["packet"] for row in found["sent"]] == [p.hex() for p in packets]
+        np.testing.assert_array_equal(
+            np.float32([row["x"] for row in found["sent"]]), x.reshape(len(h), -1)
+        )
+
+
+@in_chromium
+@pytest.mark.tflite
+@pytest.mark.parametrize("precision, output", EXPORTS)
+def test_the_page_shows_the_packet_of_the_codec(
+    precision, output, site, codec, h, tmp_path, monkeypatch
+):
+    url, folder = site
+    encoder = exports.file_name(precision, output)
+    flatbuffer = (folder / encoder).read_bytes()
+    monkeypatch.setattr(codec, "analysis", runner.Runner(flatbuffer))
+    packets = codec.compress(h[-3:])
+    picture = tmp_path / "page.png"
+    address = f"{url}?encoder={encoder}"
+    command = [NODE, "drive.mjs", CHROMIUM, address, str(len(packets)), str(picture)]
+    done = subprocess.run(
+        command, cwd=DEMO, capture_output=True, text=True, timeout=300
+    )
+    assert not done.returncode and not done.stderr, done.stderr
+    for shown, packet in zip(json.loads(done.stdout), packets):
+        assert shown["packet"] == packet.hex()
+        assert shown["facts"].startswith(f"{len(packet)} bytes, {8 * len(packet)} bits")
+        saved = tmp_path / "packet.tcsi"
+        saved.write_bytes(bytes.fromhex(shown["file"]))
+        assert read_file(saved) == (codec.session, [packet])
+    assert picture.stat().st_size > 10_000

@@ -1,0 +1,197 @@
+"""The walls between the rooms of the package, read from the imports of its files.
+
+Nothing is executed: the files are parsed. Each test prints the lines that break a wall.
+"""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).parents[1]
+# From the ground floor up. A module imports from its own floor and from those below.
+FLOORS = (
+    ("", "transforms", "metrics", "noise", "results", "files", "responses"),
+    ("coding", "channels", "datasets"),
+    ("ue", "models"),
+    ("entropy", "model_optimization"),
+    ("codecs",),
+    ("training",),
+    ("evaluation",),
+    ("tflite",),
+    ("commands",),
+    ("__main__",),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# What runs on a phone or at a base station: NumPy and no TensorFlow, not even through
+# another module.
+WITHOUT_TENSORFLOW = (
+    *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
+    *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
+    *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
+    *("tfcsi.codecs.workdir",),
+)
+# A library to the only room that imports it.
+OWNERS = {
+    "tensorflow_compression": "entropy",
+    "tensorflow_model_optimization": "model_optimization",
+    "tensorflow.lite": "tflite",
+    "ai_edge_litert": "ue",
+}
+SHARED = {"ai_edge_litert": ("tflite",)}  # The check beside the phone's runtime.
+
+
+class Import(NamedTuple):
+    """One imported name: the file, the line, the module and the name in it."""
+
+    source: str  # Module that imports.
+    line: str  # "path:number: text" for the report.
+    target: str  # Module that is imported.
+    name: str  # Name that is imported from it, or "".
+    lazy: bool  # Whether it stands in a function.
+
+
+def module_of(path: pathlib.Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_of(path): path for path in sorted((ROOT / "tfcsi").rglob("*.py"))}
+
+
+def room(module: str) -> str:
+    """The room of a module: the first part of its name behind tfcsi."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports_of(module: str) -> list[Import]:
+    text = FILES[module].read_text()
+    lines, tree = text.splitlines(), ast.parse(text)
+    inner = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.Lambda))
+        for node in ast.walk(function)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            pairs = [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            pairs = [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.lite":
+            pairs = [("tensorflow.lite", "")]
+        else:
+            continue
+        where = f"{FILES[module].relative_to(ROOT)}:{node.lineno}: "
+        where += lines[node.lineno - 1].strip()
+        for target, name in pairs:
+            if f"{target}.{name}" in FILES:  # `from tfcsi.coding import grids`.
+                target, name = f"{target}.{name}", ""
+            found.append(Import(module, where, target, name, id(node) in inner))
+    return found
+
+
+IMPORTS = {module: imports_of(module) for module in FILES}
+OURS = [i for found in IMPORTS.values() for i in found if i.target in FILES]
+
+
+def report(lines) -> str:
+    return "\n".join(["these lines break a wall:", *sorted(set(lines))])
+
+
+def test_every_module_has_a_floor():
+    assert {room(module) for module in FILES} == set(FLOOR)
+
+
+def test_nothing_imports_upwards():
+    up = [i.line for i in OURS if FLOOR[room(i.target)] > FLOOR[room(i.source)]]
+    assert not up, report(up)
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """The nodes that lie on a circle or lead into one, or nothing."""
+    edges = {node: set(targets) for node, targets in edges.items()}
+    while free := {node for node, targets in edges.items() if not targets & {*edges}}:
+        edges = {node: edges[node] for node in edges.keys() - free}
+    return sorted(edges)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    edges = {module: {i.target for i in IMPORTS[module]} for module in FILES}
+    # A module of a package also runs the __init__ of that package; importing that by
+    # name from inside is a circle only if the __init__ imports the module.
+    assert not circle(edges), circle(edges)
+
+
+def test_no_rooms_import_each_other_in_a_circle():
+    edges = {name: set() for name in FLOOR}
+    for each in OURS:
+        if room(each.source) != room(each.target):
+            edges[room(each.source)].add(room(each.target))
+    assert not circle(edges), circle(edges)
+
+
+def test_private_names_stay_in_their_package():
+    crossing = [
+        i.line
+        for i in OURS
+        if room(i.source) != room(i.target)
+        and any(
+            part.startswith("_") and not part.endswith("__")
+            for part in (*i.target.split("."), i.name)
+        )
+    ]
+    assert not crossing, report(crossing)
+
+
+def test_each_library_is_imported_by_its_own_room_alone():
+    strangers = [
+        i.line
+        for found in IMPORTS.values()
+        for i in found
+        for library, owner in OWNERS.items()
+        if f"{i.target}.{i.name}.".startswith(f"{library}.")
+        and room(i.source) not in (owner, *SHARED.get(library, ()))
+    ]
+    assert not strangers, report(strangers)
+
+
+def path_to_tensorflow(module: str, seen: set[str]) -> list[str]:
+    """Lines of imports that lead from a module to TensorFlow, or nothing.
+
+    Imports in functions of the module itself count as well; those of the modules that
+    it imports do not, for they run when they are called.
+    """
+    for each in IMPORTS[module]:
+        if each.lazy and seen:
+            continue
+        if each.target.split(".")[0] in (
+            "tensorflow",
+            "keras",
+            "tensorflow_probability",
+        ):
+            return [each.line]
+        if each.target in FILES and each.target not in seen:
+            if rest := path_to_tensorflow(each.target, seen | {module}):
+                return [each.line, *rest]
+    return []
+
+
+def test_what_runs_without_tensorflow_imports_none():
+    paths = [
+        " -> ".join(path)
+        for module in FILES
+        if f"{module}.".startswith(tuple(f"{name}." for name in WITHOUT_TENSORFLOW[1:]))
+        or module == "tfcsi"
+        if (path := path_to_tensorflow(module, set()))
+    ]
+    assert not paths, report(paths)
+
+
+def test_no_module_has_more_than_400_lines():
+    files = [*FILES.values(), *(ROOT / "tests").rglob("*.py")]
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    long = [f"{path}: {length}" for path, length in lengths.items() if length > 400]
+    assert not long, report(long)

@@ -1,0 +1,394 @@
+"""Laws of training: it learns, it can be stopped at any moment, it refuses nonsense."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcsi import metrics, transforms
+from tfcsi.codecs.neural import load
+from tfcsi.coding.tables import CODERS
+from tfcsi.entropy import priors, quantizers
+from tfcsi.training import augment, stages
+from tfcsi.training.run import train
+
+ROOT = pathlib.Path(__file__).parents[2]
+MULAW = {"quantizer": "mulaw", "quantizer_args": {"bits": 4, "mu": 255.0}}
+# All that makes sense: a histogram needs a fixed number of levels, a coder symbols.
+COMBINATIONS = [
+    (quantizer, prior, coder)
+    for quantizer in quantizers.QUANTIZERS
+    for prior in priors.PRIORS
+    for coder in CODERS
+    if (quantizer, prior) != ("uniform", "histogram")
+    and (quantizer == "float") == (prior == "none")
+]
+
+TRAIN = """
+import json, sys
+import ml_collections
+import numpy as np
+from tfcsi import training
+
+config, workdir, csi = sys.argv[1:]
+config = ml_collections.ConfigDict(json.loads(config))
+h = np.load(csi)
+training.train(config, workdir, h[:300], h[300:], progress=False)
+"""
+
+
+class Interrupted(np.ndarray):
+    """CSI whose reader presses Ctrl-C when batch number `stop` is due."""
+
+    batch, stop, read = 0, math.inf, 0
+
+    def __getitem__(self, key):
+        if isinstance(key, np.ndarray) and len(key) == self.batch:
+            self.read += 1
+            if self.read > self.stop:
+                raise KeyboardInterrupt
+        return super().__getitem__(key)
+
+
+def run(config, workdir, h, **options):
+    """Trains on the first 300 matrices and validates on the others."""
+    return train(config, workdir, h[:300], h[300:], progress=False, **options)
+
+
+def read_log(workdir):
+    with open(workdir / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_seconds(rows):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def assert_same_run(one, two):
+    """Codecs are the same bit by bit, logs but for the time they took."""
+    assert without_seconds(read_log(one)) == without_seconds(read_log(two))
+    with np.load(one / "codec.npz") as first, np.load(two / "codec.npz") as second:
+        assert sorted(first.files) == sorted(second.files)
+        for name in set(first.files) - {"facts"}:
+            np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert load(one).session == load(two).session
+
+
+def test_the_loss_falls(make_config, dense, h, tmp_path):
+    config = make_config(
+        model=dense, init="random", epochs=6, learning_rate=3e-3, lmbda=1e-4
+    )
+    run(config, tmp_path / "run", h)
+    for split in ("train", "val"):
+        loss = [float(row[f"{split}_loss"]) for row in read_log(tmp_path / "run")]
+        assert loss[-1] < loss[2] < loss[0] and loss[-1] < 0.8 * loss[0]
+
+
+def test_training_improves_on_the_klt_it_starts_from(workdir):
+    first, last = read_log(workdir)
+    assert float(last["train_loss"]) < float(first["train_loss"])
+    assert float(last["val_loss"]) < float(first["val_loss"])
+
+
+def test_a_workdir_tells_what_was_run(workdir, make_config):
+    rows = read_log(workdir)
+    columns = [
+        f"{s}_{k}" for s in ("train", "val") for k in ("loss", "nmse_db", "bits")
+    ]
+    assert list(rows[0]) == ["epoch", *columns, "seconds"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(math.isfinite(float(value)) for row in rows for value in row.values())
+    facts = json.loads((workdir / "run.json").read_text())
+    assert facts["seed"] == 1
+    assert facts["versions"]["tensorflow"] == tf.__version__
+    config = json.loads((workdir / "config.json").read_text())
+    assert config == json.loads(json.dumps(make_config().to_dict()))
+    assert list((workdir / "tensorboard").iterdir())
+    assert not [path for path in workdir.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_matrices_may_come_anew_for_each_epoch(workdir, make_config, h, tmp_path):
+    asked = []
+
+    def same(epoch):
+        asked.append(epoch)
+        return h[:300]
+
+    train(make_config(), tmp_path / "same", same, h[300:], progress=False)
+    assert_same_run(tmp_path / "same", workdir)
+    assert asked == sorted(asked) and set(asked) == {0, 1}
+
+
+def test_a_run_on_fresh_matrices_resumes_to_the_same_bits(
+    make_config, dense, draw_csi, h, tmp_path
+):
+    config, stop = make_config(model=dense, epochs=3), [2]
+
+    def fresh(epoch):
+        if epoch in stop:
+            raise KeyboardInterrupt
+        return draw_csi(60, seed=epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", fresh, h[300:], progress=False)
+    stop.clear()
+    options = {"resume": True, "progress": False}
+    for name in ("stopped", "whole"):
+        train(config, tmp_path / name, fresh, h[300:], **options)
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_a_killed_run_continues_to_the_same_bits(workdir, make_config, h, tmp_path):
+    config, killed = make_config(), tmp_path / "killed"
+    np.save(tmp_path / "h.npy", h)
+    arguments = [json.dumps(config.to_dict()), str(killed), str(tmp_path / "h.npy")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.DEVNULL,
+    )
+    state = killed / "checkpoints" / "checkpoint"
+    while not state.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.1)  # A few steps into the second epoch.
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "codec.npz").exists()
+    assert read_log(killed)
+
+    run(config, killed, h, resume=True)
+    assert_same_run(killed, workdir)
+
+
+@pytest.mark.parametrize(
+    ("stop", "fields"), [(5, {}), (37, {**MULAW, "prior": "histogram"})]
+)
+def test_an_interrupted_run_continues_to_the_same_bits(
+    make_config, dense, h, tmp_path, stop, fields
+):
+    config = make_config(model=dense, epochs=3, prior_warmup_steps=5, **fields)
+    run(config, tmp_path / "whole", h)
+    folder, h_train = tmp_path / "stopped", h[:300].view(Interrupted)
+    h_train.batch, h_train.stop = config.batch_size, 5 + stop
+    with pytest.raises(KeyboardInterrupt):
+        train(config, folder, h_train, h[300:], progress=False)
+    with pytest.raises(FileNotFoundError, match="training is not finished"):
+        load(folder)
+    run(config, folder, h, resume=True)
+    assert_same_run(folder, tmp_path / "whole")
+
+
+def test_a_finished_run_is_neither_written_over_nor_changed(
+    make_config, dense, h, tmp_path
+):
+    config, folder = make_config(model=dense, epochs=1), tmp_path / "run"
+    run(config, folder, h, resume=True)  # There is none: it starts one.
+    before = {path: path.read_bytes() for path in folder.glob("*.*")}
+    with pytest.raises(FileExistsError, match="already holds a run.*--resume"):
+        run(config, folder, h)
+    other = make_config(model=dense, epochs=2, lmbda=1e-2)
+    with pytest.raises(ValueError, match=r"another config: \['epochs', 'lmbda'\]"):
+        run(other, folder, h, resume=True)
+    assert before == {path: path.read_bytes() for path in folder.glob("*.*")}
+
+    shutil.copytree(folder, tmp_path / "copy")
+    run(config, folder, h, resume=True)
+    assert_same_run(folder, tmp_path / "copy")
+
+
+def test_the_epoch_that_validation_likes_best_is_kept(
+    make_config, dense, draw_csi, tmp_path
+):
+    few, others = draw_csi(20, (8, 8), seed=1), draw_csi(100, (8, 8), seed=2)
+    config = make_config(
+        model=dense,
+        shape=(8, 8),
+        epochs=8,
+        learning_rate=1e-2,
+        final_rate=1.0,
+        augment="none",
+        lmbda=1e-4,
+    )
+    codec = train(config, tmp_path, few, others, progress=False)
+    rows = read_log(tmp_path)
+    loss = [float(row["val_loss"]) for row in rows]
+    best = int(np.argmin(loss))
+    assert best < 7 and loss[best] < 0.99 * loss[-1]  # It learns the few by heart.
+    h_hat = codec.decompress(codec.compress(others))
+    nmse_db = metrics.to_db(metrics.nmse(others, h_hat).mean())
+    assert nmse_db == pytest.approx(float(rows[best]["val_nmse_db"]), abs=1e-3)
+    assert codec.facts["best_epoch"] == best + 1
+
+
+@pytest.mark.parametrize(("quantizer", "prior", "coder"), COMBINATIONS)
+def test_real_payloads_are_as_long_as_validation_promised(
+    make_config, dense, h, tmp_path, quantizer, prior, coder
+):
+    fields = MULAW if quantizer == "mulaw" else {"quantizer": quantizer}
+    config = make_config(
+        model=dense,
+        epochs=1,
+        prior=prior,
+        coder=coder,
+        prior_warmup_steps=150,
+        **fields,
+    )
+    codec = run(config, tmp_path, h)
+    promised = float(read_log(tmp_path)[0]["val_bits"])
+    payloads = [packet[3:] for packet in codec.compress(h[300:])]
+    real = 8 * np.mean([len(payload) for payload in payloads])
+    print(f"{quantizer} {prior} {coder}: promised {promised:.1f}, real {real:.1f}")
+    if prior == "factorized" and coder == "huffman":
+        # The promise is for ideal code words; those of whole bits are longer.
+        assert promised - 8 < real < 1.15 * promised + 8
+    else:
+        assert abs(real - promised) <= 0.01 * promised + 8
+    symbols, _ = codec.symbols(h[300:])
+    np.testing.assert_array_equal(codec.receive(codec.compress(h[300:]))[0], symbols)
+
+
+def test_the_loss_is_distortion_and_lmbda_times_bits(
+    workdir, codec, make_config, dense, h, tmp_path
+):
+    sse = make_config(model=dense, epochs=1, distortion="sse")
+    for each, folder in ((codec, workdir), (run(sse, tmp_path, h), tmp_path)):
+        row = read_log(folder)[each.facts["best_epoch"] - 1]
+        error = np.abs(h[300:] - each.decompress(each.compress(h[300:]))) ** 2
+        error = error.sum((1, 2))
+        if each.config.distortion == "nmse":
+            error /= np.sum(np.abs(h[300:]) ** 2, (1, 2))
+        expected = error.mean() + each.config.lmbda * float(row["val_bits"])
+        assert float(row["val_loss"]) == pytest.approx(expected, rel=1e-3)
+
+
+def augmented(h, kind, seed=5):
+    x = augment.augment(transforms.to_real(h), kind, tf.constant([1, seed], tf.int64))
+    return transforms.to_complex(np.asarray(x))
+
+
+def test_phase_augmentation_is_a_rotation_of_each_matrix(h):
+    ratio = augmented(h, "phase") * np.exp(1j) / (h * np.exp(1j))
+    strong = np.abs(h) > 0.05
+    turn = np.array([r[s].mean() for r, s in zip(ratio, strong)])
+    np.testing.assert_allclose(np.abs(turn), 1, atol=1e-4)
+    np.testing.assert_allclose(ratio[strong], np.repeat(turn, strong.sum((1, 2))), 1e-3)
+    assert abs(turn.mean()) < 0.2  # All directions, none preferred.
+    assert np.array_equal(augmented(h, "none"), h)
+
+
+def test_a_flip_turns_angle_k_into_minus_k(h):
+    flipped = augmented(h, "phase_flip")
+    # A centred DFT over antennas m has -k for k if m becomes -m, modulo their number.
+    antennas = np.fft.ifft(np.fft.ifftshift(h, axes=1), axis=1)
+    mirror = np.roll(antennas[:, ::-1], 1, axis=1)
+    mirror = np.fft.fftshift(np.fft.fft(mirror, axis=1), axes=1)
+
+    def alike(a, b):
+        inner = np.abs(np.sum(a.conj() * b, (1, 2)))
+        return (
+            inner**2 / np.sum(np.abs(a) ** 2, (1, 2)) / np.sum(np.abs(b) ** 2, (1, 2))
+        )
+
+    same, turned = alike(flipped, h) > 0.9999, alike(flipped, mirror) > 0.9999
+    assert (same | turned).all()
+    assert 0.4 < turned.mean() < 0.6
+
+
+@pytest.mark.parametrize("kind", augment.AUGMENTATIONS)
+def test_augmentation_keeps_energy_and_peak_and_depends_on_the_seed(h, kind):
+    out = augmented(h, kind)
+    for measure in (lambda a: np.abs(a).max((1, 2)), lambda a: metrics.nmse(h, 0 * a)):
+        np.testing.assert_allclose(measure(out), measure(h), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.sum(np.abs(out) ** 2, (1, 2)), np.sum(np.abs(h) ** 2, (1, 2)), rtol=1e-4
+    )
+    np.testing.assert_array_equal(out, augmented(h, kind))
+    assert np.array_equal(out, augmented(h, kind, seed=6)) == (kind == "none")
+
+
+def test_the_learning_rate_rises_then_falls_to_its_share(make_config):
+    config = make_config(epochs=10, warmup_epochs=2.0, final_rate=0.1)
+    schedule = stages.WarmUpCosine(0.5, 100, stages.stages_of(config), config)
+    rate = np.array([float(schedule(step)) for step in range(0, 1001, 10)])
+    assert (np.diff(rate[:20]) > 0).all() and (np.diff(rate[21:]) < 0).all()
+    assert rate.max() == pytest.approx(0.5, rel=0.01)
+    assert rate[-1] == pytest.approx(0.05) and rate[0] == pytest.approx(0.5 / 200)
+
+
+@pytest.mark.parametrize("batch_size", [20, 300])  # Seen in training, in validation.
+def test_a_loss_that_is_not_finite_stops_the_run(
+    make_config, dense, h, tmp_path, batch_size
+):
+    config = make_config(
+        model=dense, learning_rate=1e30, epochs=1, batch_size=batch_size
+    )
+    words = r"the loss is not finite at step \d+; lower learning_rate \(1e\+30\)"
+    with pytest.raises(FloatingPointError, match=words):
+        run(config, tmp_path, h)
+    assert not (tmp_path / "codec.npz").exists()
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            lambda h: h * np.where(np.arange(len(h)) == 7, np.nan, 1)[:, None, None],
+            "NaN",
+        ),
+        (lambda h: 2 * h, r"max \|h\| = 1; networks are trained on max \|h\| = 0.5"),
+        (lambda h: h[:, :8], r"this codec takes complex \[n, 16, 16\]"),
+        (lambda h: transforms.to_real(h), r"this codec takes complex \[n, 16, 16\]"),
+        (lambda h: h[:0], "matrices; at least batch_size = 20 and 1 are needed"),
+    ],
+)
+def test_csi_that_no_codec_takes_is_refused_at_once(
+    make_config, dense, h, tmp_path, part, spoil, words
+):
+    sets = [h[:300], h[300:]]
+    sets[part == "val"] = spoil(sets[part == "val"])
+    with pytest.raises(ValueError, match=words):
+        train(make_config(model=dense), tmp_path, *sets, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"distortion": "mae"}, "distortion is 'mae'; it must be one of"),
+        ({"augment": "noise"}, "augment is 'noise'; it must be one of"),
+        ({"init": "best"}, "init is 'best'; it must be one of"),
+        ({"epochs": 0}, "epochs is 0; it must be positive"),
+        ({"batch_size": 0}, "batch_size is 0; it must be positive"),
+        ({"learning_rate": -1e-3}, "learning_rate is -0.001; it must be positive"),
+        ({"clip_norm": 0.0}, "clip_norm is 0.0; it must be positive"),
+        ({"lmbda": float("nan")}, "lmbda is nan; it must be positive"),
+        ({"batch_size": 301}, "300 training and 100 validation matrices; at least"),
+        ({"model": "csenet"}, "model is 'csenet'; known models"),
+        ({"quantizer": "vector"}, "quantizer is 'vector'; known quantizers"),
+        ({"prior": "flat"}, "prior is 'flat'; known priors"),
+        ({"prior": "histogram"}, "takes a quantizer with a fixed number of levels"),
+        ({"coder": "arithmetic"}, "coder is 'arithmetic'; it must be one of"),
+    ],
+)
+def test_config_fields_out_of_range_are_refused_and_claim_no_workdir(
+    make_config, dense, h, tmp_path, fields, words
+):
+    config = make_config(**{"model": dense, **fields})
+    with pytest.raises(ValueError, match=words):
+        run(config, tmp_path, h)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,75 @@
+"""Blocks of simulated matrices: the same numbers for any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfcsi import channels, files
+
+BLOCK = 1024  # matrices of one seed
+SPLITS = ("train", "val", "test")  # streams 0, 1, 2; those of epochs follow
+
+
+def parts_of(channel: str) -> tuple[str, str]:
+    """Simulator and scenario of a name such as "cost2100_outdoor", or a ValueError."""
+    model, _, scenario = channel.partition("_")
+    if model not in channels.CHANNELS or not scenario:
+        known = ", ".join(f"{name}_SCENARIO" for name in channels.CHANNELS)
+        raise ValueError(f"unknown channel {channel!r}; known: {known}")
+    return model, scenario
+
+
+def draw(
+    channel: str,
+    seed: int,
+    stream: int,
+    block: int,
+    num: int,
+    frequency: bool = False,
+    setup: Mapping | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Simulates the first `num` matrices of a block; the only call of a simulator.
+
+    Args:
+      channel: name of a simulator and its scenario, such as "cost2100_indoor".
+      seed: not negative.
+      stream: number of the split, or 3 and more for epochs.
+      block: number of the block in the stream.
+      num: matrices, at most `BLOCK`.
+      frequency: whether frequency-domain truth is wanted.
+      setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
+
+    Returns:
+      h: [num, num_tx, num_delay], complex64, max|h| = 0.5 a matrix.
+      hf: [num, num_tx, num_sc], complex64, or None.
+
+    Raises:
+      ValueError: unknown channel, or an argument that the simulator does not take.
+    """
+    model, scenario = parts_of(channel)
+    state = np.random.SeedSequence([seed, stream, block]).generate_state(1, np.uint64)
+    arguments = {**(setup or {}), **({"return_frequency": True} if frequency else {})}
+    try:
+        made = channels.get(model).simulate(num, int(state[0]), scenario, **arguments)
+    except TypeError as error:
+        raise ValueError(f"setup is {dict(setup or {})}: {error}") from error
+    return made if frequency else (made, None)
+
+
+def blocks_of(count: int) -> list[tuple[int, int]]:
+    """(number, matrices) of the blocks of `count` matrices; the last may be short."""
+    return [(i, min(BLOCK, count - i * BLOCK)) for i in range(-(-count // BLOCK))]
+
+
+def memory_map(folder: Path, name: str, shape: tuple) -> np.ndarray:
+    """The array `name` of a folder, made if it is not there with this shape."""
+    path = folder / f"{name}.npy"
+    if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
+        for mark in folder.glob("*.done"):
+            mark.unlink()
+        with files.replacing(path) as temporary:
+            np.lib.format.open_memmap(temporary, "w+", np.complex64, shape).flush()
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,230 @@
+"""Simulated channels in bulk: files of them, or fresh ones for each epoch of training.
+
+Matrices come in blocks. Those of block i depend on the channel, the seed, the stream
+(a split, or an epoch) and i alone, so that any number of processes make the same files
+and a run that was stopped goes on where it was. Processes are started as
+`python -m tfcsi.channels.workers` and load NumPy, not TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
+from pathlib import Path
+
+from tqdm import tqdm
+
+import tfcsi
+from tfcsi import files
+from tfcsi.channels.blocks import BLOCK, SPLITS, blocks_of, draw, memory_map, parts_of
+from tfcsi.channels.workers import workers
+from tfcsi.transforms import NUM_SC
+
+SHARD = 10000  # matrices of a TFRecord file
+FORMATS = ("mat", "hdf5", "tfrecord")
+MANIFEST, PARTS = "generate.json", "parts"
+_MAT5_BYTES = 1 << 31  # of a variable, at which MATLAB v5 ends
+
+
+def generate(
+    channel: str,
+    num: Mapping[str, int],
+    seed: int,
+    out: str | os.PathLike,
+    form: str = "mat",
+    processes: int | None = None,
+    progress: bool = True,
+    setup: Mapping | None = None,
+) -> list[Path]:
+    """Writes data sets, split by split; that of test with frequency-domain truth.
+
+    A run that was stopped goes on at the block where it was, if the arguments are the
+    same; finished splits are kept.
+
+    Args:
+      channel: name of a simulator and its scenario, such as "cost2100_outdoor".
+      num: split ("train", "val", "test") to its number of matrices; 0 for none.
+      seed: not negative.
+      out: folder of the files.
+      form: "mat", the published form of COST 2100, MATLAB v5 where it can hold them,
+        else v7.3; "hdf5", SPLIT.h5 with `h` (and `hf`), complex; or "tfrecord",
+        SPLIT-*.tfrecord of `datasets.tfrecord`, 10000 matrices each.
+      processes: that simulate; as many as there are CPUs if None.
+      progress: whether to show a progress bar on standard error.
+      setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
+
+    Returns:
+      The files.
+
+    Raises:
+      ValueError: an argument is out of range, or the folder holds another data set.
+      RuntimeError: a process failed.
+    """
+    model, scenario = parts_of(channel)
+    num = {split: num.get(split, 0) for split in SPLITS if num.get(split, 0)}
+    if form not in FORMATS:
+        raise ValueError(f"format is {form!r}; it must be one of {', '.join(FORMATS)}")
+    if not num or min(num.values()) < 0 or seed < 0:
+        raise ValueError(
+            f"num is {dict(num)} and seed {seed}; numbers and seed are not negative, "
+            f"and one split or more has matrices"
+        )
+    setup = dict(setup or {})
+    # Refuses what no process can do.
+    head, _ = draw(channel, seed, 0, 0, 1, setup=setup)
+    write = _writer(form, model, scenario, head.shape[1:])
+    out = Path(out)
+    given = {"channel": channel, "setup": setup, "seed": seed, "format": form}
+    done = _claim(out, given)
+    for split in num.keys() - done.keys():
+        there = sorted(out.glob(_pattern(form, split, scenario)))
+        if there and not (out / PARTS / split).exists():
+            raise ValueError(
+                f"{there[0]} is there and was not written here; give another folder"
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    _write_manifest(out, given, done)
+    written = []
+    most = max(len(blocks_of(count)) for count in num.values())
+    with workers(min(processes or _cpus(), most)) as submit:
+        for split, count in num.items():
+            if done.get(split) == count:
+                written += sorted(out.glob(_pattern(form, split, scenario)))
+                continue
+            job = {"channel": channel, "seed": seed, "setup": setup}
+            job["stream"] = SPLITS.index(split)
+            job["frequency"] = split == "test" and model == "cost2100"
+            job["folder"] = str(out / PARTS / split)
+            shape = (count, *head.shape[1:])
+            arrays = _simulate(submit, job, shape, split, progress)
+            written += write(out, split, *arrays)
+            done[split] = count
+            _write_manifest(out, given, done)
+            del arrays
+            shutil.rmtree(out / PARTS / split)
+    with contextlib.suppress(OSError):  # Another split may still lie there.
+        (out / PARTS).rmdir()
+    return written
+
+
+def _simulate(submit, job: dict, shape: tuple, name: str, progress: bool):
+    """Memory maps h and hf of a stream, each block simulated if it is not there yet."""
+    folder, count = Path(job["folder"]), shape[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    h = memory_map(folder, "h", shape)
+    hf = memory_map(folder, "hf", (*shape[:-1], NUM_SC)) if job["frequency"] else None
+    with tqdm(total=count, desc=name, unit=" matrices", disable=not progress) as bar:
+        waiting = {}
+        for block, size in blocks_of(count):
+            if (folder / f"{block}.done").exists():
+                bar.update(size)
+            else:
+                part = {"block": block, "start": block * BLOCK, "num": size}
+                waiting[submit({**job, **part})] = size
+        for future in as_completed(waiting):
+            future.result()
+            bar.update(waiting[future])
+    return h, hf
+
+
+def _claim(out: Path, given: dict) -> dict[str, int]:
+    """Splits that are done, split to number; refuses a folder of another data set."""
+    path = out / MANIFEST
+    if not path.exists():
+        return {}
+    manifest = json.loads(path.read_text())
+    given = {**given, "version": tfcsi.__version__}
+    if differs := [k for k, value in given.items() if manifest.get(k) != value]:
+        raise ValueError(
+            f"{out} holds another data set: "
+            + ", ".join(
+                f"{k} is {manifest.get(k)!r}, not {given[k]!r}" for k in differs
+            )
+            + "; give another folder"
+        )
+    return manifest["done"]
+
+
+def _write_manifest(out: Path, given: dict, done: dict) -> None:
+    manifest = {**given, "version": tfcsi.__version__, "done": done}
+    files.write_text(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def _pattern(form: str, split: str, scenario: str) -> str:
+    """Pattern of the names of a split's files."""
+    if form != "mat":
+        return f"{split}.h5" if form == "hdf5" else f"{split}-*.tfrecord"
+    from tfcsi.datasets import cost2100
+
+    suffix = cost2100.SCENARIOS[scenario]
+    return f"DATA_H{split}*{suffix}*.mat"
+
+
+def _writer(form: str, model: str, scenario: str, shape: tuple) -> Callable:
+    """Function (out, split, h, hf) that writes the files of a split."""
+    if form == "mat":
+        from tfcsi.datasets import cost2100
+
+        if scenario not in cost2100.SCENARIOS or shape != (32, 32):
+            raise ValueError(
+                f"format is 'mat'; the published form is of cost2100_indoor and "
+                f"cost2100_outdoor, 32 x 32, not of {model}_{scenario} {shape}: give "
+                f"hdf5 or tfrecord"
+            )
+        return lambda *args: _write_mat(scenario, *args)
+    return _write_hdf5 if form == "hdf5" else _write_tfrecord
+
+
+def _write_mat(scenario: str, out: Path, split: str, h, hf) -> list[Path]:
+    from tfcsi.datasets import cost2100
+
+    paths = [out / cost2100.file_name(split, scenario)]
+    cost2100.write(paths[0], h, _version(8 * len(h) * cost2100.WIDTH))
+    if hf is not None:
+        paths.append(out / cost2100.frequency_file_name(scenario))
+        size = 16 * len(hf) * cost2100.WIDTH_FREQUENCY
+        cost2100.write_frequency(paths[1], hf, _version(size))
+    return paths
+
+
+def _version(num_bytes: int) -> str:
+    return "5" if num_bytes < _MAT5_BYTES else "7.3"
+
+
+def _write_hdf5(out: Path, split: str, h, hf) -> list[Path]:
+    import h5py
+
+    path = out / f"{split}.h5"
+    with files.replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in (("h", h), ("hf", hf)):
+            if values is None:
+                continue
+            chunks = (min(64, len(values)), *values.shape[1:])
+            data = file.create_dataset(name, values.shape, values.dtype, chunks=chunks)
+            for block, size in blocks_of(len(values)):
+                where = slice(block * BLOCK, block * BLOCK + size)
+                data[where] = values[where]
+    return [path]
+
+
+def _write_tfrecord(out: Path, split: str, h, hf) -> list[Path]:
+    from tfcsi.datasets import tfrecord
+
+    paths, shards = [], -(-len(h) // SHARD)
+    for i in range(shards):
+        paths.append(out / f"{split}-{i:05d}-of-{shards:05d}.tfrecord")
+        where = slice(i * SHARD, (i + 1) * SHARD)
+        tfrecord.write(paths[-1], h[where], None if hf is None else hf[where])
+    for stale in set(out.glob(f"{split}-*.tfrecord")) - set(paths):
+        stale.unlink()
+    return paths
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

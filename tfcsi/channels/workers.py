@@ -1,0 +1,98 @@
+"""Processes that simulate blocks. They load NumPy, not TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+import tfcsi
+from tfcsi.channels.blocks import draw
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Callable[[dict], Future]]:
+    """Starts processes and yields a function that gives one of them a job.
+
+    What is not begun when the context ends is dropped.
+    """
+    if count < 1:
+        raise ValueError(f"processes is {count}; it must be 1 or more")
+    root = str(Path(tfcsi.__file__).parents[1])  # tfcsi may be a plain folder.
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
+    idle: queue.SimpleQueue = queue.SimpleQueue()
+    started = []
+
+    def serve(job: dict) -> None:
+        process = idle.get()
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except OSError:  # It has ended before.
+            answer = ""
+        idle.put(process)
+        if not answer:
+            raise RuntimeError(
+                f"a process that simulates {job['channel']} ended with exit status "
+                f"{process.wait()}"
+            )
+        if error := json.loads(answer):
+            raise RuntimeError(f"simulating {job['channel']}: {error}")
+
+    executor = ThreadPoolExecutor(count)
+    try:
+        for _ in range(count):
+            command = [sys.executable, "-m", "tfcsi.channels.workers"]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            started.append(subprocess.Popen(command, env=env, text=True, **pipes))
+            idle.put(started[-1])
+        yield lambda job: executor.submit(serve, job)
+    finally:
+        for process in started:
+            process.terminate()
+        executor.shutdown(cancel_futures=True)
+        for process in started:
+            process.communicate()
+
+
+def _work() -> None:
+    """A process of `workers`: a job a line on stdin, null or what failed on stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one that started it will end it.
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(5)  # Training comes first.
+    answers, sys.stdout = sys.stdout, sys.stderr  # Simulators may print.
+    for line in sys.stdin:
+        job = json.loads(line)
+        keys = ("channel", "seed", "stream", "block", "num", "frequency", "setup")
+        error = None
+        try:
+            made = draw(*(job[key] for key in keys))
+            where = slice(job["start"], job["start"] + job["num"])
+            for name, values in zip(("h", "hf"), made):
+                if values is not None:
+                    path = Path(job["folder"], f"{name}.npy")
+                    target = np.load(path, mmap_mode="r+")
+                    target[where] = values
+                    target.flush()
+                    del target
+            Path(job["folder"], f"{job['block']}.done").touch()
+        except Exception as raised:  # Told to the one that asked, who raises it.
+            error = f"{type(raised).__name__}: {raised}"
+        print(json.dumps(error), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    _work()

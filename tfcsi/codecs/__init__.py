@@ -1,0 +1,1 @@
+"""Codecs: `compress(h) -> packets` and `decompress(packets) -> h_hat`, all alike."""

@@ -1,0 +1,387 @@
+"""Codec: a trained pair, its quantiser and its tables; CSI to packets and back.
+
+Workflow: `train` (tfcsi.training) makes a codec and saves it to a workdir; then
+
+    codec = tfcsi.load("runs/a")
+    packets = codec.compress(h)         # what the UE sends
+    h_hat = codec.decompress(packets)   # what the BS knows
+
+`compress` uses the encoder, the quantiser and the tables; `decompress` the tables, the
+quantiser and the decoder. Any object with these two methods is a codec to
+`tfcsi.evaluation`, the plots and the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from tfcsi import files, models, transforms
+from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE, load_config, save_config
+from tfcsi.coding import rangecoder, sending
+from tfcsi.coding.packets import PacketError, Session, unpack
+from tfcsi.coding.tables import Tables
+from tfcsi.entropy import quantizers
+
+_BATCH = 500
+
+
+class Codec:
+    """A model's pair with quantiser and tables, under the codec contract.
+
+    Attributes:
+      config: ConfigDict of the run.
+      name: Name of the model.
+      shape: (num_tx, num_delay).
+      encoder: Keras model x [n, num_tx, num_delay, 2] -> y [n, latent].
+      decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
+      quantizer: Object of a class of `tfcsi.entropy.quantizers`.
+      tables: rangecoder.Tables, or None before `use`.
+      facts: What a training recorded of itself (`train_seconds`).
+      analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
+        at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        """Builds an untrained codec.
+
+        Args:
+          config: Fields `model`, `network` (arguments of the model's builders),
+            `shape`, `latent_dim`, `quantizer`, `quantizer_args`, `send_gain`, and `qat`
+            if the networks have fake quantisation (`fake_quantization.quantize_pair`).
+
+        Raises:
+          ValueError: If a name or an argument is not known.
+        """
+        self.config = config
+        self.name = config.model
+        self.shape = tuple(config.shape)
+        model = models.get(config.model)
+        network = dict(config.network)
+        self.encoder = model.encoder(self.shape, config.latent_dim, **network)
+        self.decoder = model.decoder(self.shape, config.latent_dim, **network)
+        if hasattr(model, "share"):  # One network at both ends.
+            model.share(self.encoder, self.decoder)
+        make = quantizers.get(config.quantizer)
+        self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))
+        if config.get("qat"):
+            from tfcsi.model_optimization import fake_quantization
+
+            self.encoder, self.decoder = fake_quantization.quantize_pair(
+                self.encoder, self.decoder, config, self.quantizer.step is not None
+            )
+        self.tables: Tables | None = None
+        self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(
+            self.encoder, self.encoder.output_shape
+        )
+        self._synthesis = _batched(
+            lambda *y: self.decoder(join(self.decoder, *y)), self.decoder.output_shape
+        )
+        self.facts: dict[str, object] = {}
+        self._session: Session | None = None
+
+    def use(self, tables: Tables) -> None:
+        """Takes frozen tables; from now on the codec can send and receive.
+
+        Raises:
+          ValueError: If the tables are for codewords of another length.
+        """
+        if len(tables.index) != self.quantizer.num_symbols:
+            raise ValueError(
+                f"tables code {len(tables.index)} positions, the codeword has "
+                f"{self.quantizer.num_symbols} symbols"
+            )
+        self.tables = tables
+        digest = hashlib.sha256(tables.fingerprint())
+        shared = [self.config.send_gain, self.config.quantizer]
+        for field in ("network", "quantizer_args"):
+            shared.append(json.dumps(self.config[field].to_dict(), sort_keys=True))
+        digest.update(repr(shared).encode())
+        weights = _weights(self.decoder, "decoder")
+        weights |= {v.name: v.numpy() for v in self.quantizer.variables}
+        for name in sorted(weights):
+            digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
+        self._session = Session(self.name, *self.shape, digest.digest()[:8])
+
+    @property
+    def session(self) -> Session:
+        """What UE and BS agree on before the first packet.
+
+        Its fingerprint covers all that both sides share: tables, quantiser, decoder.
+
+        Raises:
+          RuntimeError: If the codec has no tables yet.
+        """
+        if self._session is None:
+            raise RuntimeError(
+                "this codec has no entropy tables: train it, or call use(tables)"
+            )
+        return self._session
+
+    def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the encoder and the quantiser.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the codec
+            sends the gain.
+
+        Returns:
+          symbols int32 [n, latent]; side uint16 [n, words], side information.
+
+        Raises:
+          ValueError: If h has another shape or scale, or is not finite.
+        """
+        return self.quantize(*self.codewords(h))
+
+    def codewords(
+        self, h: np.ndarray, any_scale: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the encoder.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], see `symbols`.
+          any_scale: Takes CSI as it is whatever its max |h|, as measured with noise.
+
+        Returns:
+          y float32 [n, latent]; gain uint16 [n, 1], the words that say what h was
+          divided by, or [n, 0] if the codec does not send them.
+
+        Raises:
+          ValueError: As `symbols`.
+        """
+        x, gain = sending.network_input(h, self.shape, self.config.send_gain, any_scale)
+        return self.analysis(x), gain
+
+    def quantize(
+        self, y: np.ndarray, gain: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (symbols, side) as `symbols` of what `codewords` gave."""
+        symbols, side = sending.quantize(y, self.quantizer)
+        return symbols, np.concatenate([gain, side], 1)
+
+    def compress(self, h: np.ndarray) -> list[bytes]:
+        """Turns CSI into packets.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], see `symbols`.
+
+        Returns:
+          n packets; 8 len(packet) counts every bit the BS needs.
+
+        Raises:
+          ValueError: As `symbols`.
+          RuntimeError: If the codec has no tables yet.
+        """
+        return self.send(*self.symbols(h))
+
+    def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
+        """Writes packets of (symbols, side) as `symbols` gives them; see `compress`."""
+        return sending.packets(symbols, side, self.session, self.tables)
+
+    def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
+        """Turns packets into CSI.
+
+        Args:
+          packets: n packets that `compress` of this codec made, in any process.
+
+        Returns:
+          h_hat complex64 [n, num_tx, num_delay].
+
+        Raises:
+          packets.PacketError: If a packet is damaged or foreign; it says which.
+          RuntimeError: If the codec has no tables yet.
+        """
+        y_hat, gain = self.dequantize(*self.receive(packets))
+        return self.synthesis(y_hat, y_hat) * gain
+
+    def dequantize(
+        self, symbols: np.ndarray, side: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns codewords and scales of (symbols, side) as `receive` gives them.
+
+        Returns:
+          y_hat float32 [n, latent]; gain float32 [n, 1, 1], by which the CSI that the
+          decoder makes is multiplied, 1 if the codec does not send it.
+
+        Raises:
+          packets.PacketError: If side information makes no sense.
+        """
+        words = int(self.config.send_gain)
+        try:
+            y_hat = self.quantizer.dequantize(symbols, side[:, words:])
+        except ValueError as error:
+            raise PacketError(f"side information: {error}") from None
+        gain = (
+            transforms.word_to_gain(side[:, :1])
+            if words
+            else np.ones((len(side), 1), "f4")
+        )
+        return y_hat, gain[:, :, None]
+
+    def synthesis(self, y_hat: np.ndarray, y_clean: np.ndarray) -> np.ndarray:
+        """Runs the decoder.
+
+        Args:
+          y_hat: float32 [n, latent], received codewords.
+          y_clean: float32 [n, latent], codewords without the noise of the way; only
+            decoders that cheat (CLLWCsiNet with noise_path="released") look at it.
+
+        Returns:
+          h_hat complex64 [n, num_tx, num_delay].
+        """
+        return transforms.to_complex(self._synthesis(y_hat, y_clean))
+
+    def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns exactly the (symbols, side) sent; raises as `decompress`."""
+        payloads = unpack(packets, self.session)
+        num_bytes = 2 * (self.quantizer.num_side + int(self.config.send_gain))
+        for i, payload in enumerate(payloads):
+            if len(payload) < num_bytes:
+                raise PacketError(
+                    f"packet {i}: {len(payload)} bytes are too few for "
+                    f"{num_bytes} bytes of side information",
+                    i,
+                )
+        side = b"".join(payload[:num_bytes] for payload in payloads)
+        side = np.frombuffer(side, ">u2").astype(np.uint16)
+        side = side.reshape(len(payloads), num_bytes // 2)
+        try:
+            coded = [payload[num_bytes:] for payload in payloads]
+            return rangecoder.decode(coded, self.tables), side
+        except rangecoder.PayloadError as error:
+            message = f"packet {error.row}: {error.reason}"
+            raise PacketError(message, error.row) from None
+
+    def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
+        """Returns the bits [n] that the tables promise for symbols [n, latent]."""
+        return rangecoder.code_bits(symbols, self.tables)
+
+    def describe(self) -> dict[str, object]:
+        """Returns what a results file tells of a codec: name, sizes, config."""
+        return {
+            "codec": self.name,
+            "ue_params": self.encoder.count_params(),
+            "bs_params": self.decoder.count_params(),
+            "config": self.config.to_dict(),
+            **self.facts,
+        }
+
+    def save(self, workdir: str | os.PathLike) -> None:
+        """Writes the config, weights and tables to a workdir, each file atomically."""
+        workdir = pathlib.Path(workdir)
+        workdir.mkdir(parents=True, exist_ok=True)
+        save_config(self.config, workdir)
+        arrays = _arrays(self)
+        arrays["facts"] = np.array(json.dumps(self.facts))
+        if self.tables is not None:
+            arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        files.write_arrays(workdir / CODEC_FILE, arrays)
+
+    def save_ue(self, path: str | os.PathLike) -> None:
+        """Writes what `tfcsi.ue.Ue` needs beside a `.tflite` encoder, atomically.
+
+        Args:
+          path: Of the `.npz` file, `ue.TABLES_FILE` in a workdir.
+
+        Raises:
+          RuntimeError: If the codec has no tables yet.
+        """
+        sending.save_tables(
+            path,
+            self.session,
+            self.tables,
+            self.config.quantizer,
+            self.quantizer,
+            self.config.send_gain,
+        )
+
+
+def load(workdir: str | os.PathLike) -> Codec:
+    """Loads the codec of a workdir.
+
+    Args:
+      workdir: Folder that `Codec.save` wrote.
+
+    Raises:
+      FileNotFoundError: If the folder holds no codec; the message says what lacks.
+      ValueError: If the files do not fit together.
+    """
+    workdir = pathlib.Path(workdir)
+    config = load_config(workdir)
+    path = workdir / CODEC_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{workdir} holds no {CODEC_FILE}: its training is not finished; "
+            f"continue it with --resume"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except Exception as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    try:
+        codec = Codec(config)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {error}") from error
+    try:
+        for name, part in (("encoder", codec.encoder), ("decoder", codec.decoder)):
+            for layer in part.layers:
+                count = len(layer.weights)
+                layer.set_weights(
+                    [arrays[f"{name}/{layer.name}/{i}"] for i in range(count)]
+                )
+        for i, variable in enumerate(codec.quantizer.variables):
+            variable.assign(arrays[f"quantizer/{i}"])
+        unknown = {k for k in arrays if "/" in k and k.split("/")[0] != "tables"}
+        if unknown := unknown - _arrays(codec).keys():
+            raise ValueError(f"it has no place for {sorted(unknown)}")
+        codec.facts = json.loads(str(arrays["facts"]))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
+    tables = {k.split("/")[1]: v for k, v in arrays.items() if k.startswith("tables/")}
+    if tables:
+        codec.use(Tables.from_arrays(tables))
+    return codec
+
+
+def join(decoder: tf.keras.Model, y_hat, y_clean):
+    """Returns what a decoder takes: y_hat, or also y_clean if it has two inputs."""
+    return y_hat if len(decoder.inputs) == 1 else [y_hat, y_clean]
+
+
+def _batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
+    """Runs a model over arrays a block at a time."""
+    call = tf.function(lambda *x: model(*x), reduce_retracing=True)
+
+    def run(*arrays: np.ndarray) -> np.ndarray:
+        if not len(arrays[0]):
+            return np.zeros((0, *output_shape[1:]), np.float32)
+        starts = range(0, len(arrays[0]), _BATCH)
+        blocks = ([x[i : i + _BATCH] for x in arrays] for i in starts)
+        return np.concatenate([call(*block).numpy() for block in blocks])
+
+    return run
+
+
+def _arrays(codec: Codec) -> dict[str, np.ndarray]:
+    """What training has found, by name."""
+    arrays = _weights(codec.encoder, "encoder") | _weights(codec.decoder, "decoder")
+    for i, variable in enumerate(codec.quantizer.variables):
+        arrays[f"quantizer/{i}"] = variable.numpy()
+    return arrays
+
+
+def _weights(model: tf.keras.Model, name: str) -> dict[str, np.ndarray]:
+    """Weights by name/layer/number, whatever the order of the layers."""
+    return {
+        f"{name}/{layer.name}/{i}": weight
+        for layer in model.layers
+        for i, weight in enumerate(layer.get_weights())
+    }

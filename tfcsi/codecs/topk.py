@@ -1,0 +1,200 @@
+"""Top-K coding: the largest entries of a matrix, their places and their values."""
+
+from __future__ import annotations
+
+import bisect
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfcsi import metrics
+from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
+from tfcsi.transforms import PEAK, vectorised
+
+
+class TopK:
+    """The K strongest entries of a matrix; nothing is learned.
+
+    The support is one of C(N, K) sets, N = num_tx * num_delay, and is sent as its
+    number in the combinatorial number system: ceil(log2 C(N, K)) bits, within one bit
+    of the entropy of a uniform support. Real and imaginary parts of the entries go
+    through a mu-law quantiser of 2**value_bits levels over +-0.5. All packets have the
+    same length.
+
+    Attributes:
+      name: str, "topk".
+      shape: (num_tx, num_delay).
+      num_bytes: int, size of a packet.
+      num_supports: int, C(N, k).
+      k: int, entries kept.
+      value_bits: int, bits of a real or imaginary part.
+      mu: float, of the mu-law; 0 is the uniform quantiser.
+      session: packets.Session, its fingerprint covers all of the above.
+
+    Raises:
+      ValueError: if k is not in 1..N, value_bits not in 1..16 or mu negative.
+    """
+
+    name = "topk"
+
+    def __init__(self, shape: tuple[int, int], k: int, value_bits: int, mu: float):
+        """See the attributes."""
+        self.shape = tuple(shape)
+        size = math.prod(self.shape)
+        if not 1 <= k <= size:
+            raise ValueError(f"k must be in 1..{size}, got {k}")
+        if not 1 <= value_bits <= 16:
+            raise ValueError(f"value_bits must be in 1..16, got {value_bits}")
+        if not mu >= 0:
+            raise ValueError(f"mu must not be negative, got {mu}")
+        self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
+        self.num_bytes = _topk_bytes(size, self.k, self.value_bits)
+        self.num_supports = math.comb(size, self.k)
+        self.session = session_of(
+            self.name, self.shape, np.array([k, value_bits, mu], "<f8")
+        )
+
+    @classmethod
+    def at_bits(cls, h: np.ndarray, bits: float, mu: float) -> TopK:
+        """Chooses k and value_bits for a rate by the NMSE on some matrices.
+
+        Args:
+          h: [n, num_tx, num_delay], complex64, training or validation matrices.
+          bits: float, what a packet may take at most, header included [bits].
+          mu: float >= 0, of the mu-law.
+
+        Returns:
+          The best TopK whose packets keep to `bits`, with k at most N / 2.
+
+        Raises:
+          ValueError: if `bits` has no room for one entry.
+        """
+        size = math.prod(h.shape[1:])
+        best, best_nmse = None, math.inf
+        for value_bits in range(2, 11):
+            k = 0
+            while k < size // 2 and 8 * _topk_bytes(size, k + 1, value_bits) <= bits:
+                k += 1
+            if not k:
+                continue
+            codec = cls(h.shape[1:], k, value_bits, mu)
+            nmse = metrics.nmse(h, codec._place(*codec._quantize(h))).mean()
+            if nmse < best_nmse:
+                best, best_nmse = codec, nmse
+        if best is None:
+            raise ValueError(f"{bits} bits have no room for one entry")
+        return best
+
+    def compress(self, h: np.ndarray) -> list[bytes]:
+        """Codes matrices.
+
+        Args:
+          h: [n, num_tx, num_delay], complex64, largest magnitude 0.5.
+
+        Returns:
+          n packets of `num_bytes`.
+
+        Raises:
+          ValueError: if `h` is of another shape or scale, or not finite.
+        """
+        support, levels = self._quantize(h)
+        shifts = np.arange(self.value_bits - 1, -1, -1)
+        num_bits = levels.shape[1] * self.value_bits
+        bits = (levels[:, :, None] >> shifts & 1).reshape(len(levels), num_bits)
+        rows = _binomials(math.prod(self.shape), self.k)
+        num_bytes = self.num_bytes - HEADER_BYTES
+        payloads = []
+        for entries, packed in zip(support.tolist(), np.packbits(bits, axis=1)):
+            rank = sum(row[entry] for row, entry in zip(rows, entries))
+            values = int.from_bytes(packed.tobytes(), "big") >> -num_bits % 8
+            number = rank << num_bits | values
+            payloads.append(number.to_bytes(num_bytes, "big"))
+        return pack(payloads, self.session)
+
+    def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
+        """Reconstructs matrices.
+
+        Args:
+          packets: n bytes from `compress`.
+
+        Returns:
+          h_hat [n, num_tx, num_delay], complex64.
+
+        Raises:
+          packets.PacketError: if a packet is damaged or foreign.
+        """
+        payloads = unpack(packets, self.session)
+        size, num_bits = math.prod(self.shape), 2 * self.k * self.value_bits
+        num_bytes = self.num_bytes - HEADER_BYTES
+        rows = _binomials(size, self.k)
+        support = np.zeros((len(payloads), self.k), np.int64)
+        packed = []
+        for i, payload in enumerate(payloads):
+            number = int.from_bytes(payload, "big")
+            rank = number >> num_bits
+            if len(payload) != num_bytes:
+                raise PacketError(
+                    f"packet {i}: {len(payload)} bytes of payload, expected {num_bytes}"
+                )
+            if rank >= self.num_supports:
+                raise PacketError(f"packet {i}: its support has too large a number")
+            for j in reversed(range(self.k)):
+                support[i, j] = bisect.bisect_right(rows[j], rank) - 1
+                rank -= rows[j][support[i, j]]
+            values = (number & (1 << num_bits) - 1) << -num_bits % 8
+            packed.append(values.to_bytes(-(-num_bits // 8), "big"))
+        packed = np.frombuffer(b"".join(packed), np.uint8)
+        packed = packed.reshape(len(payloads), -(-num_bits // 8))
+        bits = np.unpackbits(packed, axis=1, count=num_bits)
+        bits = bits.reshape(len(payloads), 2 * self.k, self.value_bits)
+        levels = bits @ (1 << np.arange(self.value_bits - 1, -1, -1))
+        return self._place(support, levels)
+
+    def _quantize(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Support [n, k], rising, and levels [n, 2 k] in the order re 0, im 0, ..."""
+        h = vectorised(h, self.shape)
+        peak = np.abs(h).max(initial=0)
+        if peak > 1.05 * PEAK:
+            raise ValueError(f"h has max |h| = {peak:.3g}, this codec takes {PEAK}")
+        support = np.argpartition(-np.abs(h), self.k - 1, axis=1)[:, : self.k]
+        support.sort(axis=1)
+        x = np.take_along_axis(h, support, axis=1).view(np.float32) / PEAK
+        num_levels = 1 << self.value_bits
+        levels = np.floor((_compress_mu(x, self.mu) + 1) / 2 * num_levels)
+        return support, np.clip(levels, 0, num_levels - 1).astype(np.int64)
+
+    def _place(self, support: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Matrices with the middles of the levels' bins on the support."""
+        y = (2 * levels + 1) / (1 << self.value_bits) - 1
+        x = (PEAK * _expand_mu(y, self.mu)).astype(np.float32)
+        h_hat = np.zeros((len(support), math.prod(self.shape)), np.complex64)
+        np.put_along_axis(h_hat, support, x.view(np.complex64), axis=1)
+        return h_hat.reshape(-1, *self.shape)
+
+
+def _topk_bytes(size: int, k: int, value_bits: int) -> int:
+    """Bytes of a packet with k of `size` entries."""
+    bits = (math.comb(size, k) - 1).bit_length() + 2 * k * value_bits
+    return HEADER_BYTES + -(-bits // 8)
+
+
+@functools.lru_cache(maxsize=4)
+def _binomials(size: int, k: int) -> list[list[int]]:
+    """Row j holds C(p, j + 1) for p = 0 .. size - 1."""
+    rows = [list(range(size))]
+    for _ in range(1, k):
+        rows.append([0, *itertools.accumulate(rows[-1][:-1])])
+    return rows
+
+
+def _compress_mu(x: np.ndarray, mu: float) -> np.ndarray:
+    """Mu-law of ITU-T G.711 before its rounding, [-1, 1] to [-1, 1]."""
+    return np.sign(x) * np.log1p(mu * np.abs(x)) / np.log1p(mu) if mu else x
+
+
+def _expand_mu(y: np.ndarray, mu: float) -> np.ndarray:
+    """Inverse of `_compress_mu`."""
+    return np.sign(y) * np.expm1(np.abs(y) * np.log1p(mu)) / mu if mu else y

@@ -1,0 +1,1 @@
+"""Symbols to bytes and back: what phone and base station share, in NumPy."""

@@ -1,0 +1,193 @@
+"""Grids of codewords in NumPy: y -> integer symbols -> y_hat, at the UE and the BS.
+
+The quantisers of `tfcsi.entropy.quantizers` are these grids with what TensorFlow
+trains. What the BS needs beyond the symbols is `side`, sent as 16-bit words. All grids have
+
+*   `latent_dim`, the length of y; `num_symbols`, entropy-coded a matrix; `num_side`,
+    16-bit words of side information a matrix;
+*   `num_levels`, how many symbols there are, and `step`, the distance of two points of
+    each entry; None where that is not one number;
+*   `quantize`, `dequantize`; `arrays`, the arguments that make the grid again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+_LARGEST = np.float32(2**31 - 2**7)  # The last float32 that an int32 holds.
+
+
+class UniformGrid:
+    """A step for each entry: symbol = round(y / step)."""
+
+    num_levels = None  # Symbols are unbounded.
+
+    def __init__(self, step: np.ndarray):
+        """Makes the grid of step float32 [latent]; ValueError if not positive."""
+        self.step = np.array(step, np.float32)
+        if self.step.ndim != 1 or not np.all(np.isfinite(self.step) & (self.step > 0)):
+            raise ValueError("step must be positive numbers with one axis")
+        self._set_size(self.step.size)
+
+    def _set_size(self, latent_dim: int) -> None:
+        self.latent_dim = self.num_symbols = latent_dim
+        self.num_side = 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arguments that make this grid."""
+        return {"step": self.step}
+
+    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns symbols int32 [n, latent] and side uint16 [n, 0] of y [n, latent]."""
+        symbols = np.clip(np.rint(y / self.step), -_LARGEST, _LARGEST)
+        symbols = symbols.astype(np.int32)
+        return symbols, np.zeros((len(y), 0), np.uint16)
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns y_hat float32 [n, latent] of symbols int32 [n, latent]."""
+        del side
+        return symbols.astype(np.float32) * self.step
+
+
+class MuLawGrid:
+    """2^b companded levels between a matrix's minimum and maximum.
+
+    STQENet (arXiv:2509.08776), section III: y is normalised to [-1, 1] by its minimum
+    and maximum, companded by sgn(s) ln(1 + mu |s|) / ln(1 + mu), and rounded to one of
+    2^b levels. The minimum and maximum are rounded to float16 before use and travel in
+    the packet as two words.
+    """
+
+    step = None  # Not the same for all symbols.
+
+    def __init__(self, latent_dim: int, bits: int, mu: float):
+        """Makes the grid.
+
+        Args:
+          latent_dim: Length of y.
+          bits: Bits a symbol before entropy coding, 1 to 12.
+          mu: Strength of the companding, positive; 255 in the paper.
+
+        Raises:
+          ValueError: If an argument is out of range.
+        """
+        if not 1 <= bits <= 12:
+            raise ValueError(f"bits is {bits}; it must be 1 to 12")
+        if not mu > 0:
+            raise ValueError(f"mu is {mu}; it must be positive")
+        self.bits, self.mu, self.num_levels = int(bits), float(mu), 2 ** int(bits)
+        self.latent_dim = self.num_symbols = int(latent_dim)
+        self.num_side = 2
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arguments that make this grid."""
+        return {k: np.array(getattr(self, k)) for k in ("latent_dim", "bits", "mu")}
+
+    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns symbols int32 [n, latent]; side uint16 [n, 2], float16 min, max."""
+        low, high = limits(np.asarray(y, np.float32), np)
+        symbols = np.rint(self._compress(y, low, high, np)).astype(np.int32)
+        return symbols, np.concatenate([low, high], 1).astype(np.float16).view(
+            np.uint16
+        )
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns y_hat float32 [n, latent].
+
+        Raises:
+          ValueError: If `side` holds no finite minimum below a finite maximum.
+        """
+        ends = np.ascontiguousarray(side).view(np.float16).astype(np.float32)
+        low, high = ends[:, :1], ends[:, 1:]
+        sound = np.all(np.isfinite(ends) & (low < high), 1)
+        if not np.all(sound):
+            raise ValueError(
+                f"minimum and maximum of codeword {np.argmin(sound)} are not in order"
+            )
+        return self._expand(symbols.astype(np.float32), low, high, np)
+
+    def _compress(self, y, low, high, xp):
+        return self._compand(normalize(y, low, high, xp), xp)
+
+    def _compand(self, s, xp):
+        s = xp.sign(s) * xp.log1p(self.mu * xp.abs(s)) / np.float32(np.log1p(self.mu))
+        return (s + 1.0) * np.float32((self.num_levels - 1) / 2)
+
+    def _expand(self, symbols, low, high, xp):
+        s = symbols * np.float32(2 / (self.num_levels - 1)) - 1.0
+        s = xp.sign(s) * xp.expm1(xp.abs(s) * np.float32(np.log1p(self.mu))) / self.mu
+        return low + (s + 1.0) * (high - low) * 0.5
+
+
+def limits(y, xp):
+    """Row minimum and maximum [n, 1] of y [n, latent], NumPy's or TensorFlow's (xp).
+
+    They are float16 values, at least 2^-10 apart.
+    """
+
+    def half(limit):
+        return xp.asarray(xp.asarray(limit, xp.float16), xp.float32)
+
+    y = xp.clip(y, np.float32(-6e4), np.float32(6e4))
+    low, high = (half(limit(y, axis=1, keepdims=True)) for limit in (xp.min, xp.max))
+    apart = xp.maximum(xp.abs(low) * np.float32(2**-9), np.float32(2**-10))
+    return low, half(xp.maximum(high, low + apart))
+
+
+def normalize(y, low, high, xp):
+    """Maps low ... high to -1 ... 1, NumPy's or TensorFlow's (xp)."""
+    return xp.clip(2.0 * (y - low) / (high - low) - 1.0, -1.0, 1.0)
+
+
+class FloatGrid:
+    """No quantisation: 32 bits a real, as side information, two words an entry."""
+
+    num_levels = None
+    step = None
+
+    def __init__(self, latent_dim: int):
+        """Makes the grid; latent_dim is the length of y."""
+        self.latent_dim = int(latent_dim)
+        self.num_symbols, self.num_side = 0, 2 * self.latent_dim
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arguments that make this grid."""
+        return {"latent_dim": np.array(self.latent_dim)}
+
+    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns symbols int32 [n, 0]; side uint16 [n, 2 latent], high word first."""
+        side = np.asarray(y, ">f4").view(">u2").astype(np.uint16)
+        return np.zeros((len(y), 0), np.int32), side
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns y_hat float32 [n, latent].
+
+        Raises:
+          ValueError: If an entry is not finite.
+        """
+        del symbols
+        y_hat = np.ascontiguousarray(side.astype(">u2")).view(">f4").astype(np.float32)
+        sound = np.isfinite(y_hat).all(1)
+        if not sound.all():
+            raise ValueError(f"codeword {np.argmin(sound)} is not finite")
+        return y_hat
+
+
+GRIDS = {"uniform": UniformGrid, "mulaw": MuLawGrid, "float": FloatGrid}
+
+
+def from_arrays(name: str, arrays: Mapping[str, np.ndarray]):
+    """Makes the grid of a quantiser; the inverse of its `arrays`.
+
+    Raises:
+      ValueError: If the name is unknown or the arrays are not those of this grid.
+    """
+    if name not in GRIDS:
+        known = ", ".join(sorted(GRIDS))
+        raise ValueError(f"quantizer is {name!r}; known quantizers: {known}")
+    try:
+        return GRIDS[name](**{k: v if v.ndim else v.item() for k, v in arrays.items()})
+    except TypeError as error:
+        raise ValueError(f"quantizer {name!r} has other arguments: {error}") from None

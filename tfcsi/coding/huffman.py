@@ -1,0 +1,171 @@
+"""Huffman coder: optimal prefix codes of integer frequencies, to bits and back.
+
+The codes are canonical, so that the frequencies alone say what every code word is, on
+every machine. The symbols here are the intervals of `tfcsi.coding.tables`.
+`tfcsi.coding.rangecoder` makes payloads of what is written here, and
+`docs/bitstream.md` describes every bit.
+
+The lengths are those of D. A. Huffman, "A method for the construction of
+minimum-redundancy codes" (1952).
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Codes(NamedTuple):
+    """Canonical Huffman codes of some tables.
+
+    Attributes:
+      lengths: [num_tables, max_symbols], int64, bits of each code, 0 for padding.
+      words: [num_tables, max_symbols], int64, codes left-justified in 32 bits.
+      orders: for each table [num_symbols], int64, its symbols in order of code.
+      starts: for each table [num_symbols], int64, their codes, rising.
+    """
+
+    lengths: np.ndarray
+    words: np.ndarray
+    orders: list[np.ndarray]
+    starts: list[np.ndarray]
+
+
+def canonical_codes(freqs: np.ndarray, sizes: np.ndarray) -> Codes:
+    """Canonical codes: by length, codes of one length in the order of their symbols.
+
+    Args:
+      freqs: [num_tables, max_symbols], int, weights >= 0 that sum to 2**16 in a row.
+      sizes: [num_tables], int, symbols of each table; what lies beyond is padding.
+
+    Returns:
+      Codes.
+    """
+    lengths = np.zeros(freqs.shape, np.int64)
+    words, orders, starts = np.zeros_like(lengths), [], []
+    for t, size in enumerate(sizes):
+        row = huffman_lengths(freqs[t, :size])
+        order = np.argsort(row, kind="stable")
+        start = np.cumsum(1 << (32 - row[order])) - (1 << (32 - row[order]))
+        lengths[t, :size], words[t, order] = row, start
+        orders.append(order)
+        starts.append(start)
+    return Codes(lengths, words, orders, starts)
+
+
+def huffman_lengths(freqs: np.ndarray) -> np.ndarray:
+    """Lengths of an optimal prefix code.
+
+    Of equal weights the lower symbol is merged first, and symbols before merged nodes
+    in the order of their merging, so that all machines find the same lengths.
+
+    Args:
+      freqs: [num_symbols], int, weights >= 0, num_symbols >= 1.
+
+    Returns:
+      [num_symbols], int64, lengths in bits. A lone symbol has length 0. Weights that
+      sum to 2**16 give at most 23.
+
+    Raises:
+      ValueError: if `freqs` is empty, negative or not a vector of integers.
+    """
+    freqs = np.asarray(freqs)
+    if freqs.ndim != 1 or not freqs.size or freqs.dtype.kind not in "iu":
+        raise ValueError("freqs must be a vector of at least one integer")
+    if freqs.min() < 0:
+        raise ValueError("freqs must not be negative")
+    size = freqs.size
+    heap = [(freq, node) for node, freq in enumerate(freqs.tolist())]
+    heapq.heapify(heap)
+    parent = [0] * (2 * size - 1)
+    for node in range(size, 2 * size - 1):
+        (a, left), (b, right) = heapq.heappop(heap), heapq.heappop(heap)
+        parent[left] = parent[right] = node
+        heapq.heappush(heap, (a + b, node))
+    depth = [0] * (2 * size - 1)
+    for node in reversed(range(2 * size - 2)):
+        depth[node] = depth[parent[node]] + 1
+    return np.array(depth[:size], np.int64)
+
+
+def encode(
+    length: np.ndarray, word: np.ndarray, number: np.ndarray, number_bits: np.ndarray
+) -> list[bytes]:
+    """Joins codes, each followed by the number behind it, to strings of bits.
+
+    Args:
+      length: [n, latent], int64, bits of the code at each position, at most 32.
+      word: [n, latent], int64, the codes, left-justified in 32 bits.
+      number: [n, latent], int64, what follows the code.
+      number_bits: [n, latent], int, bits of it, at most 64; 0 for none.
+
+    Returns:
+      n strings of one length, padded with zeros.
+    """
+    total = length + number_bits
+    num_words = -(-total.sum(axis=1).max() // 32) + 1
+    start = np.cumsum(total, axis=1) - total
+    start += np.arange(len(length))[:, None] * num_words * 32
+    # Fields of at most 32 bits, left-justified: the codes, then the numbers' halves.
+    escaped = number_bits > 0
+    bits, value = number_bits[escaped], number[escaped]
+    upper = np.maximum(bits - 32, 0)
+    after = start[escaped] + length[escaped]
+    field = np.concatenate(
+        [
+            word.ravel(),
+            (value >> (bits - upper)) << (32 - upper),
+            (value << (32 - (bits - upper))) & 0xFFFFFFFF,
+        ]
+    )
+    place = np.concatenate([start.ravel(), after, after + upper])
+    at, shift = place >> 5, place & 31
+    num_words = int(num_words) * len(length)
+    # Fields do not overlap, so that sums below 2**32 join them, exactly in float64.
+    words = np.bincount(at, field >> shift, num_words)
+    words += np.bincount(at + 1, (field << (32 - shift)) & 0xFFFFFFFF, num_words)
+    words = words.astype(">u4").reshape(len(length), -1)
+    return [row.tobytes() for row in words]
+
+
+class Reader:
+    """Reads a batch of bit strings; any bytes decode to something."""
+
+    def __init__(self, data: np.ndarray, codes: Codes):
+        """Starts at the first bit of each row.
+
+        Args:
+          data: [n, num_bytes], uint8, the strings; zeros are read past their end.
+          codes: Codes they were encoded with.
+        """
+        self.codes = codes
+        padded = np.pad(data, ((0, 0), (0, 5))).astype(np.int64)
+        # Five bytes from each byte on; the last is all padding and stands for the rest.
+        window = sum(
+            padded[:, k : padded.shape[1] - 5 + k] << (32 - 8 * k) for k in range(5)
+        )
+        last = np.zeros((len(data), 1), np.int64)
+        self.window = np.concatenate([window, last], axis=1)
+        self.at = np.zeros(len(data), np.int64)  # Next bit of each row.
+        self.everyone = np.arange(len(data))
+
+    def read_interval(self, t: int) -> np.ndarray:
+        """Reads a code of table `t` from every row; [n], int64 symbols."""
+        start = self.codes.starts[t]
+        rank = np.searchsorted(start, self._peek(self.everyone), side="right") - 1
+        interval = self.codes.orders[t][rank]
+        self.at += self.codes.lengths[t, interval]
+        return interval
+
+    def read_bit(self, rows: np.ndarray) -> np.ndarray:
+        """Reads a bit from each of `rows` [k], int64; [k], int64."""
+        bit = self._peek(rows) >> 31
+        self.at[rows] += 1
+        return bit
+
+    def _peek(self, rows: np.ndarray) -> np.ndarray:
+        """The next 32 bits of each of `rows`."""
+        column = np.minimum(self.at[rows] >> 3, self.window.shape[1] - 1)
+        return self.window[rows, column] >> (8 - (self.at[rows] & 7)) & 0xFFFFFFFF

@@ -1,0 +1,148 @@
+"""The main job in one call: from channels to packets, to the phone, to a report."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import ml_collections
+import numpy as np
+import tqdm
+
+from tfcsi import files, results
+from tfcsi.channels import cost2100 as simulator
+from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.coding.packets import write_file
+from tfcsi.coding.sending import TABLES_FILE
+from tfcsi.datasets import cost2100
+from tfcsi.evaluation import measure, plots, report
+from tfcsi.evaluation.baselines import baselines
+from tfcsi.tflite import compare, convert, exports
+from tfcsi.training import log
+from tfcsi.training.run import train
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")  # That every network has.
+_SIMULATION_SEED = 2100
+
+
+def run(
+    config: ml_collections.ConfigDict,
+    workdir: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+) -> None:
+    """Trains, compresses, decompresses, exports, checks, and prints and draws it all.
+
+    Args:
+      config: As in `configs/demo.py`.
+      workdir: Folder of the run; what it held is deleted. Gets the files of a run,
+        packets.tcsi, h_hat.npy, encoder_*.tflite, tables.npz, results.json and
+        report.html.
+      data_dir: Folder of the published files; None simulates channels.
+
+    Raises:
+      ValueError: As the steps do.
+    """
+    began = time.time()
+    workdir = pathlib.Path(workdir)
+    if (workdir / "config.json").exists():
+        shutil.rmtree(workdir)
+    h_train, h_val, h_test, source = _data(config, data_dir)
+    print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
+
+    print("\ntraining STQENet with the rate in the loss")
+    codec = train(config, workdir, h_train, h_val)
+    print("\nsending the test matrices: packets written here, decoded in a new process")
+    packets, h_hat = send(codec, workdir, h_test)
+    point = measure.measure(h_test, h_hat, packets)
+    points = [{"codec": f"{codec.name}, Keras", **point, **_sizes(codec)}]
+
+    print("\nexporting the UE encoder, and checking each export in the whole codec")
+    flatbuffers = export(codec, workdir)
+    points += compare.compare(codec, flatbuffers, h_test)[1:]
+    print("\ntraining-free codecs at the same bits")
+    lines = baselines(point["bits"], h_train, h_val, h_test)
+    points += [p for p in lines if p.pop("rate") == 1.0]
+
+    for p in [*points, *lines]:
+        p.update(dataset=source, split="test")
+    results.write(workdir / "results.json", points, config.seed)
+    text = (
+        f"STQENet, trained for {config.epochs} epochs on {len(h_train)} matrices "
+        f"({source}), tested on {len(h_test)} others. Every bit of a written packet is "
+        "counted: header, check, side information and coded symbols."
+    )
+    figures = {
+        "Rate and distortion (bars: 95 % interval)": plots.rate_distortion(
+            [points[0], *lines]
+        ),
+        "Training": plots.training_curves(log.read_log(workdir)),
+        "CSI matrices: true, received, error": plots.csi(h_test[:4], h_hat[:4]),
+    }
+    report.report(workdir / "report.html", "tfcsi demo", text, points, figures)
+    print(f"\n{results.table(points)}\n")
+    print(f"{workdir / 'report.html'} shows it; {time.time() - began:.0f} s in all")
+
+
+def send(
+    codec: Codec, workdir: pathlib.Path, h: np.ndarray
+) -> tuple[list[bytes], np.ndarray]:
+    """Writes packets of h to a file and decodes the file in another process.
+
+    Args:
+      codec: The codec that `workdir` holds.
+      workdir: Gets packets.tcsi and h_hat.npy.
+      h: complex64 [n, num_tx, num_delay].
+
+    Returns:
+      n packets; h_hat complex64 [n, num_tx, num_delay] of the other process.
+
+    Raises:
+      RuntimeError: If the other process failed; the message is its own.
+    """
+    path, back = workdir / "packets.tcsi", workdir / "h_hat.npy"
+    packets = codec.compress(h)
+    write_file(path, codec.session, packets)
+    command = [sys.executable, "-m", "tfcsi", "decompress", f"--workdir={workdir}"]
+    command += [f"--input={path}", f"--output={back}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return packets, np.load(back)
+
+
+def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
+    """Writes the UE's files to the workdir; precision to bytes."""
+    x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
+    flatbuffers = {}
+    for precision in tqdm.tqdm(PRECISIONS, desc="export", leave=False):
+        flatbuffers[precision] = convert.export(codec, precision, x)
+        files.write_bytes(
+            workdir / exports.file_name(precision), flatbuffers[precision]
+        )
+    codec.save_ue(workdir / TABLES_FILE)
+    return flatbuffers
+
+
+def _data(config, data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    sizes = (config.num_train, config.num_val, config.num_test)
+    if data_dir is None:
+        h = simulator.simulate(
+            sum(sizes), _SIMULATION_SEED, config.scenario, progress=True
+        )
+        parts = np.split(h, np.cumsum(sizes)[:-1])
+        return *parts, f"simulated COST 2100 {config.scenario}"
+    parts = [
+        cost2100.load(data_dir, split, config.scenario)[:size]
+        for split, size in zip(cost2100.SPLITS, sizes)
+    ]
+    return *parts, f"cost2100_{config.scenario}"
+
+
+def _sizes(codec: Codec) -> dict[str, object]:
+    facts = codec.describe()
+    return {key: facts[key] for key in ("ue_params", "train_seconds")}

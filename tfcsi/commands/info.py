@@ -1,0 +1,158 @@
+"""What `tfcsi` says of workdirs, packets, models and statistics of matrices."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES, check_session, read_file
+
+
+def of_workdir(path: pathlib.Path) -> str:
+    """Describes the run of a workdir: sizes, config and files."""
+    from tfcsi.codecs import neural
+
+    codec = neural.load(path)
+    facts = {**codec.describe(), "session fingerprint": codec.session.fingerprint.hex()}
+    facts.pop("config")
+    lines = [f"{key:22s} {value}" for key, value in facts.items()]
+    lines += ["", "config", str(codec.config).rstrip(), "", "files"]
+    for file in sorted(path.iterdir()):
+        if file.is_file():
+            lines.append(f"  {file.name:32s} {file.stat().st_size:>10,} bytes")
+    return "\n".join(lines)
+
+
+def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> str:
+    """Describes a file of packets.
+
+    Args:
+      path: The file.
+      number: That of a packet to explain byte by byte, or None.
+      workdir: Folder of the run that decodes the packet, or None.
+
+    Raises:
+      ValueError: If the file is damaged, of another codec than that of the workdir, or
+        has no packet of that number.
+    """
+    session, packets = read_file(path)
+    lines = [
+        f"session    codec {session.codec!r}, {session.num_tx} x {session.num_delay}, "
+        f"fingerprint {session.fingerprint.hex()}, {len(session.to_bytes())} bytes once"
+    ]
+    sizes = np.array([len(packet) for packet in packets])
+    if len(sizes):
+        lines.append(
+            f"packets    {len(sizes)}, {sizes.mean():.1f} bytes each ({sizes.min()} to "
+            f"{sizes.max()}), {8 * sizes.mean():.1f} bits a CSI matrix, checks pass"
+        )
+    else:
+        lines.append("packets    0")
+    codec = None
+    if workdir:
+        from tfcsi.codecs import neural
+
+        codec = neural.load(workdir)
+        check_session(session, codec.session, path)
+        lines.append(f"decodes    with {workdir}")
+    if number is None:
+        return "\n".join(lines)
+    if not 0 <= number < len(packets):
+        raise ValueError(
+            f"--packet={number}; the file has packets 0 to {len(packets) - 1}"
+        )
+    packet = packets[number]
+    head = int.from_bytes(packet[:HEADER_BYTES], "big")
+    lines += [
+        f"packet {number}   {len(packet)} bytes: {packet.hex()}",
+        f"  header   {packet[:3].hex()}: {head >> CRC_BITS} payload bytes, "
+        f"check 0x{head & (1 << CRC_BITS) - 1:03x}",
+    ]
+    if codec is None:
+        lines.append(
+            "  payload  side information and coded symbols; --workdir decodes it"
+        )
+        return "\n".join(lines)
+    symbols, side = codec.receive([packet])
+    lines += [
+        f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
+        f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
+        f"{codec.bits_estimated(symbols)[0]:.1f} bits by the tables",
+        f"           {symbols[0].tolist()}",
+    ]
+    return "\n".join(lines)
+
+
+def of_model(
+    name: str, shape: tuple[int, int], latent_dim: int, arguments: Mapping
+) -> str:
+    """Describes what the two networks of a model cost for one matrix.
+
+    Args:
+      name: A key of `models.MODELS`.
+      shape: (num_tx, num_delay).
+      latent_dim: Length of the codeword.
+      arguments: Of the model's builders.
+
+    Raises:
+      FileNotFoundError: If there is no such model.
+      ValueError: If the builders do not take these arguments.
+    """
+    from tfcsi import models
+    from tfcsi.models import complexity
+
+    if name not in models.MODELS:
+        known = ", ".join(sorted(models.MODELS))
+        raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
+    module = models.get(name)
+    rows = [("", "parameters", "MACs", "activations")]
+    for side, build in (("UE encoder", module.encoder), ("BS decoder", module.decoder)):
+        try:
+            network = build(shape, latent_dim, **arguments)
+        except TypeError as error:
+            raise ValueError(f"--network does not fit {name}: {error}") from None
+        cost = complexity.count(network)
+        keys = ("params", "macs", "activations")
+        rows.append((side, *(f"{cost[key]:,}" for key in keys)))
+    lines = [f"{name}, {shape[0]} x {shape[1]}, latent_dim {latent_dim}"]
+    lines += [f"{a:10s}  {b:>14s}  {c:>16s}  {d:>14s}".rstrip() for a, b, c, d in rows]
+    return "\n".join(lines)
+
+
+def of_statistics(found: Mapping[str, dict]) -> str:
+    """Table of `channel_statistics.statistics`, a column a set, profiles left out.
+
+    With two sets a last column tells how far the second is from the first: dB where the
+    row is dB, percent elsewhere.
+    """
+    columns = [dict(_flat(values)) for values in found.values()]
+    rows = [["", *found]]
+    if len(columns) == 2:
+        rows[0].append("difference")
+    for name in columns[0]:
+        values = [column.get(name) for column in columns]
+        row = [name, *("-" if v is None else f"{v:.6g}" for v in values)]
+        if len(values) == 2 and None not in values:
+            first, second = values
+            if "db" in name:
+                row.append(f"{second - first:+.2f} dB")
+            elif first:
+                row.append(f"{100 * (second / first - 1):+.1f} %")
+        rows.append(row + [""] * (len(rows[0]) - len(row)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for name, *values in rows:
+        cells = [value.rjust(width) for value, width in zip(values, widths[1:])]
+        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a nested dict, their keys joined; lists are left out."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        elif not isinstance(value, list):
+            yield prefix + key, value

@@ -1,0 +1,1 @@
+"""The rate in the loss: quantisers of the codeword and priors of its symbols."""

@@ -1,0 +1,187 @@
+"""Quantisers of the codeword: y -> integer symbols -> y_hat.
+
+Each quantiser has two faces that use one set of formulas. In training (TensorFlow),
+`quantizer(y)` gives the codeword in symbol units, `u`, and the grid points `y_hat` with
+a straight-through gradient. In use (NumPy), it is one of `tfcsi.coding.grids`:
+`quantize` and `dequantize` are what the UE and the BS run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
+
+from tfcsi.coding import grids
+
+
+def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
+    """Returns a tensor with the value of `exact` and the gradient of `smooth`."""
+    return smooth + tf.stop_gradient(exact - smooth)
+
+
+class Uniform(tf.Module, grids.UniformGrid):
+    """Uniform quantiser with a learned step a latent entry: symbol = round(y / step).
+
+    The gradient of rounding is the identity; the step learns from both the distortion
+    and the rate (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3).
+    """
+
+    def __init__(self, latent_dim: int):
+        """Makes the quantiser; latent_dim is the length of y."""
+        super().__init__(name="uniform")
+        self._set_size(latent_dim)
+        self.log_step = tf.Variable(np.zeros(latent_dim, np.float32), name="log_step")
+
+    def initialize(self, y: np.ndarray, slope: float) -> None:
+        """Sets the step that is optimal at high rate.
+
+        An orthonormal code with step D has distortion D^2 / 12 an entry, of which a bit
+        more would save the share 2 ln 2; at the optimum that equals `slope`.
+
+        Args:
+          y: float32 [n, latent], codewords of training data.
+          slope: lmbda over a distortion relative to the energy of y, per bit.
+        """
+        energy = np.mean(np.sum(np.square(y), 1))
+        step = np.sqrt(6 * slope * energy / np.log(2))
+        self.log_step.assign(np.full(self.log_step.shape, np.log(step), np.float32))
+
+    def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (u, y_hat), float32 [n, latent]; u = y / step, not yet rounded."""
+        step = tf.exp(self.log_step)
+        u = y / step
+        return u, straight_through(tf.round(u), u) * step
+
+    def graph(self, y: tf.Tensor) -> tf.Tensor:
+        """Does what `quantize` does, in operations that TFLite has.
+
+        Args:
+          y: float32 [1, latent].
+
+        Returns:
+          int32 [1, latent], the symbols; below 2^31, where `quantize` clips.
+        """
+        with tf.init_scope():
+            step = self.step
+        # A converter makes y / step, but not this, a product with 1 / step, which
+        # rounds in another way.
+        return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
+
+    @property
+    def step(self) -> np.ndarray:
+        """Float32 [latent], the distance of two grid points of each entry."""
+        return np.exp(self.log_step.numpy())
+
+
+class MuLaw(tf.Module, grids.MuLawGrid):
+    """Mu-law companding and uniform b-bit quantisation between a matrix's min and max.
+
+    STQENet (arXiv:2509.08776), section III. Training passes the gradient of y_hat to y
+    unchanged, which the paper states; the released code scales it by 2 / (max - min),
+    which we do not.
+    """
+
+    def __init__(self, latent_dim: int, bits: int, mu: float):
+        """Makes the quantiser; arguments and errors as `grids.MuLawGrid`."""
+        super().__init__(name="mu_law")
+        grids.MuLawGrid.__init__(self, latent_dim, bits, mu)
+
+    def initialize(self, y: np.ndarray, slope: float) -> None:
+        """Does nothing: each matrix brings its own minimum and maximum."""
+
+    def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (u, y_hat), float32 [n, latent]; u in [0, 2^b - 1], not rounded."""
+        low, high = grids.limits(tf.stop_gradient(y), tnp)
+        u = self._compress(y, low, high, tnp)
+        y_hat = self._expand(tf.round(u), low, high, tnp)
+        return u, straight_through(tf.stop_gradient(y_hat), y)
+
+    def graph(self, y: tf.Tensor) -> tf.Tensor:
+        """Does what `quantize` does, in operations that TFLite has.
+
+        TFLite has no logarithm that is equal on all devices: normalised entries are
+        compared with the numbers at which NumPy's symbol changes.
+
+        Args:
+          y: float32 [1, latent].
+
+        Returns:
+          int32 [1, latent + 2], symbols and then the words of side information.
+        """
+        within = tf.clip_by_value(y, -6e4, 6e4)
+        low, low_word = _half(tf.reduce_min(within, 1, keepdims=True))
+        high = tf.reduce_max(within, 1, keepdims=True)
+        apart = tf.maximum(tf.abs(low) * 2**-9, 2**-10)
+        high, high_word = _half(tf.maximum(high, low + apart))
+        s = grids.normalize(y, low, high, tnp)
+        symbols = tf.raw_ops.Bucketize(input=s, boundaries=self._thresholds())
+        return tf.concat([symbols, low_word, high_word], 1)
+
+    def _thresholds(self) -> list[float]:
+        """The least float32 numbers in -1 ... 1 that get the symbols 1, 2, ..."""
+        symbols = np.arange(1, self.num_levels)
+        # Floats of one sign are in the order of their bits: a search on integers.
+        one = int(np.float32(1).view(np.int32))
+        below, at = np.full(len(symbols), -one), np.full(len(symbols), one)
+
+        def floats(keys):
+            size = np.abs(keys).astype(np.int32).view(np.float32)
+            return np.where(keys < 0, -size, size)
+
+        while np.any(at - below > 1):
+            middle = (below + at) // 2
+            reached = np.rint(self._compand(floats(middle), np)) >= symbols
+            below, at = np.where(reached, below, middle), np.where(reached, middle, at)
+        return floats(at).tolist()
+
+
+class Float(tf.Module, grids.FloatGrid):
+    """No quantisation: the float codewords of most papers, 32 bits a real.
+
+    The codeword travels as side information, two words an entry; no symbol is left for
+    an entropy coder. It is here to compare with published tables, not to feed back CSI.
+    """
+
+    def __init__(self, latent_dim: int):
+        """Makes the quantiser; latent_dim is the length of y."""
+        super().__init__(name="float")
+        grids.FloatGrid.__init__(self, latent_dim)
+
+    def initialize(self, y: np.ndarray, slope: float) -> None:
+        """Does nothing."""
+
+    def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns (u, y_hat), float32 [n, 0] and y itself, [n, latent]."""
+        return y[:, :0], y
+
+
+def _half(limit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rounds to float16 in operations that TFLite has.
+
+    Args:
+      limit: float32 [1, 1], within 6e4 of zero.
+
+    Returns:
+      float32 [1, 1], the float16 number; int32 [1, 1], its 16 bits.
+    """
+    size = tf.abs(limit)
+    powers = tf.raw_ops.Bucketize(
+        input=size, boundaries=[2.0**power for power in range(-13, 16)]
+    )
+    spacing = tf.gather(np.float32(2) ** np.arange(-24, 6, dtype=np.float32), powers)
+    units = tf.round(size / spacing)  # Exact: a power of 2.
+    negative = tf.cast(limit < 0, tf.int32)
+    word = 32768 * negative + 1024 * powers + tf.cast(units, tf.int32)
+    return units * spacing * (1.0 - 2.0 * tf.cast(negative, tf.float32)), word
+
+
+QUANTIZERS = {"uniform": Uniform, "mulaw": MuLaw, "float": Float}
+
+
+def get(name: str) -> type:
+    """Returns a quantiser class; ValueError that lists the known names if unknown."""
+    if name not in QUANTIZERS:
+        known = ", ".join(sorted(QUANTIZERS))
+        raise ValueError(f"quantizer is {name!r}; known quantizers: {known}")
+    return QUANTIZERS[name]

@@ -1,0 +1,1 @@
+"""What was lost and what it cost: measures, noise, transfer, pictures."""

@@ -1,0 +1,75 @@
+"""Evaluation of a codec: what was lost, and the bits of the written packets.
+
+`evaluate` sends CSI over a clean way. `over_snr` and `over_bit_errors` add noise to the
+CSI or codeword, and errors to the bits of packets (`tfcsi.noise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfcsi import metrics
+
+
+def evaluate(codec, h: np.ndarray, hf: np.ndarray | None = None) -> dict[str, float]:
+    """Sends CSI through a codec and measures what arrives.
+
+    Args:
+      codec: Object with `compress(h)` and `decompress(packets)`.
+      h: complex64 [n, num_tx, num_delay].
+      hf: complex64 [n, num_tx, 125], the frequency-domain truth of the published test
+        set, for rho; or None.
+
+    Returns:
+      As `measure`, and `bits_estimated`, the payload bits that the entropy model
+      promises (codecs that have one).
+
+    Raises:
+      ValueError: As the codec's `compress`.
+    """
+    packets = codec.compress(h)
+    point = measure(h, codec.decompress(packets), packets, hf)
+    if hasattr(codec, "bits_estimated"):
+        symbols, _ = codec.symbols(h)
+        point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
+    return point
+
+
+def measure(
+    h: np.ndarray,
+    h_hat: np.ndarray,
+    packets: Sequence[bytes],
+    hf: np.ndarray | None = None,
+) -> dict[str, float]:
+    """Compares sent and received CSI.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay], what was measured.
+      h_hat: complex64 [n, num_tx, num_delay], what the base station has.
+      packets: n packets; a matrix cost 8 len(packet) bits, header, check and side
+        information included.
+      hf: complex64 [n, num_tx, 125] or None, see `evaluate`.
+
+    Returns:
+      num_matrices; nmse_db, the mean over the matrices in dB, with nmse_db_low and
+      nmse_db_high, its 95 % confidence interval; sgcs and, with hf, rho (means); bits,
+      the mean of a matrix; bpp, bits a real entry; packet_bytes, the mean.
+    """
+    nmse = metrics.nmse(h, h_hat)
+    low, high = metrics.confidence_interval(nmse)
+    bits = metrics.bits_per_csi(packets)
+    point = {
+        "num_matrices": len(h),
+        "nmse_db": float(metrics.to_db(nmse.mean())),
+        "nmse_db_low": float(metrics.to_db(low)),
+        "nmse_db_high": float(metrics.to_db(high)),
+        "sgcs": float(metrics.sgcs(h, h_hat).mean()),
+        "bits": bits,
+        "bpp": metrics.bits_per_pixel(bits, 2 * h[0].size),
+        "packet_bytes": bits / 8,
+    }
+    if hf is not None:
+        point["rho"] = float(metrics.rho(h_hat, hf).mean())
+    return point

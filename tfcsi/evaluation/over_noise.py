@@ -1,0 +1,120 @@
+"""Evaluation with noise on the way, and with errors in the bits of packets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfcsi import metrics, transforms
+from tfcsi.coding.packets import PacketError, sound
+from tfcsi.evaluation.measure import measure
+from tfcsi.noise import awgn, flip_bits
+
+NOISES = ("codeword", "latent", "csi")
+
+
+def over_snr(
+    codec, h: np.ndarray, snr_db: Sequence[float], kind: str, seed: int
+) -> list[dict]:
+    """Measures a codec with noise on the way, at some SNRs.
+
+    The noise is white and Gaussian; its power is relative to that of each matrix or
+    codeword for itself. The draw is the same at all SNRs, only stronger or weaker.
+
+    Args:
+      codec: tfcsi.codecs.neural.Codec.
+      h: complex64 [n, num_tx, num_delay], without noise.
+      snr_db: SNRs [dB].
+      kind: Where the noise is:
+        "codeword": on y_hat, between the packets and the decoder;
+        "latent": on y, between the encoder and the quantiser;
+        "csi": on what the UE measures; it is encoded at its own scale, whose peak is
+        no longer 0.5. The NMSE is that against `h`.
+      seed: Of the noise.
+
+    Returns:
+      A point for each SNR: snr_db, noise (the kind), and as `measure`; the bits are
+      those of packets written with the noise.
+
+    Raises:
+      ValueError: If the kind is not known, or as the codec's `compress`.
+    """
+    if kind not in NOISES:
+        raise ValueError(f"noise is {kind!r}; it must be one of {', '.join(NOISES)}")
+
+    def noisy(y: np.ndarray, snr: float) -> np.ndarray:
+        return awgn(y, snr, (seed, 0))
+
+    y, gain = codec.codewords(h)
+    if kind == "codeword":
+        packets = codec.send(*codec.quantize(y, gain))
+        y_hat, scale = codec.dequantize(*codec.receive(packets))
+    points = []
+    for snr in snr_db:
+        if kind == "codeword":
+            h_hat = codec.synthesis(noisy(y_hat, snr), y_hat) * scale
+        else:
+            sent = (noisy(y, snr), gain)
+            if kind == "csi":
+                measured = transforms.to_complex(noisy(transforms.to_real(h), snr))
+                sent = codec.codewords(measured, any_scale=True)
+            packets = codec.send(*codec.quantize(*sent))
+            h_hat = codec.decompress(packets)
+        point = {"snr_db": float(snr), "noise": kind}
+        points.append({**point, **measure(h, h_hat, packets)})
+    return points
+
+
+def over_bit_errors(
+    codec, h: np.ndarray, rates: Sequence[float], seed: int
+) -> list[dict]:
+    """Measures a codec whose packets arrive with inverted bits, at some rates of them.
+
+    The base station refuses a packet that fails its check, that the codec cannot read,
+    or whose CSI is not finite. It then takes the CSI of the last packet before that it
+    accepted (zero if there is none), or, as a second measure, zero.
+
+    Args:
+      codec: Object with `compress(h)`, `decompress(packets)` and `session`.
+      h: complex64 [n, num_tx, num_delay], in the order of sending.
+      rates: Probabilities that a bit is inverted, each 0 to 1.
+      seed: Of the errors.
+
+    Returns:
+      A point for each rate: bit_error_rate; as `measure`, with the last CSI in the
+      place of what was refused; nmse_db_zero, with zero in its place; refused, the
+      share of packets that were; undetected, the share that was accepted with errors.
+
+    Raises:
+      ValueError: If a rate is no probability, or as the codec's `compress`.
+    """
+    packets = codec.compress(h)
+    clean = codec.decompress(packets)
+    points = []
+    for rate in rates:
+        received = flip_bits(packets, rate, seed)
+        hit = np.array([one != two for one, two in zip(packets, received)], bool)
+        accepted, zero = ~hit, clean.copy()
+        # What has no error was decoded above; few packets with errors pass the check.
+        for row in np.flatnonzero(hit & sound(received, codec.session)):
+            accepted[row] = _decode(codec, received[row], zero[row])
+        zero[~accepted] = 0
+        last = np.maximum.accumulate(np.where(accepted, np.arange(len(h)), -1))
+        filled = np.where(last[:, None, None] < 0, 0, zero[last])
+        point = {"bit_error_rate": float(rate), **measure(h, filled, packets)}
+        point["nmse_db_zero"] = float(metrics.to_db(metrics.nmse(h, zero).mean()))
+        point["refused"] = float(np.mean(~accepted))
+        point["undetected"] = float(np.mean(accepted & hit))
+        points.append(point)
+    return points
+
+
+def _decode(codec, packet: bytes, h_hat: np.ndarray) -> bool:
+    """Puts the CSI of a packet into h_hat; False if the codec refuses it."""
+    try:
+        with np.errstate(all="ignore"):  # Damaged numbers may overflow.
+            h_hat[:] = codec.decompress([packet])[0]
+    except PacketError:
+        return False
+    return bool(np.isfinite(h_hat).all())

@@ -1,0 +1,206 @@
+"""Pictures: rate-distortion, noise, transfer, training, CSI; and the HTML report."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfcsi import files, metrics
+
+matplotlib.use("Agg")
+
+
+def rate_distortion(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over real bits, one line a codec.
+
+    Args:
+      points: Points of a results file; `nmse_db_low` and `nmse_db_high`, where there
+        are any, become bars.
+    """
+    return _nmse_over(points, "bits", "bits of a packet (all counted)")
+
+
+def over_snr(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over SNR, one line a codec, of `evaluation.over_snr`'s points."""
+    kinds = ", ".join(dict.fromkeys(point["noise"] for point in points))
+    return _nmse_over(points, "snr_db", f"SNR of the noise on the {kinds} [dB]")
+
+
+def over_length(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the codeword length, `latent_dim`, one line a codec."""
+    figure = _nmse_over(points, "latent_dim", "length of the codeword")
+    lengths = sorted({point["latent_dim"] for point in points})
+    figure.axes[0].set_xscale("log", base=2)
+    figure.axes[0].set_xticks(lengths, labels=map(str, lengths))
+    return figure
+
+
+def over_steps(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the gradient steps of the encoder, `steps`, one line a codec."""
+    return _nmse_over(points, "steps", "gradient steps of the encoder")
+
+
+def over_bit_errors(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the bit error rate, two lines a codec; a rate of 0 has no place.
+
+    Args:
+      points: Points of `evaluation.over_bit_errors`, each with a `codec`; dashed is
+        the NMSE with zero for refused packets.
+    """
+    points = [point for point in points if point["bit_error_rate"] > 0]
+    figure = _nmse_over(points, "bit_error_rate", "bit error rate")
+    (axes,) = figure.axes
+    for i, (name, line) in enumerate(_lines(points, "bit_error_rate").items()):
+        x, y = ([p[k] for p in line] for k in ("bit_error_rate", "nmse_db_zero"))
+        label = f"{name}, zero for what is refused"
+        axes.plot(x, y, "--", marker=".", color=f"C{i}", label=label)
+    axes.set_xscale("log")
+    axes.legend()
+    return figure
+
+
+def transfer(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE by training and test source, a heat map for each number of shots.
+
+    Args:
+      points: Points of `transfer.transfer`: train_on, test_on, shots, nmse_db, bits.
+    """
+    shots = sorted({point["shots"] for point in points})
+    rows = list(dict.fromkeys(point["train_on"] for point in points))
+    columns = list(dict.fromkeys(point["test_on"] for point in points))
+    size = (1.5 * len(columns) + 2.5, (0.7 * len(rows) + 1.8) * len(shots))
+    figure = Figure(figsize=size, layout="constrained")
+    values = [point["nmse_db"] for point in points]
+    grid = figure.subplots(len(shots), 1, squeeze=False)[:, 0]
+    for axes, count in zip(grid, shots):
+        image = np.full((len(rows), len(columns)), np.nan)
+        for point in (p for p in points if p["shots"] == count):
+            at = rows.index(point["train_on"]), columns.index(point["test_on"])
+            image[at] = point["nmse_db"]
+            text = f"{point['nmse_db']:.2f} dB\n{point['bits']:.0f} bits"
+            axes.text(*at[::-1], text, ha="center", va="center", fontsize=8)
+        limits = {"vmin": min(values), "vmax": max(values)}
+        drawn = axes.imshow(image, "RdYlGn_r", aspect="auto", alpha=0.6, **limits)
+        axes.set_xticks(range(len(columns)), columns, rotation=20, fontsize=8)
+        axes.set_yticks(range(len(rows)), rows, fontsize=8)
+        name = f"decoder tuned on {count} matrices" if count else "as trained"
+        axes.set(xlabel="tested on", ylabel="trained on", title=name)
+    figure.colorbar(drawn, ax=list(grid), label="NMSE [dB]")
+    return figure
+
+
+def over_bytes(points: Sequence[Mapping]) -> Figure:
+    """Draws NMSE over the bytes of the UE encoder, of `lite.compare`'s points."""
+    points = [point for point in points if "ue_bytes" in point]
+    figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
+    figure.axes[0].set_xscale("log")
+    return figure
+
+
+def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
+    """Draws loss, NMSE and bits over the epochs of a log."""
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    names = {"loss": "loss", "nmse_db": "NMSE [dB]", "bits": "payload bits"}
+    for axes, (key, label) in zip(figure.subplots(1, 3), names.items()):
+        for split in ("train", "val"):
+            values = [row[f"{split}_{key}"] for row in rows]
+            axes.plot(epochs, values, marker=".", label=split)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
+    """Draws true, reconstructed and error magnitude of a few matrices.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay], n of a few.
+      h_hat: complex64 [n, num_tx, num_delay].
+    """
+    figure = Figure(figsize=(8, 2.4 * len(h)), layout="constrained")
+    grid = figure.subplots(len(h), 3, squeeze=False)
+    nmse = metrics.to_db(metrics.nmse(h, h_hat))
+    for row, true, back, loss in zip(grid, h, h_hat, nmse):
+        names = ("true |h|", "received |h_hat|", f"error |h - h_hat|, {loss:.1f} dB")
+        for axes, matrix, name in zip(row, (true, back, true - back), names):
+            image = axes.imshow(np.abs(matrix), vmin=0, vmax=np.abs(true).max())
+            axes.set(title=name, xlabel="delay [taps]", ylabel="angle [bins]")
+        figure.colorbar(image, ax=list(row))
+    return figure
+
+
+def statistics(found: Mapping[str, Mapping]) -> Figure:
+    """Draws where the energy of sets of matrices is, and how many numbers hold it.
+
+    Args:
+      found: name of a set to what `channel_statistics.statistics` gives of it.
+    """
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    delay, angle, klt, pca = figure.subplots(2, 2).ravel()
+    for name, values in found.items():
+        for axes, key in ((delay, "delay_profile"), (angle, "angle_profile")):
+            axes.semilogy(np.maximum(values[key], 1e-6), marker=".", label=name)
+        for axes, key in ((klt, "klt"), (pca, "pca_nmse_db")):
+            points = sorted((float(k), v) for k, v in values.get(key, {}).items())
+            axes.plot(*zip(*points) if points else ((), ()), marker="o", label=name)
+    delay.set(xlabel="delay [taps]", ylabel="share of the energy")
+    angle.set(xlabel="angle [bins]", ylabel="share of the energy")
+    klt.set(xlabel="share of the variance", ylabel="KLT coefficients")
+    pca.set(xlabel="principal components", ylabel="held-out NMSE [dB]", xscale="log")
+    for axes in (delay, angle, klt, pca):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return figure
+
+
+def matrices(h: np.ndarray) -> Figure:
+    """Draws the magnitude of a few matrices, complex [n, num_tx, num_delay]."""
+    figure = Figure(figsize=(2.6 * len(h), 2.6), layout="constrained")
+    for axes, matrix in zip(figure.subplots(1, len(h), squeeze=False)[0], h):
+        axes.imshow(np.abs(matrix))
+        axes.set(xlabel="delay [taps]", ylabel="angle [bins]")
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes a figure as PNG, whole or not at all."""
+    files.write_bytes(path, png(figure))
+
+
+def _lines(points: Sequence[Mapping], key: str) -> dict[str, list[Mapping]]:
+    """The points of each codec in the order of a key."""
+    names = dict.fromkeys(point["codec"] for point in points)
+    rising = sorted(points, key=lambda point: point[key])
+    return {name: [p for p in rising if p["codec"] == name] for name in names}
+
+
+def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
+    """Draws NMSE with its interval over a key of the points, one line a codec."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, line in _lines(points, key).items():
+        nmse = np.array([p["nmse_db"] for p in line])
+        low = [p.get("nmse_db_low", p["nmse_db"]) for p in line]
+        high = [p.get("nmse_db_high", p["nmse_db"]) for p in line]
+        bars = np.maximum([nmse - low, high - nmse], 0.0)
+        x = [p[key] for p in line]
+        axes.errorbar(x, nmse, bars, marker="o", capsize=3, label=name)
+    axes.set(xlabel=label, ylabel="NMSE [dB]")
+    axes.grid(alpha=0.3)
+    if points:
+        axes.legend()
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Returns a figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Keras networks in, Keras networks out, made ready for integers."""

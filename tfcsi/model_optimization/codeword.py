@@ -1,0 +1,118 @@
+"""UE encoders rewritten for export: the codeword layer, rounded or packed."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tfcsi import transforms
+from tfcsi.model_optimization import rounding
+from tfcsi.models.binary import BinaryDense
+
+LARGEST = 127  # Of 8-bit integers.
+_HEADROOM = 1.25  # Of an entry over its largest value in calibration.
+_NIBBLE = np.array(
+    [[2 * (i >> k & 1) - 1 for i in range(16)] for k in (3, 2, 1, 0)], np.float32
+)  # [4, 16]: bits of 0 ... 15, the highest first, as signs.
+
+
+def round_codeword(
+    encoder: tf.keras.Model,
+    x: np.ndarray,
+    integer: bool = False,
+    step: np.ndarray | None = None,
+    own_units: bool = False,
+) -> tuple[tf.keras.Model, np.ndarray | None]:
+    """Rounds the dense codeword layer's weights for the inputs that it will see.
+
+    The layer becomes a 1 x 1 convolution of one pixel, which is the same, but TFLite
+    quantises its columns one by one; its weights are rounded for what x, in four
+    phases, feeds it.
+
+    Args:
+      encoder: Keras model x -> y.
+      x: float32 [n, num_tx, num_delay, 2], training matrices.
+      integer: Whether activations will be integers too. Half of the difference in range
+        (in dB) between inputs then moves to the weights, as in Xiao et al.,
+        "SmoothQuant" (ICML 2023, arXiv:2211.10438), eq. 4 with alpha = 1/2, the range
+        of the weights taken as even.
+      step: float32 [latent], quantiser steps of the entries, if it has such.
+      own_units: Whether an entry is put out in a unit of its own, as an 8-bit integer:
+        its symbol, not rounded twice, or where 8 bits are too few, the symbol over a
+        whole number; without steps, its range in calibration over 127.
+
+    Returns:
+      The encoder x -> y / unit; unit float32 [latent], or None for 1. Encoders that do
+      not end in a dense layer are returned as they are.
+    """
+    dense = encoder.layers[-1]
+    if not isinstance(dense, tf.keras.layers.Dense):
+        return encoder, None
+    kernel, bias = dense.get_weights()
+    probe = tf.keras.Model(encoder.input, dense.input)
+    phases = (transforms.to_complex(x) * np.complex64(1j**p) for p in range(4))
+    fed = [probe.predict(transforms.to_real(h), verbose=0) for h in phases]
+    source, fed, unit = dense.input, np.concatenate(fed), None
+    if integer:
+        ranges = np.abs(fed).max(0)
+        gain = np.sqrt(ranges.max() / np.maximum(ranges, 1e-3 * ranges.max()))
+        source, fed, kernel = source * gain, fed * gain, kernel / gain[:, None]
+    if own_units:
+        unit = _HEADROOM * np.abs(fed @ kernel + bias).max(0) / LARGEST
+        unit = np.maximum(unit, np.float32(1e-30))
+        if step is not None:
+            unit = step * np.maximum(np.ceil(unit / step), 1.0)
+        kernel, bias = kernel / unit, bias / unit
+    kernel = rounding.round_kernel(kernel, fed)
+    columns = tf.keras.layers.Conv2D(len(bias), 1, name=f"{dense.name}_columns")
+    y = columns(tf.keras.layers.Reshape((1, 1, len(kernel)))(source))
+    columns.set_weights([kernel[None, None], bias])
+    if own_units:  # Sets the scale of the 8-bit result to 1.
+        y = tf.quantization.fake_quant_with_min_max_args(y, -LARGEST - 1, LARGEST)
+    y = tf.keras.layers.Reshape((len(bias),))(y)
+    return tf.keras.Model(encoder.input, y), unit
+
+
+def pack_codeword(encoder: tf.keras.Model) -> tf.keras.Model:
+    """Makes a binary codeword layer read its weights from one bit each.
+
+    TFLite has no bits: eight inputs are added up with all of their 256 signs, and the
+    byte that holds an output's eight weights says which of the sums it takes. That is
+    an eighth of the additions of the dense layer, and no multiplication but by the
+    scale.
+
+    Args:
+      encoder: Keras model x -> y; one that does not end in a `BinaryDense` is returned
+        as it is.
+    """
+    dense = encoder.layers[-1]
+    if not isinstance(dense, BinaryDense):
+        return encoder
+    signs, scales = dense.packed()
+    y = _Packed(signs, name=f"{dense.name}_packed")(dense.input)
+    return tf.keras.Model(encoder.input, y * scales + dense.bias.numpy())
+
+
+class _Packed(tf.keras.layers.Layer):
+    """Products with a kernel of signs, float32 [1, inputs] -> [1, units].
+
+    `signs` is as `BinaryDense.packed` gives it, uint8 [bytes, units].
+    """
+
+    def __init__(self, signs: np.ndarray, **layer_args):
+        super().__init__(**layer_args)
+        self._signs = signs
+
+    def call(self, x):
+        num_bytes, units = self._signs.shape
+        x = tf.pad(x, ((0, 0), (0, 8 * num_bytes - x.shape[1])))
+        halves = tf.reshape(x, (2 * num_bytes, 4)) @ _NIBBLE
+        halves = tf.reshape(halves, (num_bytes, 2, 16))
+        sums = tf.expand_dims(halves[:, 0], 2) + tf.expand_dims(halves[:, 1], 1)
+        sums = tf.reshape(sums, (num_bytes, 256))
+        # Zero, but only the phone knows: a constant index would be stored in 32 bits.
+        zero = tf.cast(x[:, :1] > 1e30, tf.int32)
+        index = tf.gather(self._signs[None], tf.reshape(zero, (1,)))
+        index = tf.cast(tf.reshape(index, (num_bytes, units)), tf.int32)
+        chosen = tf.gather(sums, index, batch_dims=1)
+        return tf.ones((1, num_bytes)) @ chosen

@@ -1,0 +1,1 @@
+"""TFLite encoders: convert, run, compare, and what they cost."""

@@ -1,0 +1,39 @@
+"""The exported encoders of a workdir."""
+
+from __future__ import annotations
+
+import pathlib
+
+from tfcsi.tflite.convert import PRECISIONS
+
+
+def file_name(precision: str, output: str = "codeword", kind: str = "") -> str:
+    """Returns the name that an exported encoder has in its workdir.
+
+    Args:
+      precision: One of `PRECISIONS`.
+      output: One of `OUTPUTS`.
+      kind: What else was done to the weights.
+    """
+    parts = [precision, kind, "symbols" if output == "symbols" else ""]
+    return f"encoder_{'_'.join(filter(None, parts))}.tflite"
+
+
+def find(workdir: pathlib.Path) -> dict[str, bytes]:
+    """Returns the exported encoders of a workdir by variant, as in "int8_symbols".
+
+    Raises:
+      FileNotFoundError: If there are none.
+    """
+
+    def place(variant: str) -> tuple[int, str]:
+        fits = [p for p in PRECISIONS if variant.startswith(p)]
+        longest = max(fits, key=len, default=None)
+        return [*PRECISIONS, None].index(longest), variant
+
+    found = {p.stem.split("_", 1)[1]: p for p in workdir.glob(file_name("*"))}
+    if not found:
+        raise FileNotFoundError(
+            f"{workdir} holds no {file_name('*')}: run tflite/export.py first"
+        )
+    return {name: found[name].read_bytes() for name in sorted(found, key=place)}

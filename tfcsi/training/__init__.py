@@ -1,0 +1,1 @@
+"""Training: the loop, runs that stop and resume, stages, fine-tuning."""

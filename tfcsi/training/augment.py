@@ -1,0 +1,63 @@
+"""What a training draws for a batch: matrices of the same law, and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+AUGMENTATIONS = ("none", "phase", "phase_flip")
+
+
+def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
+    """Draws other matrices of the same law from a batch.
+
+    A global phase rotation leaves the law of a channel unchanged (the phase of a path
+    is uniform), and so does a mirrored angle axis when the users surround the base
+    station evenly: angle bin k of a centred DFT becomes bin -k.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2].
+      kind: "none", "phase" or "phase_flip".
+      seed: int64 [2], sets the draw.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2].
+    """
+    if kind == "none":
+        return x
+    phase = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1], seed, 0.0, 2 * np.pi)
+    cos, sin = tf.cos(phase), tf.sin(phase)
+    re, im = x[..., 0], x[..., 1]
+    x = tf.stack([re * cos - im * sin, re * sin + im * cos], -1)
+    if kind == "phase":
+        return x
+    flip = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1, 1], seed + 2**32) < 0.5
+    return tf.where(flip, tf.roll(tf.reverse(x, [1]), 1, axis=1), x)
+
+
+def awgn(y: tf.Tensor, snr_db: tf.Tensor | float, seed: Sequence[int]) -> tf.Tensor:
+    """Adds white Gaussian noise in the graph; `tfcsi.noise.awgn` does so in NumPy.
+
+    Args:
+      y: float32 [n, ...], codewords or CSI.
+      snr_db: float32 [n] or a number, mean of y^2 over variance of the noise [dB], of
+        each row; the mean is over all axes but the first.
+      seed: two integers; the same seed draws the same noise.
+
+    Returns:
+      float32 [n, ...].
+    """
+    y = tf.convert_to_tensor(y, tf.float32)
+    axes = list(range(1, y.shape.rank))
+    power = tf.reduce_mean(tf.square(y), axes, keepdims=True)
+    snr_db = tf.broadcast_to(tf.cast(snr_db, tf.float32), tf.shape(y)[:1])
+    snr_db = tf.reshape(snr_db, tf.shape(power))
+    deviation = tf.sqrt(power) * 10.0 ** (-snr_db / 20.0)
+    return y + deviation * tf.random.stateless_normal(tf.shape(y), seed)
+
+
+def draw_snr(count: tf.Tensor, limits: Sequence[float], seed) -> tf.Tensor:
+    """Draws float32 [count] SNRs, uniform in dB between the two limits."""
+    return tf.random.stateless_uniform([count], seed, *map(float, limits))

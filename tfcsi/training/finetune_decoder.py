@@ -1,0 +1,117 @@
+"""Few-shot fine-tuning of a decoder for another place."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tfcsi import metrics, transforms
+from tfcsi.codecs.neural import Codec, join
+from tfcsi.training import augment as augmentation
+
+
+def finetune_decoder(
+    codec: Codec,
+    h_shots: np.ndarray,
+    h_val: np.ndarray,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    augment: str,
+    seed: int,
+) -> Codec:
+    """Trains the decoder of a codec on what the UE sends of a few matrices.
+
+    The loss is the mean NMSE, the optimiser Adam. Batch normalisation is in inference
+    mode: so few matrices have no statistics. The epoch that is best on the validation
+    matrices is kept, be it the one before the first.
+
+    Args:
+      codec: A trained codec; it stays as it is.
+      h_shots: complex64 [n, num_tx, num_delay], max |h| = 0.5 unless the codec sends
+        the gain.
+      h_val: complex64 [n_val, num_tx, num_delay], of the same kind.
+      epochs: Number of passes over `h_shots`.
+      batch_size: Matrices a step; the last step of an epoch may have fewer.
+      learning_rate: Of Adam.
+      augment: "none", "phase" or "phase_flip", see `training.augment`.
+      seed: Of the order and the augmentation.
+
+    Returns:
+      A codec with the same encoder, quantiser and tables, and with a fingerprint of its
+      own, unless no epoch was better than the decoder as it was.
+
+    Raises:
+      ValueError: If an argument is out of range, or as `Codec.symbols`.
+      RuntimeError: If the codec has no tables.
+    """
+    check_tuning(epochs, batch_size, learning_rate, augment)
+    if not len(h_shots) or not len(h_val):
+        raise ValueError(
+            f"{len(h_shots)} shots and {len(h_val)} validation matrices; at least 1 "
+            f"and 1 are needed"
+        )
+    tuned = _copy(codec)
+    decoder = tuned.decoder
+    variables = decoder.trainable_variables
+    adam = tf.keras.optimizers.legacy.Adam(learning_rate)
+
+    @tf.function(reduce_retracing=True)
+    def step(y_hat, x):
+        with tf.GradientTape() as tape:
+            x_hat = decoder(join(decoder, y_hat, y_hat), training=False)
+            error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
+            loss = tf.reduce_mean(error / tf.reduce_sum(tf.square(x), (1, 2, 3)))
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        adam.apply_gradients(zip(gradients, variables))
+
+    received, h_val = _received(codec, h_val)
+
+    def score() -> float:
+        return metrics.nmse(h_val, tuned.synthesis(received, received)).mean()
+
+    best, weights = score(), decoder.get_weights()
+    rng = np.random.default_rng(seed)
+    for epoch in range(epochs):
+        draw = tf.constant([seed, epoch], tf.int64)
+        x = augmentation.augment(transforms.to_real(h_shots), augment, draw)
+        y_hat, h = _received(codec, transforms.to_complex(x))
+        order = rng.permutation(len(h))
+        for i in range(0, len(h), batch_size):
+            chosen = order[i : i + batch_size]
+            step(y_hat[chosen], transforms.to_real(h[chosen]))
+        if (now := score()) < best:
+            best, weights = now, decoder.get_weights()
+    decoder.set_weights(weights)
+    tuned.use(codec.tables)
+    return tuned
+
+
+def _received(codec: Codec, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codewords at the BS, [n, latent], and h at the scale of its decoder."""
+    y_hat, gain = codec.dequantize(*codec.symbols(h))
+    return y_hat, h / gain
+
+
+def _copy(codec: Codec) -> Codec:
+    """A codec with the same weights and analysis, without tables."""
+    copy = Codec(codec.config)
+    copy.encoder.set_weights(codec.encoder.get_weights())
+    copy.decoder.set_weights(codec.decoder.get_weights())
+    for one, other in zip(copy.quantizer.variables, codec.quantizer.variables):
+        one.assign(other)
+    copy.analysis, copy.facts = codec.analysis, dict(codec.facts)
+    return copy
+
+
+def check_tuning(
+    epochs: int, batch_size: int, learning_rate: float, augment: str
+) -> None:
+    """Raises a ValueError if an argument of `finetune_decoder` is out of range."""
+    if augment not in augmentation.AUGMENTATIONS:
+        known = ", ".join(augmentation.AUGMENTATIONS)
+        raise ValueError(f"augment is {augment!r}; it must be one of {known}")
+    numbers = {"epochs": epochs, "batch_size": batch_size}
+    for field, value in {**numbers, "learning_rate": learning_rate}.items():
+        if not value > 0:
+            raise ValueError(f"{field} is {value}; it must be positive")

@@ -1,0 +1,90 @@
+"""Fine-tuning of a trained codec with fake quantisation, for integer encoders."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import ml_collections
+import numpy as np
+
+from tfcsi import transforms
+from tfcsi.codecs.neural import Codec
+from tfcsi.coding.tables import Tables
+from tfcsi.model_optimization.fake_quantization import calibrate, quantize_pair
+from tfcsi.training import loop, run
+
+_CALIBRATION_MATRICES = 500
+
+
+def finetune(
+    source: Codec,
+    tuning: ml_collections.ConfigDict,
+    workdir: str | os.PathLike,
+    h_train: np.ndarray,
+    h_val: np.ndarray,
+    resume: bool = False,
+    progress: bool = True,
+) -> Codec:
+    """Trains a codec on with fake quantisation, then counts its tables anew.
+
+    The encoder, and by `tuning.qat.decoder` the decoder, has fake quantisation; all of
+    the pair, the quantiser and the prior are trained, in one stage. The tables are
+    histograms of the training symbols: a learned density does not settle in so few
+    steps.
+
+    Args:
+      source: A trained codec without fake quantisation.
+      tuning: Fields that replace those of the source's config, as in configs/qat.py.
+      workdir: Folder of the new run.
+      h_train: complex64 [n, num_tx, num_delay], as `training.train`.
+      h_val: complex64 [n_val, num_tx, num_delay].
+      resume: As `training.train`.
+      progress: As `training.train`.
+
+    Returns:
+      The codec with its tables, as `tfcsi.load(workdir)` gives it.
+
+    Raises:
+      ValueError: If the source has fake quantisation already, or as `quantize_aware`
+        and `training.train`.
+      FileExistsError: As `training.train`.
+    """
+    if source.config.get("qat"):
+        raise ValueError(
+            "this run is quantisation-aware already; give the float run it came from"
+        )
+    quiet = dict.fromkeys(loop.NOISES, ())  # For runs of before there was noise.
+    config = ml_collections.ConfigDict({"noise": quiet, **source.config.to_dict()})
+    config.update(tuning)
+    config.stages = ()
+    start = functools.partial(initialize, source=source)
+    codec = run.train(config, workdir, h_train, h_val, resume, progress, start)
+    if codec.quantizer.num_symbols:
+        symbols, _ = codec.symbols(h_train[: run.MAX_TABLE_MATRICES])
+        codec.use(Tables.from_counts(symbols, config.coder))
+        codec.save(workdir)
+    return codec
+
+
+def initialize(codec: Codec, h: np.ndarray, source: Codec) -> None:
+    """Gives a codec with fake quantisation what one without it has learned.
+
+    Args:
+      codec: Whose config has the field `qat` and is else that of the source.
+      h: complex64 [n, num_tx, num_delay], training matrices to calibrate by.
+      source: A trained codec.
+    """
+    x = transforms.to_real(h[:: max(1, len(h) // _CALIBRATION_MATRICES)])
+    x = x[:_CALIBRATION_MATRICES]
+    for one, other in zip(codec.quantizer.variables, source.quantizer.variables):
+        one.assign(other)
+    encoder, decoder = quantize_pair(
+        source.encoder, source.decoder, codec.config, codec.quantizer.step is not None
+    )
+    codec.encoder.set_weights(encoder.get_weights())
+    codec.decoder.set_weights(decoder.get_weights())
+    calibrate(codec.encoder, x)
+    if codec.config.qat.decoder:
+        _, y_hat = codec.quantizer(codec.encoder(x))
+        calibrate(codec.decoder, *[y_hat] * len(codec.decoder.inputs))

@@ -1,0 +1,38 @@
+"""The log of a run: one row an epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pathlib
+
+from tfcsi import files
+
+LOG_FILE, RUN_FILE = "log.csv", "run.json"
+
+
+def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
+    """Writes log.csv of a run, one row an epoch; the file is replaced as a whole."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
+    """Returns the rows of a run's log.csv, one an epoch, as numbers."""
+    with open(pathlib.Path(workdir, LOG_FILE), newline="") as file:
+        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+
+
+def line(row: dict[str, float], epochs: int) -> str:
+    """Returns the line of text that a training prints of an epoch."""
+    return (
+        f"epoch {row['epoch']:3d}/{epochs}  "
+        f"train {row['train_nmse_db']:7.2f} dB {row['train_bits']:7.1f} bits  "
+        f"val {row['val_nmse_db']:7.2f} dB {row['val_bits']:7.1f} bits  "
+        f"loss {row['val_loss']:.5f}  {row['seconds']:.0f} s"
+    )

@@ -1,0 +1,190 @@
+"""Training of a pair with the rate in the loss.
+
+The loss of a batch is the mean over its matrices of
+
+    distortion(x, x_hat) + lmbda * bits,
+
+with the bits of the prior (`tfcsi.entropy.priors`) for the very symbols that would be
+sent. A training may have stages, each of which trains a part of the pair
+(`tfcsi.training.stages`), and noise on the measured CSI and on the received codeword.
+
+All randomness of a step comes from (seed, step), so that a run that was stopped at any
+moment and resumed from its last whole epoch ends with the same result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from tfcsi import files, results, transforms
+from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.workdir import CALIBRATION_FILE, load_config, save_config
+from tfcsi.coding.tables import CODERS
+from tfcsi.training.augment import AUGMENTATIONS
+from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
+from tfcsi.training.loop import NOISES, Run
+
+DISTORTIONS = ("nmse", "sse")
+MAX_TABLE_MATRICES = 20000
+_CALIBRATION_MATRICES = 4000
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: str | os.PathLike,
+    h_train: np.ndarray | Callable[[int], np.ndarray],
+    h_val: np.ndarray,
+    resume: bool = False,
+    progress: bool = True,
+    start: Callable[[Codec, np.ndarray], None] | None = None,
+) -> Codec:
+    """Trains a codec, keeps the epoch that is best on validation data, and saves it.
+
+    Args:
+      config: As in `configs/`; the workdir gets a copy.
+      workdir: Folder of the run: config.json, run.json (seed, versions), log.csv,
+        tensorboard/, checkpoints/, and at the end codec.npz and calibration.npy (some
+        training matrices, float16, by which integer encoders are calibrated).
+      h_train: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix; may be a memory
+        map. Or a function of the number of an epoch, from 0, that gives as many such
+        matrices for each and the same ones whenever it is asked.
+      h_val: complex64 [n_val, num_tx, num_delay], for the choice of the epoch.
+      resume: Continue the run of the workdir; starts one if there is none.
+      progress: Show a progress bar beside the line an epoch.
+      start: Function of a codec and h_train that sets the weights of the networks and
+        of the quantiser before the first epoch, in place of `config.init`.
+
+    Returns:
+      The codec with its tables, as `tfcsi.load(workdir)` gives it.
+
+    Raises:
+      FileExistsError: If the workdir holds a run and `resume` is False.
+      ValueError: If a field of the config is out of range, or differs from that of the
+        run that is resumed; if CSI has another shape or scale, or is not finite.
+      FloatingPointError: If the loss is no longer finite.
+    """
+    workdir = pathlib.Path(workdir)
+    of_epoch = h_train if callable(h_train) else lambda epoch: h_train
+    h_train = of_epoch(0)
+    _check(config, h_train, h_val)
+    tf.keras.utils.set_random_seed(config.seed)
+    run = Run(config, h_train, start)
+    _claim(config, workdir, resume)
+    state = tf.train.Checkpoint(
+        **run.parts, epoch=run.epoch, step=run.step, optimizers=run.optimizers
+    )
+    manager = tf.train.CheckpointManager(state, workdir / "checkpoints", 1)
+    best = tf.train.CheckpointManager(
+        tf.train.Checkpoint(**run.parts), workdir / "best", 1
+    )
+    rows = []
+    if manager.latest_checkpoint:
+        state.restore(manager.latest_checkpoint).assert_consumed()
+        rows = read_log(workdir)[: int(run.epoch)]
+    board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+
+    first = config.epochs - run.stages[-1].epochs  # Epoch that may be chosen.
+    while int(run.epoch) < config.epochs:
+        began = time.time()
+        h_train = of_epoch(int(run.epoch))
+        run.enter(h_train)
+        row = {"epoch": int(run.epoch) + 1, **run.train_epoch(h_train, progress)}
+        row.update(run.validate(h_val))
+        row["seconds"] = round(time.time() - began, 3)
+        rows.append(row)
+        if row["epoch"] > first and _best(rows[first:]) is row:
+            best.save(row["epoch"])
+        run.epoch.assign_add(1)
+        write_log(workdir / LOG_FILE, rows)
+        with board.as_default(step=row["epoch"]):
+            for key in row.keys() - {"epoch"}:
+                tf.summary.scalar(key, row[key])
+        manager.save(row["epoch"])
+        print(line(row, config.epochs), flush=True)
+
+    best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
+    codec, h_train = run.codec, of_epoch(config.epochs - 1)
+    sample = np.random.default_rng(config.seed).permutation(len(h_train))
+    sample = np.sort(sample[:MAX_TABLE_MATRICES])
+    codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
+    codec.facts = {
+        "train_seconds": round(sum(row["seconds"] for row in rows), 1),
+        "best_epoch": _best(rows[first:])["epoch"],
+    }
+    codec.save(workdir)
+    with files.replacing(workdir / CALIBRATION_FILE) as temporary:
+        with open(temporary, "wb") as file:
+            x = transforms.to_real(h_train[sample[:_CALIBRATION_MATRICES]])
+            np.save(file, x.astype(np.float16))
+    return codec
+
+
+def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
+    choices = {"distortion": DISTORTIONS, "augment": AUGMENTATIONS}
+    choices |= {"init": ("random", "klt"), "coder": CODERS}
+    for field, known in choices.items():
+        if config[field] not in known:
+            raise ValueError(f"{field} is {config[field]!r}; it must be one of {known}")
+    for field in ("epochs", "batch_size", "learning_rate", "clip_norm", "lmbda"):
+        if not config[field] > 0:
+            raise ValueError(f"{field} is {config[field]}; it must be positive")
+    for field, limits in config.noise.items():
+        if (
+            field not in NOISES
+            or len(limits) not in (0, 2)
+            or list(limits) != sorted(limits)
+        ):
+            raise ValueError(
+                f"noise.{field} is {limits}; {' and '.join(NOISES)} are empty or two "
+                f"SNRs in dB, the lower first"
+            )
+    if len(h_train) < config.batch_size or not len(h_val):
+        raise ValueError(
+            f"{len(h_train)} training and {len(h_val)} validation matrices; at least "
+            f"batch_size = {config.batch_size} and 1 are needed"
+        )
+    for h in (h_train, h_val):
+        transforms.check_csi(h, config.shape, any_scale=False)
+
+
+def _claim(config, workdir: pathlib.Path, resume: bool) -> None:
+    """Writes config.json and run.json, or checks that they fit the resumed run."""
+    started = (workdir / "config.json").exists()
+    if started and not resume:
+        raise FileExistsError(
+            f"{workdir} already holds a run: give another --workdir, or --resume"
+        )
+    if started:
+        stored, given = load_config(workdir).to_dict(), config.to_dict()
+        given = json.loads(json.dumps(given))
+        differs = [
+            k for k in given.keys() | stored.keys() if given.get(k) != stored.get(k)
+        ]
+        if differs:
+            raise ValueError(
+                f"the run in {workdir} has another config: {sorted(differs)} differ"
+            )
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "command": results.command_line(sys.argv),
+        "seed": config.seed,
+        "versions": results.versions(),
+        "threads": os.cpu_count(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+    }
+    files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
+    save_config(config, workdir)
+
+
+def _best(rows: list[dict[str, float]]) -> dict[str, float]:
+    return min(rows, key=lambda row: row["val_loss"])
