@@ -44,10 +44,10 @@ RECEIVE = """
 import sys
 import numpy as np
 import tfcsi
-from tfcsi import bitstream
+from tfcsi.coding.packets import read_file
 
 codec = tfcsi.load(sys.argv[1])
-session, packets = bitstream.read_file(sys.argv[2])
+session, packets = read_file(sys.argv[2])
 assert session == codec.session
 np.save(sys.argv[3], codec.receive(packets)[0])
 """

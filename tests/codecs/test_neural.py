@@ -25,12 +25,12 @@ HEADER = HEADER_BYTES
 OTHER_PROCESS = """
 import sys
 import numpy as np
-from tfcsi import bitstream
-from tfcsi.codec import load
+from tfcsi.coding.packets import read_file
+from tfcsi.codecs.neural import load
 
 workdir, csi, received, answer = sys.argv[1:]
 codec = load(workdir)
-session, packets = bitstream.read_file(received)
+session, packets = read_file(received)
 assert session == codec.session
 symbols, side = codec.receive(packets)
 same = codec.compress(np.load(csi)) == packets

@@ -172,10 +172,11 @@ def test_an_unknown_prior_is_refused_by_the_names_of_the_known():
 
 def test_libraries_are_loaded_only_when_they_are_needed():
     script = (
-        "import sys, tfcsi, tfcsi.bitstream, tfcsi.rangecoder, tfcsi.metrics\n"
-        "import tfcsi.evaluation, tfcsi.results, tfcsi.transform_coding\n"
+        "import sys, tfcsi, tfcsi.coding.packets, tfcsi.metrics\n"
+        "import tfcsi.coding.rangecoder, tfcsi.evaluation.measure, tfcsi.results\n"
+        "import tfcsi.codecs.klt, tfcsi.codecs.topk, tfcsi.evaluation.over_noise\n"
         "assert 'tensorflow' not in sys.modules, 'tensorflow'\n"
-        "import tfcsi.training, tfcsi.entropy\n"
+        "import tfcsi.training.run, tfcsi.entropy.priors\n"
         "assert 'tensorflow_compression' not in sys.modules, 'tensorflow_compression'\n"
     )
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

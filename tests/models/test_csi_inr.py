@@ -25,12 +25,12 @@ SMALL = {"widths": (10, 7), "features": 5, "gain": 2.0}
 OTHER_PROCESS = """
 import sys
 import numpy as np
-from tfcsi import bitstream
-from tfcsi.codec import load
+from tfcsi.coding.packets import read_file
+from tfcsi.codecs.neural import load
 
 workdir, received, answer = sys.argv[1:]
 codec = load(workdir)
-session, packets = bitstream.read_file(received)
+session, packets = read_file(received)
 assert session == codec.session
 np.save(answer, codec.decompress(packets))
 """

@@ -40,12 +40,12 @@ TRAIN = """
 import json, sys
 import ml_collections
 import numpy as np
-from tfcsi import training
+from tfcsi.training import run
 
 config, workdir, csi = sys.argv[1:]
 config = ml_collections.ConfigDict(json.loads(config))
 h = np.load(csi)
-training.train(config, workdir, h[:300], h[300:], progress=False)
+run.train(config, workdir, h[:300], h[300:], progress=False)
 """
 
 

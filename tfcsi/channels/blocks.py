@@ -59,9 +59,10 @@ def draw(
     return made if frequency else (made, None)
 
 
-def blocks_of(count: int) -> list[tuple[int, int]]:
-    """(number, matrices) of the blocks of `count` matrices; the last may be short."""
-    return [(i, min(BLOCK, count - i * BLOCK)) for i in range(-(-count // BLOCK))]
+def blocks_of(count: int) -> list[tuple[int, int, int]]:
+    """Returns (number, first matrix, matrices) of the blocks of `count` matrices."""
+    starts = range(0, count, BLOCK)
+    return [(i, start, min(BLOCK, count - start)) for i, start in enumerate(starts)]
 
 
 def memory_map(folder: Path, name: str, shape: tuple) -> np.ndarray:

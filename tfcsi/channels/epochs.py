@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfcsi.channels.blocks import BLOCK, SPLITS, blocks_of, draw, memory_map
+from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map
 from tfcsi.channels.workers import workers
 
 
@@ -70,9 +70,10 @@ class Epochs:
         memory_map(folder, "h", self.shape)
         job = {"channel": self.channel, "seed": self.seed, "folder": str(folder)}
         job.update(stream=len(SPLITS) + epoch, frequency=False, setup=self.setup)
-        blocks = blocks_of(self.shape[0])
-        parts = [{"block": b, "start": b * BLOCK, "num": size} for b, size in blocks]
-        return [self._submit({**job, **part}) for part in parts]
+        return [
+            self._submit({**job, "block": block, "start": start, "num": size})
+            for block, start, size in blocks_of(self.shape[0])
+        ]
 
     def __enter__(self) -> Epochs:
         return self
@@ -86,5 +87,5 @@ def validation(
 ) -> np.ndarray:
     """Simulated validation matrices, [num, num_tx, num_delay]; those of `generate`."""
     where = channel, seed, SPLITS.index("val")
-    blocks = [draw(*where, b, size, setup=setup)[0] for b, size in blocks_of(num)]
+    blocks = [draw(*where, b, size, setup=setup)[0] for b, _, size in blocks_of(num)]
     return np.concatenate(blocks)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 import tfcsi
 from tfcsi import files
-from tfcsi.channels.blocks import BLOCK, SPLITS, blocks_of, draw, memory_map, parts_of
+from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.transforms import NUM_SC
 
@@ -119,11 +119,11 @@ def _simulate(submit, job: dict, shape: tuple, name: str, progress: bool):
     hf = memory_map(folder, "hf", (*shape[:-1], NUM_SC)) if job["frequency"] else None
     with tqdm(total=count, desc=name, unit=" matrices", disable=not progress) as bar:
         waiting = {}
-        for block, size in blocks_of(count):
+        for block, start, size in blocks_of(count):
             if (folder / f"{block}.done").exists():
                 bar.update(size)
             else:
-                part = {"block": block, "start": block * BLOCK, "num": size}
+                part = {"block": block, "start": start, "num": size}
                 waiting[submit({**job, **part})] = size
         for future in as_completed(waiting):
             future.result()
@@ -205,8 +205,8 @@ def _write_hdf5(out: Path, split: str, h, hf) -> list[Path]:
                 continue
             chunks = (min(64, len(values)), *values.shape[1:])
             data = file.create_dataset(name, values.shape, values.dtype, chunks=chunks)
-            for block, size in blocks_of(len(values)):
-                where = slice(block * BLOCK, block * BLOCK + size)
+            for _, start, size in blocks_of(len(values)):
+                where = slice(start, start + size)
                 data[where] = values[where]
     return [path]
 

@@ -1,7 +1,8 @@
 """Grids of codewords in NumPy: y -> integer symbols -> y_hat, at the UE and the BS.
 
 The quantisers of `tfcsi.entropy.quantizers` are these grids with what TensorFlow
-trains. What the BS needs beyond the symbols is `side`, sent as 16-bit words. All grids have
+trains. What the BS needs beyond the symbols is `side`, sent as 16-bit words. All grids
+have
 
 *   `latent_dim`, the length of y; `num_symbols`, entropy-coded a matrix; `num_side`,
     16-bit words of side information a matrix;
