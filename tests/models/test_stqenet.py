@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfcsi import transforms
-from tfcsi.models import stqenet
+from tfcsi.models import stqenet, stqenet_attention
 
 
 def randomize(model, seed=0):
@@ -81,7 +81,7 @@ def numpy_global(model, rows):
 
 
 def test_a_row_of_released_local_attention_sees_four_rows_of_its_channel():
-    model = block_model(stqenet._ReleasedLocal, (32, 32))
+    model = block_model(stqenet_attention.ReleasedLocal, (32, 32))
     mix = random_rows((32, 32), seed=2)
     slopes = jacobian(
         model,
@@ -100,8 +100,8 @@ def test_a_row_of_released_local_attention_sees_four_rows_of_its_channel():
 @pytest.mark.parametrize(
     ("block", "reference"),
     [
-        (stqenet._ReleasedLocal, numpy_local),
-        (stqenet._ReleasedGlobal, numpy_global),
+        (stqenet_attention.ReleasedLocal, numpy_local),
+        (stqenet_attention.ReleasedGlobal, numpy_global),
     ],
 )
 def test_released_attention_is_that_of_the_reshapes_in_numpy(block, reference):
@@ -126,7 +126,7 @@ def test_released_global_attention_ignores_its_query_weights():
 
 @pytest.mark.parametrize(("angle", "delay"), [(0, 0), (7, 8), (13, 20)])
 def test_windowed_local_attention_sees_its_window_and_both_channels(angle, delay):
-    model = block_model(stqenet._WindowedLocal, (16, 24))
+    model = block_model(stqenet_attention.WindowedLocal, (16, 24))
     slopes = jacobian(model, random_rows((16, 24)), lambda out: out[0, :, angle, delay])
     expected = np.zeros((2, 16, 24), bool)
     a, d = angle // 8 * 8, delay // 8 * 8
@@ -136,7 +136,7 @@ def test_windowed_local_attention_sees_its_window_and_both_channels(angle, delay
 
 
 def test_windowed_global_attention_sees_16_windows_by_one_key_each():
-    model = block_model(stqenet._WindowedGlobal, (32, 32))
+    model = block_model(stqenet_attention.WindowedGlobal, (32, 32))
     slopes = jacobian(
         model, random_rows((32, 32)), lambda out: tf.reshape(out[0, :, :8, :4], [64])
     )

@@ -41,6 +41,7 @@ from tensorflow.keras import layers
 
 from tfcsi.models.blocks import conv_bn, leaky
 from tfcsi.models.crnet import cr_block
+from tfcsi.models.stqenet_attention import Stb, from_rows, layer_norm, to_rows, up_down
 from tfcsi.transforms import klt_basis
 
 ATTENTIONS = ("windowed", "released")
@@ -83,11 +84,11 @@ def encoder(
     )
     x = layers.Conv2D(16, 1, name="conv1")(x)
     x = layers.Conv2D(2, 5, padding="same", name="conv5")(x)
-    skip = rows = _to_rows(x)
-    rows = _Stb(shape, attention, window, num_heads)(rows)
-    x = layers.Add(name="skip")([skip, _up_down(rows)])
+    skip = rows = to_rows(x)
+    rows = Stb(shape, attention, window, num_heads)(rows)
+    x = layers.Add(name="skip")([skip, up_down(rows)])
     if not kept:
-        x = _layer_norm("norm_out")(x)
+        x = layer_norm("norm_out")(x)
     x = layers.Reshape((2 * shape[0] * shape[1],), name="flatten")(x)
     y = layers.Dense(latent_dim, name="codeword")(x)
     return tf.keras.Model(x_in, y, name="stqenet_encoder")
@@ -173,23 +174,23 @@ def decoder(
     y_in = layers.Input((latent_dim,), name="y_hat")
     rows = layers.Dense(2 * shape[0] * shape[1], name="expand")(y_in)
     rows = layers.Reshape((2, *shape), name="image")(rows)
-    image = _from_rows(rows)
+    image = from_rows(rows)
 
     cnn = cr_block(leaky(conv_bn(image, 2, 5, name="stem")), "cr")
-    cnn = _to_rows(cnn)
+    cnn = to_rows(cnn)
 
-    stb = _Stb(shape, attention, window, num_heads)
-    x = _to_rows(layers.Conv2D(2, 5, padding="same", name="conv5")(image))
+    stb = Stb(shape, attention, window, num_heads)
+    x = to_rows(layers.Conv2D(2, 5, padding="same", name="conv5")(image))
     x = stb(layers.Add(name="join1")([x, cnn]))
     if amplitude == "kept":
-        x = layers.Add(name="skip")([x, _up_down(x)])
+        x = layers.Add(name="skip")([x, up_down(x)])
         x = stb(layers.Add(name="join2")([x, cnn]))
         x = layers.Rescaling(1.0 / _GAIN, name="unscale")(x)
     else:
-        x = stb(layers.Add(name="join2")([_up_down(x), cnn]))
-        x = layers.Activation("sigmoid", name="sigmoid")(_layer_norm("norm_out")(x))
+        x = stb(layers.Add(name="join2")([up_down(x), cnn]))
+        x = layers.Activation("sigmoid", name="sigmoid")(layer_norm("norm_out")(x))
         x = layers.Rescaling(1.0, -0.5, name="unscale")(x)
-    return tf.keras.Model(y_in, _from_rows(x), name="stqenet_decoder")
+    return tf.keras.Model(y_in, from_rows(x), name="stqenet_decoder")
 
 
 def initialize_klt(
@@ -284,186 +285,3 @@ def _check(shape, latent_dim, attention, window, num_heads, amplitude) -> None:
             f"shape is {tuple(shape)}; the released reshapes are defined for "
             f"{4 * window} x {4 * window} only: use attention='windowed'"
         )
-
-
-# Rows: [n, 2, num_tx, num_delay]. LayerNormalization and the MLP act on the delay axis.
-
-
-def _to_rows(x):
-    return layers.Permute((3, 1, 2))(x)
-
-
-def _from_rows(x):
-    return layers.Permute((2, 3, 1))(x)
-
-
-def _layer_norm(name: str | None = None) -> layers.Layer:
-    return layers.LayerNormalization(epsilon=1e-6, name=name)
-
-
-def _up_down(rows):
-    """LayerNormalization, x2 up, x2 down; [n, 2, num_tx, num_delay] to the same."""
-    x = _from_rows(_layer_norm("norm_up")(rows))
-    x = layers.Conv2DTranspose(2, 4, strides=2, padding="same", name="up")(x)
-    return _to_rows(layers.Conv2D(2, 4, strides=2, padding="same", name="down")(x))
-
-
-class _Stb:
-    """Spatially separable transformer block; calls share their weights.
-
-    Four pre-norm residual steps on rows [n, 2, num_tx, num_delay]: local attention,
-    MLP, global attention, MLP. A plain class that holds plain Keras layers, so that the
-    model stays one flat functional graph.
-    """
-
-    def __init__(self, shape, attention: str, window: int, num_heads: int):
-        kinds = {
-            "windowed": (_WindowedLocal, _WindowedGlobal),
-            "released": (_ReleasedLocal, _ReleasedGlobal),
-        }
-        local, global_ = kinds[attention]
-        delay = shape[1]
-        self.steps = [
-            (_layer_norm("stb_norm1"), local(shape, window, num_heads)),
-            (_layer_norm("stb_norm2"), _Mlp(delay, "stb_mlp1")),
-            (_layer_norm("stb_norm3"), global_(shape, window, num_heads)),
-            (_layer_norm("stb_norm4"), _Mlp(delay, "stb_mlp2")),
-        ]
-
-    def __call__(self, rows):
-        for norm, step in self.steps:
-            rows = layers.Add()([rows, step(norm(rows))])
-        return rows
-
-
-class _Mlp:
-    """Dense, exact GELU, Dense along the delay axis, without expansion."""
-
-    def __init__(self, delay: int, name: str):
-        self.layers = [
-            layers.Dense(delay, activation="gelu", name=f"{name}_in"),
-            layers.Dense(delay, name=f"{name}_out"),
-        ]
-
-    def __call__(self, rows):
-        for layer in self.layers:
-            rows = layer(rows)
-        return rows
-
-
-class _WindowedLocal:
-    """Self-attention in windows: tokens are positions, embedded by a dense layer."""
-
-    def __init__(self, shape, window: int, num_heads: int):
-        self.grid = (shape[0] // window, window, shape[1] // window, window)
-        self.tokens = (self.grid[0] * self.grid[2], window * window)
-        self.shape = shape
-        self.attention = layers.MultiHeadAttention(
-            num_heads,
-            shape[1] // num_heads,
-            attention_axes=(2,),
-            name="stb_local",
-        )
-
-    def __call__(self, rows):
-        a, wa, d, wd = self.grid
-        x = layers.Reshape((2, a, wa, d * wd))(rows)
-        x = layers.Reshape((2 * a, wa, d, wd))(x)
-        x = layers.Permute((1, 3, 2, 4))(x)  # [2 a, d, wa, wd]
-        x = layers.Reshape((2, *self.tokens))(x)
-        x = layers.Permute((2, 3, 1))(x)  # [windows, positions, 2]
-        x = self.attention(x, x)
-        x = layers.Permute((3, 1, 2))(x)
-        x = layers.Reshape((2 * a, d, wa, wd))(x)
-        x = layers.Permute((1, 3, 2, 4))(x)
-        return layers.Reshape((2, *self.shape))(x)
-
-
-class _WindowedGlobal:
-    """Attention of every position to one summary a window (strided convolution)."""
-
-    def __init__(self, shape, window: int, num_heads: int):
-        self.shape = shape
-        self.summary = layers.Conv2D(2, window, strides=window, name="stb_summary")
-        self.norm = _layer_norm("stb_summary_norm")
-        self.keys = (shape[0] // window) * (shape[1] // window)
-        self.attention = layers.MultiHeadAttention(
-            num_heads, shape[1] // num_heads, name="stb_global"
-        )
-
-    def __call__(self, rows):
-        query = _from_rows(rows)
-        key = _to_rows(self.summary(query))
-        key = layers.Permute((2, 1))(layers.Reshape((2, self.keys))(self.norm(key)))
-        query = layers.Reshape((self.shape[0] * self.shape[1], 2))(query)
-        x = self.attention(query, key)
-        return _to_rows(layers.Reshape((*self.shape, 2))(x))
-
-
-class _ReleasedLocal:
-    """The released local attention: 16 groups of 8 slices of two adjacent rows."""
-
-    def __init__(self, shape, window: int, num_heads: int):
-        self.shape, self.window, self.heads = shape, window, num_heads
-        self.groups = shape[0] // window * (shape[1] // window)
-        self.qkv = layers.Dense(3 * shape[1], name="stb_local_qkv")
-        self.proj = layers.Dense(shape[1], name="stb_local_proj")
-
-    def __call__(self, rows):
-        depth = self.window // self.heads
-        size = self.shape[0] * self.shape[1]
-        slices = size // (self.groups * self.window)
-        qkv = layers.Reshape((2 * self.groups, slices, 3, self.heads * depth))(
-            self.qkv(rows)
-        )
-        q, k, v = (
-            layers.Permute((1, 3, 2, 4))(
-                layers.Reshape((2 * self.groups, slices, self.heads, depth))(
-                    qkv[:, :, :, i]
-                )
-            )
-            for i in range(3)
-        )  # [n, 2 groups, heads, slices, depth]
-        scale = (self.shape[1] // self.heads) ** -0.5
-        weights = tf.nn.softmax(scale * tf.matmul(q, k, transpose_b=True))
-        x = tf.matmul(weights, v)
-        # The released code swaps groups and heads, then reads the flat result as
-        # windows of a map with the two channels last, and swaps two axes of that.
-        x = layers.Reshape((2, self.groups, self.heads, slices * depth))(x)
-        x = layers.Permute((1, 3, 2, 4))(x)
-        a, d = self.shape[0] // self.window, self.shape[1] // self.window
-        x = layers.Reshape((a, d, self.window, self.window * 2))(x)
-        x = layers.Permute((1, 3, 2, 4))(x)
-        return self.proj(layers.Reshape((2, *self.shape))(x))
-
-
-class _ReleasedGlobal:
-    """The released global attention: one key a head, so the value reaches each query.
-
-    The query and key weights are kept, as in the release, for their count alone.
-    """
-
-    def __init__(self, shape, window: int, num_heads: int):
-        self.shape, self.window = shape, window
-        self.side = shape[1] // window
-        self.query = layers.Dense(shape[1], name="stb_global_q")
-        self.summary = layers.Conv2D(2, window, strides=window, name="stb_summary")
-        self.norm = _layer_norm("stb_summary_norm")
-        self.kv = layers.Dense(2 * self.side, name="stb_global_kv")
-        self.proj = layers.Dense(shape[1], name="stb_global_proj")
-
-    def __call__(self, rows):
-        side, delay = self.side, self.shape[1]
-        q = layers.Reshape((2, -1, side, side))(self.query(rows))
-        q = layers.Permute((1, 3, 2, 4))(q)  # [n, 2, heads, queries, side]
-        kv = self.kv(self.norm(_to_rows(self.summary(_from_rows(rows)))))
-        kv = layers.Reshape((2, 2, side * side))(kv)
-        k, v = (
-            layers.Reshape((2, side, 1, side))(kv[:, :, i]) for i in range(2)
-        )  # [n, 2, heads, 1 key, side]
-        weights = tf.nn.softmax(
-            (delay // side) ** -0.5 * tf.matmul(q, k, transpose_b=True)
-        )
-        x = tf.matmul(weights, v)
-        x = layers.Permute((2, 1, 3, 4))(x)
-        return self.proj(layers.Reshape((2, *self.shape))(x))
