@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Ue": "tfcsi.ue",
-    "load": "tfcsi.codecs.neural",
+    "load": "tfcsi.codecs.workdir",
     "Codec": "tfcsi.codecs.neural",
     "train": "tfcsi.training.run",
     "evaluate": "tfcsi.evaluation.measure",
@@ -47,7 +47,7 @@ def __getattr__(name: str):
     """Imports a public name when it is first used."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfcsi' has no attribute {name!r}")
-    if name != "Ue":
+    if name not in ("Ue", "load"):
         need_full()
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 

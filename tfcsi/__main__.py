@@ -82,11 +82,11 @@ def evaluate(argv: list[str]) -> None:
         raise UsageError(f"--noise={given['noise']}; it goes with --snr_db=...")
     if given["snr_db"] or given["bit_error_rate"]:
         return _evaluate_noise(given)
-    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import load
 
     points = []
     for workdir, name in (runs := _runs(given)):
-        codec = neural.load(workdir)
+        codec = load(workdir)
         dataset, scenario, h = _matrices(codec.config, given)
         point = {
             **codec.describe(),
@@ -98,7 +98,7 @@ def evaluate(argv: list[str]) -> None:
         points.append({**point, **label})
     name = f"evaluation_{scenario}_{given['split']}.json"
     path = pathlib.Path(given["output"] or runs[0][0] / name)
-    results.write(path, points, codec.config.seed)
+    results.write(path, points, codec.config["seed"])
     print(results.table(points))
     print(f"written to {path}")
 
@@ -139,12 +139,12 @@ def _evaluate_noise(given: dict) -> None:
         raise UsageError(f"--{flag}={given[flag]}; a rate is 0 to 1")
     _check_output(given["output"])
     runs = _runs(given)
-    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import load
     from tfcsi.evaluation import plots
 
     points = []
     for workdir, name in runs:
-        codec = neural.load(workdir)
+        codec = load(workdir)
         dataset, scenario, h = _matrices(codec.config, given)
         if flag == "snr_db":
             found = over_noise.over_snr(codec, h, values, kind, given["seed"])
@@ -201,11 +201,11 @@ def transfer(argv: list[str]) -> None:
 def compress(argv: list[str]) -> None:
     """Turns a file of CSI (.npy, .mat, .h5) into one file of packets."""
     given = _parse(argv, "workdir input output", "key")
-    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import load
     from tfcsi.datasets import any_file
 
     h = any_file.read_csi(given["input"], given["key"])
-    codec = neural.load(given["workdir"])
+    codec = load(given["workdir"])
     packets = codec.compress(h)
     write_file(given["output"], codec.session, packets)
     mean = 8 * np.mean([len(packet) for packet in packets]) if packets else 0
@@ -215,10 +215,10 @@ def compress(argv: list[str]) -> None:
 def decompress(argv: list[str]) -> None:
     """Turns a file of packets back into CSI, a complex64 .npy file."""
     given = _parse(argv, "workdir input output")
-    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import load
 
     session, packets = read_file(given["input"])
-    codec = neural.load(given["workdir"])
+    codec = load(given["workdir"])
     check_session(session, codec.session, given["input"])
     h_hat = codec.decompress(packets)
     with files.replacing(given["output"]) as temporary:

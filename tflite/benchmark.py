@@ -20,6 +20,7 @@ import numpy as np
 from absl import app, flags
 
 from tfcsi import results, transforms
+from tfcsi.codecs import neural
 from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.tflite import exports, footprint, runner
 
@@ -47,7 +48,7 @@ def loaded(found, runtime, xnnpack):
 
 def measure(workdir):
     """Returns the points of a run."""
-    codec, found = tfcsi.load(workdir), exports.find(workdir)
+    codec, found = neural.load(workdir), exports.find(workdir)
     x = np.load(workdir / CALIBRATION_FILE)[: _MATRICES.value].astype(np.float32)
     h = transforms.to_complex(x)
     points = []

@@ -19,6 +19,7 @@ tfcsi.need_full()
 from absl import app, flags
 
 from tfcsi import datasets, results
+from tfcsi.codecs import neural
 from tfcsi.datasets import cost2100
 from tfcsi.evaluation import plots, report
 from tfcsi.tflite import compare, exports, footprint
@@ -63,7 +64,7 @@ def main(argv):
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     workdir = pathlib.Path(_WORKDIR.value)
     try:
-        codec = tfcsi.load(workdir)
+        codec = neural.load(workdir)
         points = measure(codec)
     except (OSError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")

@@ -25,6 +25,7 @@ from absl import app, flags
 from ai_edge_litert.interpreter import Interpreter
 
 from tfcsi import results, transforms
+from tfcsi.codecs import neural
 from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.packets import read_file
 from tfcsi.coding.sending import TABLES_FILE
@@ -151,7 +152,7 @@ def main(argv):
             raise FileNotFoundError(
                 f"{machine} is not ready: run tflite/arm64.sh first"
             )
-        codec = tfcsi.load(workdir)
+        codec = neural.load(workdir)
         encoders = sorted(workdir.glob("encoder_*.tflite"))
         if not encoders or not (workdir / TABLES_FILE).exists():
             raise FileNotFoundError(

@@ -19,6 +19,7 @@ import numpy as np
 from absl import app, flags
 
 from tfcsi import files
+from tfcsi.codecs import neural
 from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.tflite import convert, exports, runner
@@ -71,7 +72,7 @@ def main(argv):
         )
     try:
         workdir = pathlib.Path(_WORKDIR.value)
-        codec = tfcsi.load(workdir)
+        codec = neural.load(workdir)
         x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
         kind = compress(codec, x)
         for precision in _PRECISION.value:

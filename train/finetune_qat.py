@@ -17,6 +17,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from tfcsi import datasets
+from tfcsi.codecs import neural
 from tfcsi.training import finetune_qat
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -38,7 +39,7 @@ flags.mark_flags_as_required(["workdir", "data_dir"])
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    source = tfcsi.load(_WORKDIR.value)
+    source = neural.load(_WORKDIR.value)
     config, folder = source.config, _DATA_DIR.value
     name, options = datasets.name_of(config), datasets.options_of(config)
     h_train, h_val = (

@@ -1,8 +1,8 @@
 """Runs and packets that earlier versions wrote still load and decode.
 
-`tests/golden/runs` holds a few tiny runs of tfcsi 0.1.0, from before its modules were
-put into rooms: config, weights and tables, some CSI, its packets and what they decoded
-to. They are never written anew: a run that no longer loads is a fault.
+`tests/golden/workdirs` holds a few tiny runs of tfcsi 0.1.0, from before its modules
+were put into rooms: config, weights and tables, some CSI, its packets and what they
+decoded to. They are never written anew: a run that no longer loads is a fault.
 """
 
 import pathlib
@@ -13,7 +13,7 @@ import pytest
 import tfcsi
 from tfcsi.coding.packets import read_file
 
-RUNS = sorted((pathlib.Path(__file__).parents[1] / "golden" / "runs").iterdir())
+RUNS = sorted((pathlib.Path(__file__).parents[1] / "golden" / "workdirs").iterdir())
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)

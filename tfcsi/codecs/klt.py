@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
 
+from tfcsi.codecs import workdir as run
 from tfcsi.coding import rangecoder
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
 from tfcsi.coding.tables import Tables
@@ -34,6 +36,8 @@ class Klt:
       basis: [num_coeffs, num_tx * num_delay], complex64, rows u^H, strongest first.
       step: float, bin width of the quantiser, in units of `h`.
       tables: Tables of the positions re 0, im 0, re 1, ...; one a coefficient.
+      config: dict of what config.json holds: model, shape and seed, and what the
+        caller adds, such as dataset and scenario of the training matrices.
       session: packets.Session, its fingerprint covers all of the above.
     """
 
@@ -47,6 +51,7 @@ class Klt:
         self.basis = np.ascontiguousarray(basis, np.complex64)
         self.step = float(step)
         self.tables = tables
+        self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
         self.session = session_of(self.name, self.shape, tables.fingerprint(), *content)
 
@@ -126,9 +131,13 @@ class Klt:
         Raises:
           ValueError: if `h` is of another shape or not finite.
         """
-        symbols = _quantize(vectorised(h, self.shape) @ self.basis.T, self.step)
-        payloads = rangecoder.encode(symbols, self.tables)
+        payloads = rangecoder.encode(self.symbols(h)[0], self.tables)
         return pack(payloads, self.session)
+
+    def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the symbols int32 [n, 2 num_coeffs] and side uint16 [n, 0] of CSI."""
+        symbols = _quantize(vectorised(h, self.shape) @ self.basis.T, self.step)
+        return symbols, np.zeros((len(symbols), 0), np.uint16)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Reconstructs matrices.
@@ -142,13 +151,49 @@ class Klt:
         Raises:
           packets.PacketError: if a packet is damaged or foreign.
         """
+        symbols, _ = self.receive(packets)
+        z = symbols.astype(np.float32).view(np.complex64) * np.float32(self.step)
+        return (z @ self.basis.conj()).reshape(-1, *self.shape)
+
+    def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns exactly the (symbols, side) sent; raises as `decompress`."""
         payloads = unpack(packets, self.session)
         try:
             symbols = rangecoder.decode(payloads, self.tables)
         except rangecoder.PayloadError as error:
-            raise PacketError(f"packet {error.row}: {error.reason}") from None
-        z = symbols.astype(np.float32).view(np.complex64) * np.float32(self.step)
-        return (z @ self.basis.conj()).reshape(-1, *self.shape)
+            message = f"packet {error.row}: {error.reason}"
+            raise PacketError(message, error.row) from None
+        return symbols, np.zeros((len(symbols), 0), np.uint16)
+
+    def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
+        """Returns the bits [n] that the tables promise for symbols [n, ...]."""
+        return rangecoder.code_bits(symbols, self.tables)
+
+    def describe(self) -> dict[str, object]:
+        """Returns what a results file tells of a codec: name, sizes, config.
+
+        `ue_params` counts the reals of the basis.
+        """
+        facts = {"codec": self.name, "ue_params": 2 * self.basis.size}
+        return {**facts, "step": self.step, "config": dict(self.config)}
+
+    def save(self, workdir: str | os.PathLike) -> None:
+        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
+        arrays = {"basis": self.basis, "step": np.float64(self.step)}
+        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        run.save(workdir, self.config, arrays)
+
+
+def load(workdir: str | os.PathLike) -> Klt:
+    """Loads what `Klt.save` wrote; see `tfcsi.load`."""
+    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
+    try:
+        tables = Tables.from_arrays(run.part(arrays, "tables"))
+        codec = Klt(config["shape"], arrays["basis"], float(arrays["step"]), tables)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+    codec.config = config
+    return codec
 
 
 def _klt(h_train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,8 +23,16 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import files, models, transforms
-from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE, load_config, save_config
+from tfcsi import models, transforms
+from tfcsi.codecs.workdir import (
+    CLASSICAL,
+    CODEC_FILE,
+    CONFIG_FILE,
+    load_config,
+    part,
+    read_arrays,
+    save,
+)
 from tfcsi.coding import rangecoder, sending
 from tfcsi.coding.packets import PacketError, Session, unpack
 from tfcsi.coding.tables import Tables
@@ -275,14 +283,11 @@ class Codec:
 
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the config, weights and tables to a workdir, each file atomically."""
-        workdir = pathlib.Path(workdir)
-        workdir.mkdir(parents=True, exist_ok=True)
-        save_config(self.config, workdir)
         arrays = _arrays(self)
         arrays["facts"] = np.array(json.dumps(self.facts))
         if self.tables is not None:
             arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        files.write_arrays(workdir / CODEC_FILE, arrays)
+        save(workdir, self.config, arrays)
 
     def save_ue(self, path: str | os.PathLike) -> None:
         """Writes what `tfcsi.ue.Ue` needs beside a `.tflite` encoder, atomically.
@@ -304,7 +309,7 @@ class Codec:
 
 
 def load(workdir: str | os.PathLike) -> Codec:
-    """Loads the codec of a workdir.
+    """Loads the codec of a workdir; `tfcsi.load` takes those of other kinds, too.
 
     Args:
       workdir: Folder that `Codec.save` wrote.
@@ -315,24 +320,19 @@ def load(workdir: str | os.PathLike) -> Codec:
     """
     workdir = pathlib.Path(workdir)
     config = load_config(workdir)
-    path = workdir / CODEC_FILE
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{workdir} holds no {CODEC_FILE}: its training is not finished; "
-            f"continue it with --resume"
+    if config.get("model") in CLASSICAL:
+        raise ValueError(
+            f"{workdir} holds the codec {config.model!r}, which has no network; this "
+            f"takes the run of a network"
         )
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except Exception as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    path, arrays = workdir / CODEC_FILE, read_arrays(workdir)
     try:
         codec = Codec(config)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {error}") from error
     try:
-        for name, part in (("encoder", codec.encoder), ("decoder", codec.decoder)):
-            for layer in part.layers:
+        for name, network in (("encoder", codec.encoder), ("decoder", codec.decoder)):
+            for layer in network.layers:
                 count = len(layer.weights)
                 layer.set_weights(
                     [arrays[f"{name}/{layer.name}/{i}"] for i in range(count)]
@@ -345,8 +345,7 @@ def load(workdir: str | os.PathLike) -> Codec:
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
-    tables = {k.split("/")[1]: v for k, v in arrays.items() if k.startswith("tables/")}
-    if tables:
+    if tables := part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec
 

@@ -6,11 +6,13 @@ import bisect
 import functools
 import itertools
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
 
 from tfcsi import metrics
+from tfcsi.codecs import workdir as run
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
 from tfcsi.transforms import PEAK, vectorised
 
@@ -32,6 +34,8 @@ class TopK:
       k: int, entries kept.
       value_bits: int, bits of a real or imaginary part.
       mu: float, of the mu-law; 0 is the uniform quantiser.
+      config: dict of what config.json holds: model, shape and seed, and what the
+        caller adds, such as dataset and scenario.
       session: packets.Session, its fingerprint covers all of the above.
 
     Raises:
@@ -52,6 +56,7 @@ class TopK:
             raise ValueError(f"mu must not be negative, got {mu}")
         self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
         self.num_bytes = _topk_bytes(size, self.k, self.value_bits)
+        self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
         self.num_supports = math.comb(size, self.k)
         self.session = session_of(
             self.name, self.shape, np.array([k, value_bits, mu], "<f8")
@@ -153,6 +158,16 @@ class TopK:
         levels = bits @ (1 << np.arange(self.value_bits - 1, -1, -1))
         return self._place(support, levels)
 
+    def describe(self) -> dict[str, object]:
+        """Returns what a results file tells of a codec: name, arguments, config."""
+        arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
+        return {"codec": self.name, **arguments, "config": dict(self.config)}
+
+    def save(self, workdir: str | os.PathLike) -> None:
+        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
+        arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
+        run.save(workdir, self.config, {k: np.array(v) for k, v in arguments.items()})
+
     def _quantize(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Support [n, k], rising, and levels [n, 2 k] in the order re 0, im 0, ..."""
         h = vectorised(h, self.shape)
@@ -173,6 +188,18 @@ class TopK:
         h_hat = np.zeros((len(support), math.prod(self.shape)), np.complex64)
         np.put_along_axis(h_hat, support, x.view(np.complex64), axis=1)
         return h_hat.reshape(-1, *self.shape)
+
+
+def load(workdir: str | os.PathLike) -> TopK:
+    """Loads what `TopK.save` wrote; see `tfcsi.load`."""
+    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
+    try:
+        arguments = (arrays[key].item() for key in ("k", "value_bits", "mu"))
+        codec = TopK(config["shape"], *arguments)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+    codec.config = config
+    return codec
 
 
 def _topk_bytes(size: int, k: int, value_bits: int) -> int:

@@ -1,31 +1,121 @@
-"""The folder of a run: which files a codec has there, and how they are read."""
+"""The folder of a run: which files a codec has there, how they are written and read.
+
+Every codec is saved in the same two files: config.json, whose field `model` says what
+it is, and codec.npz, what it has learned. `load` gives any of them back.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import ml_collections
+import numpy as np
 
+import tfcsi
 from tfcsi import files
+
+if TYPE_CHECKING:
+    import ml_collections
 
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 CALIBRATION_FILE = "calibration.npy"
+NEURAL = "tfcsi.codecs.neural"
+# Model of a config to the module that loads it; all others are networks, see NEURAL.
+CLASSICAL = {"klt": "tfcsi.codecs.klt", "topk": "tfcsi.codecs.topk"}
 
 
-def save_config(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
-    """Writes config.json to a workdir."""
-    text = json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
-    files.write_text(workdir / CONFIG_FILE, text)
+def load(workdir: str | os.PathLike):
+    """Loads the codec of a workdir, whatever its kind.
+
+    Codecs without a network need NumPy alone.
+
+    Args:
+      workdir: Folder that the `save` of a codec wrote.
+
+    Returns:
+      The codec: `compress(h)` makes packets, `decompress(packets)` makes CSI of them.
+
+    Raises:
+      FileNotFoundError: If the folder holds no codec. The message says what is missing.
+      ValueError: If the files are damaged or do not fit together.
+      ImportError: If the codec has a network and the full set is not installed.
+    """
+    name = read_config(workdir).get("model")
+    if name not in CLASSICAL:
+        tfcsi.need_full()
+    return importlib.import_module(CLASSICAL.get(name, NEURAL)).load(workdir)
 
 
-def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
-    """Reads config.json of a workdir; its errors name the file."""
+def save_config(config: Mapping | ml_collections.ConfigDict, workdir) -> None:
+    """Writes config.json to a workdir, a path."""
+    fields = config if isinstance(config, dict) else config.to_dict()
+    text = json.dumps(fields, indent=2, sort_keys=True) + "\n"
+    files.write_text(pathlib.Path(workdir) / CONFIG_FILE, text)
+
+
+def read_config(workdir: str | os.PathLike) -> dict:
+    """Reads config.json of a workdir as a dict; its errors name the file."""
     path = pathlib.Path(workdir) / CONFIG_FILE
     if not path.exists():
         raise FileNotFoundError(f"{workdir} is not a workdir: it has no {CONFIG_FILE}")
     try:
-        return ml_collections.ConfigDict(json.loads(path.read_text()))
-    except (ValueError, AttributeError) as error:
+        fields = json.loads(path.read_text())
+        if not isinstance(fields, dict):
+            raise ValueError(f"it holds a {type(fields).__name__}, not fields")
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    return fields
+
+
+def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
+    """Reads config.json of a workdir as a ConfigDict; its errors name the file."""
+    import ml_collections
+
+    fields = read_config(workdir)
+    try:
+        return ml_collections.ConfigDict(fields)
+    except (ValueError, AttributeError) as error:
+        path = pathlib.Path(workdir) / CONFIG_FILE
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def save(
+    workdir: str | os.PathLike,
+    config: Mapping | ml_collections.ConfigDict,
+    arrays: Mapping[str, np.ndarray],
+) -> None:
+    """Writes the two files of a codec, each whole or not at all; makes the folder."""
+    workdir = pathlib.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    save_config(config, workdir)
+    files.write_arrays(workdir / CODEC_FILE, arrays)
+
+
+def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads codec.npz of a workdir.
+
+    Raises:
+      FileNotFoundError: If there is none.
+      ValueError: If it is damaged; the message names the file.
+    """
+    path = pathlib.Path(workdir) / CODEC_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{workdir} holds no {CODEC_FILE}: its training is not finished; "
+            f"continue it with --resume"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except Exception as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Returns the arrays "name/KEY" as KEY to array."""
+    prefix = f"{name}/"
+    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}

@@ -212,10 +212,17 @@ def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
       packets: n bytes.
       session: Session that they were packed with.
 
+    Raises:
+      PacketError: if `packets` is one bytes object in place of a list.
+
     Returns:
       [n], bool, whether length and check are those of a packet of this session. One of
       2048 damaged packets of the right length passes, by chance.
     """
+    if isinstance(packets, (bytes, bytearray, memoryview, str)):
+        raise PacketError(
+            f"packets is one {type(packets).__name__} object; give a list of packets"
+        )
     passed = np.array([_whole(packet) for packet in packets], bool)
     rows = np.flatnonzero(passed)
     heads = _headers([bytes(packets[i][HEADER_BYTES:]) for i in rows], session)

@@ -12,9 +12,9 @@ from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES, check_session, read_fil
 
 def of_workdir(path: pathlib.Path) -> str:
     """Describes the run of a workdir: sizes, config and files."""
-    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import load
 
-    codec = neural.load(path)
+    codec = load(path)
     facts = {**codec.describe(), "session fingerprint": codec.session.fingerprint.hex()}
     facts.pop("config")
     lines = [f"{key:22s} {value}" for key, value in facts.items()]
@@ -52,9 +52,9 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         lines.append("packets    0")
     codec = None
     if workdir:
-        from tfcsi.codecs import neural
+        from tfcsi.codecs.workdir import load
 
-        codec = neural.load(workdir)
+        codec = load(workdir)
         check_session(session, codec.session, path)
         lines.append(f"decodes    with {workdir}")
     if number is None:
@@ -74,6 +74,9 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         lines.append(
             "  payload  side information and coded symbols; --workdir decodes it"
         )
+        return "\n".join(lines)
+    if not hasattr(codec, "receive"):
+        lines.append("  payload  one number; this codec has no entropy-coded symbols")
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
     lines += [

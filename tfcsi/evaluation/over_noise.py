@@ -42,6 +42,11 @@ def over_snr(
     """
     if kind not in NOISES:
         raise ValueError(f"noise is {kind!r}; it must be one of {', '.join(NOISES)}")
+    if not hasattr(codec, "codewords"):
+        raise ValueError(
+            f"codec {codec.name!r} has no codeword that noise could be added to; "
+            f"measure it with a bit error rate instead"
+        )
 
     def noisy(y: np.ndarray, snr: float) -> np.ndarray:
         return awgn(y, snr, (seed, 0))
