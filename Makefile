@@ -1,8 +1,4 @@
-# make demo   the main job on simulated channels, or on DATA_DIR=... published files
-# make test   lint and the whole default suite
-# make check-arm WORKDIR=runs/a   the run's encoders on emulated 64-bit ARM (docs/arm.md)
-# make browser WORKDIR=runs/a     the run's encoder in a page (docs/demo/README.md)
-# make test-browser               the tests of that page; needs Chromium
+# `make` or `make help` lists the targets.
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 11))' \
 	2>/dev/null && echo $$p && break; done)
@@ -13,28 +9,33 @@ WORKDIR ?= runs/demo
 PRECISION ?= float32
 PAGE := docs/demo
 
-.PHONY: demo test lint check-arm browser test-browser
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check-arm browser test-browser
 
-demo: $(READY)
+help:  ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+demo: $(READY)  ## Runs the main job on simulated channels, or on the files in DATA_DIR
 	$(BIN)/python train/demo.py --config=configs/demo.py --workdir=runs/demo \
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR))
 
-test: lint
+test: lint  ## Runs lint and the whole default suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-lint: $(READY)
+lint: $(READY)  ## Checks formatting and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-check-arm: $(READY)
+check-arm: $(READY)  ## Runs the encoders of WORKDIR on emulated 64-bit ARM (docs/arm.md)
 	sh tflite/arm64.sh .arm64 $(BIN)/python
 	$(BIN)/python tflite/check_arm.py --workdir=$(WORKDIR) --machine=.arm64
 
-browser: $(READY) $(PAGE)/node_modules
+browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the encoder of WORKDIR (docs/demo/README.md)
 	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(WORKDIR)/encoder_$(PRECISION).tflite&tables=/$(WORKDIR)/tables.npz"
 	$(BIN)/python -m http.server --bind 127.0.0.1 8000
 
-test-browser: $(READY) $(PAGE)/node_modules
+test-browser: $(READY) $(PAGE)/node_modules  ## Tests that page; needs Chromium
 	$(BIN)/python -m pytest tests/programs/test_browser.py
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json

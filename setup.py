@@ -36,7 +36,9 @@ setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
+    license="Apache-2.0",
     packages=find_packages(include=["tfcsi", "tfcsi.*"]),
+    package_data={"tfcsi": ["py.typed"]},
     install_requires=["numpy==1.26.4"],
     extras_require={
         "ue": UE,
