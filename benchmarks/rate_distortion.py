@@ -50,7 +50,7 @@ def main(argv):
         found = [
             {
                 **codec.describe(),
-                **measure.measure(h_test, h_hat, packets),
+                **measure.measure(h_test, h_hat, packets, codec.domain),
                 "bits_estimated": float(codec.bits_estimated(symbols).mean()),
             }
         ]

@@ -5,6 +5,12 @@ import pytest
 
 from tfcsi import metrics, transforms
 
+TAPS, FREQUENCY = transforms.DOMAINS
+
+
+def sgcs_of_taps(h, h_hat):
+    return metrics.sgcs(h, h_hat, TAPS)
+
 
 @pytest.fixture
 def h():
@@ -46,37 +52,78 @@ def test_to_db_refuses_values_that_are_in_db_already():
 @pytest.mark.parametrize("factor", [3.0, 0.01j, -1 + 2j])
 def test_similarities_ignore_scale_and_phase(h, factor):
     h_hat = (factor * h).astype(np.complex64)
-    np.testing.assert_allclose(metrics.sgcs(h, h_hat), 1, atol=1e-6)
+    np.testing.assert_allclose(metrics.sgcs(h, h_hat, TAPS), 1, atol=1e-6)
     hf = transforms.to_subcarriers(h)
     np.testing.assert_allclose(metrics.rho(h_hat, hf), 1, atol=1e-6)
 
 
 def test_similarities_with_zero_are_zero(h):
     zeros = np.zeros_like(h)
-    assert not metrics.sgcs(h, zeros).any()
+    assert not metrics.sgcs(h, zeros, TAPS).any()
     assert not metrics.rho(zeros, transforms.to_subcarriers(h)).any()
 
 
 def test_similarities_of_independent_matrices_follow_the_antennas(h):
     """|w^H v|^2 of independent directions in C^32 is Beta(1, 31), its mean 1/32."""
     other = h[::-1]
-    assert metrics.sgcs(h, other).mean() == pytest.approx(1 / 32, rel=0.05)
+    assert metrics.sgcs(h, other, TAPS).mean() == pytest.approx(1 / 32, rel=0.05)
     value = metrics.rho(other, transforms.to_subcarriers(h))
     assert value.mean() == pytest.approx(np.sqrt(np.pi / 4 / 32), rel=0.05)
-    assert (metrics.sgcs(h, other) >= value**2).all()  # Jensen
+    assert (metrics.sgcs(h, other, TAPS) >= value**2).all()  # Jensen
 
 
 def test_sgcs_is_the_same_over_angles_and_over_antennas(h):
     h_hat = h + np.roll(h, 1, axis=0)
     turn = np.fft.fft(np.eye(32), norm="ortho")
     np.testing.assert_allclose(
-        metrics.sgcs(turn @ h, turn @ h_hat), metrics.sgcs(h, h_hat), atol=1e-5
+        metrics.sgcs(turn @ h, turn @ h_hat, TAPS),
+        metrics.sgcs(h, h_hat, TAPS),
+        atol=1e-5,
     )
+
+
+def plain_sgcs(hf, hf_hat):
+    """The definition in plain loops; CSI over antennas and subcarriers."""
+    values = []
+    for truth, estimate in zip(hf.astype(complex), hf_hat.astype(complex)):
+        total = 0.0
+        for k in range(truth.shape[1]):
+            product, energy, energy_hat = 0.0, 0.0, 0.0
+            for i in range(truth.shape[0]):
+                product += truth[i, k].conjugate() * estimate[i, k]
+                energy += abs(truth[i, k]) ** 2
+                energy_hat += abs(estimate[i, k]) ** 2
+            total += abs(product) ** 2 / (energy * energy_hat)
+        values.append(total / truth.shape[1])
+    return values
+
+
+def test_sgcs_is_that_over_antennas_and_subcarriers_in_both_domains():
+    rng = np.random.default_rng(1)
+    h = (rng.standard_normal((3, 8, 6, 2)) @ [1, 1j]).astype(np.complex64)
+    h_hat = h + 0.3 * np.roll(h, 1, axis=0)
+    expected = plain_sgcs(h, h_hat)
+    np.testing.assert_allclose(metrics.sgcs(h, h_hat, FREQUENCY), expected, rtol=1e-5)
+    # Antennas and subcarriers of the taps, by the sums that define both DFTs.
+    num_sc, num_fft = transforms.NUM_SC, transforms.NUM_FFT
+    antennas = [[np.exp(2j * np.pi * i * a / 8) for a in range(8)] for i in range(8)]
+    turns = [
+        [np.exp(-2j * np.pi * d * k / num_fft) for k in range(num_sc)] for d in range(6)
+    ]
+    hf, hf_hat = (np.array(antennas) @ x @ np.array(turns) for x in (h, h_hat))
+    found = metrics.sgcs(h, h_hat, TAPS)
+    np.testing.assert_allclose(found, plain_sgcs(hf, hf_hat), rtol=1e-4)
+    assert np.abs(found - expected).max() > 1e-3  # The domain matters.
+
+
+def test_sgcs_of_an_unknown_domain_is_refused(h):
+    with pytest.raises(ValueError, match="domain is 'time'; it must be one of angular"):
+        metrics.sgcs(h, h, "time")
 
 
 def test_measures_refuse_a_truth_without_energy_and_name_it(h):
     h[517] = 0
-    for measure in (metrics.nmse, metrics.sgcs):
+    for measure in (metrics.nmse, sgcs_of_taps):
         with pytest.raises(ValueError, match="matrix 517 of the truth has no energy"):
             measure(h, h)
     h[3, 0, 0] = np.nan
@@ -85,7 +132,7 @@ def test_measures_refuse_a_truth_without_energy_and_name_it(h):
 
 
 def test_measures_refuse_unequal_shapes(h):
-    for measure in (metrics.nmse, metrics.sgcs):
+    for measure in (metrics.nmse, sgcs_of_taps):
         with pytest.raises(ValueError, match=r"\(600, 32, 32\).*\(600, 32, 31\)"):
             measure(h, h[..., :31])
     with pytest.raises(ValueError, match="expected"):

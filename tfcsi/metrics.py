@@ -36,27 +36,33 @@ def nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
     return _blockwise(_nmse, h, h_hat, h_hat.shape)
 
 
-def sgcs(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
+def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
     """Squared generalised cosine similarity of each matrix, as 3GPP defines it.
 
     Mean over subcarriers of |w^H w_hat|^2 / (|w|^2 |w_hat|^2), w the vector over
     antennas (a unitary DFT away from the angles, so the same number); 3GPP TR 38.843,
-    Section 6.2, for rank one. The subcarriers are those of `transforms.to_subcarriers`.
+    Section 6.2, for rank one. Of delay taps, the subcarriers are those of
+    `transforms.to_subcarriers`.
 
     Args:
-      h: [n, num_tx, num_delay], complex, the truth, zero-centred.
-      h_hat: [n, num_tx, num_delay], complex, the reconstruction.
+      h: [n, num_tx, num_delay or num_sc], complex, the truth, zero-centred.
+      h_hat: complex, the reconstruction, of the same shape.
+      domain: "angular_delay" or "space_frequency", that of both.
 
     Returns:
       [n], float64, in [0, 1]; 0 if `h_hat` is zero.
 
     Raises:
-      ValueError: shapes differ, or a matrix of `h` has no energy or is not finite.
+      ValueError: shapes differ, the domain is not known, or a matrix of `h` has no
+        energy or is not finite.
     """
+    transforms.check_domain(domain)
+    delays = domain == "angular_delay"
+    in_frequency = transforms.to_subcarriers if delays else np.asarray
     return _blockwise(
-        lambda w, w_hat: _cosine_squared(
-            transforms.to_subcarriers(w), transforms.to_subcarriers(w_hat)
-        ).mean(axis=1),
+        lambda w, w_hat: _cosine_squared(in_frequency(w), in_frequency(w_hat)).mean(
+            axis=1
+        ),
         h,
         h_hat,
         h_hat.shape,

@@ -13,7 +13,6 @@ import numpy as np
 
 from tfcsi import transforms
 
-DOMAINS = ("angular_delay", "space_frequency")
 SELECTIONS = ("spread", "first")
 _BLOCK = 256  # users at a time; bounds the memory
 
@@ -54,13 +53,6 @@ class Band:
         return step * np.arange(self.num_sc)
 
 
-def check_domain(domain: str) -> None:
-    """Raises a ValueError unless it is a known one."""
-    if domain not in DOMAINS:
-        known = ", ".join(DOMAINS)
-        raise ValueError(f"domain is {domain!r}; it must be one of {known}")
-
-
 def matrices(
     gain: np.ndarray, delay: np.ndarray, band: Band, domain: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +72,7 @@ def matrices(
       lost: [n], float64, linear, share of the energy in later taps; zero in the
         frequency domain, where subcarriers are sampled and nothing is cut.
     """
-    check_domain(domain)
+    transforms.check_domain(domain)
     h = np.empty((*gain.shape[:2], band.num_sc), np.complex64)
     lost = np.zeros(len(h))
     for i in range(0, len(h), _BLOCK):

@@ -20,10 +20,18 @@ import numpy as np
 NUM_FFT = 257
 NUM_SC = 125
 
+DOMAINS = ("angular_delay", "space_frequency")
 PEAK = 0.5  # max |h| of the CSI that networks are trained on, as published.
 _PEAK_TOLERANCE = 0.05
 _LARGEST_PEAK = 2.0**125  # Keeps what is sent with its gain within float32.
 _BLOCK = 500  # Matrices at a time; bounds the memory.
+
+
+def check_domain(domain: str) -> None:
+    """Raises a ValueError unless it is one of `DOMAINS`."""
+    if domain not in DOMAINS:
+        known = ", ".join(DOMAINS)
+        raise ValueError(f"domain is {domain!r}; it must be one of {known}")
 
 
 def to_real(h: np.ndarray) -> np.ndarray:

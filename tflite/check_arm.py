@@ -139,7 +139,7 @@ def compare(codec, encoders, h, machine, cpus):
 
 def measure(codec, h, packets) -> dict[str, float]:
     """Returns what a base station makes of packets, as `evaluation.measure`."""
-    return evaluation.measure(h, codec.decompress(packets), packets)
+    return evaluation.measure(h, codec.decompress(packets), packets, codec.domain)
 
 
 def main(argv):

@@ -28,6 +28,8 @@ from tfcsi.noise import awgn, flip_bits
 class Constant:
     """A codec whose base station believes the same of every matrix."""
 
+    domain = "angular_delay"
+
     def __init__(self, gain, num_bytes):
         self.gain, self.num_bytes = gain, num_bytes
 
@@ -64,7 +66,7 @@ def test_a_scaled_copy_loses_energy_but_no_direction(h):
 
 def test_the_mean_comes_before_the_decibels(h):
     gain = np.linspace(0, 1, len(h))[:, None, None]
-    point = measure(h, gain * h, [b""] * len(h))
+    point = measure(h, gain * h, [b""] * len(h), "angular_delay")
     expected = np.mean((1 - gain) ** 2)
     assert point["nmse_db"] == pytest.approx(10 * np.log10(expected), abs=1e-6)
     assert point["nmse_db_low"] < point["nmse_db"] < point["nmse_db_high"]
@@ -91,7 +93,7 @@ def test_evaluation_of_a_codec_is_that_of_what_arrives(codec, h):
     h_hat = codec.decompress(codec.compress(sent))
     point = evaluate(codec, sent)
     assert point["nmse_db"] == metrics.to_db(metrics.nmse(sent, h_hat).mean())
-    assert point["sgcs"] == metrics.sgcs(sent, h_hat).mean()
+    assert point["sgcs"] == metrics.sgcs(sent, h_hat, codec.domain).mean()
 
 
 # Noise on the way.
@@ -189,6 +191,8 @@ def test_an_unknown_place_of_noise_and_csi_of_another_scale_are_refused(codec, h
 
 class Numbered:
     """Sends the number of each matrix in 100 bytes; the base station has them all."""
+
+    domain = "angular_delay"
 
     session = Session("numbered", 1, 2, bytes(8))
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from tfcsi.channels._paths import Grid
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
-from tfcsi.responses import DOMAINS
-from tfcsi.transforms import NUM_FFT
+from tfcsi.transforms import DOMAINS, NUM_FFT
 
 
 def farthest(law: tuple) -> float:

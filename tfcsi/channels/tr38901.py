@@ -99,7 +99,7 @@ def simulate(
         raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
     if num < 0 or seed < 0:
         raise ValueError(f"num and seed must not be negative, got {num} and {seed}")
-    responses.check_domain(domain)
+    transforms.check_domain(domain)
     band = responses.Band(bandwidth, num_fft, num_delay)
     draw = _drawer(scenario, float(carrier), num_tx)
     h = np.empty((num, num_tx, num_delay), np.complex64)

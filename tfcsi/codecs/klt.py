@@ -12,7 +12,7 @@ from tfcsi.codecs import workdir as run
 from tfcsi.coding import rangecoder
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
 from tfcsi.coding.tables import Tables
-from tfcsi.transforms import klt_basis, vectorised
+from tfcsi.transforms import DOMAINS, klt_basis, vectorised
 
 # A coefficient x becomes sign(x) floor(|x| / step + ROUNDING). Below 1/2 this widens
 # the zero bin; the grid point is then so near each bin's centroid that transmitting
@@ -36,8 +36,8 @@ class Klt:
       basis: [num_coeffs, num_tx * num_delay], complex64, rows u^H, strongest first.
       step: float, bin width of the quantiser, in units of `h`.
       tables: Tables of the positions re 0, im 0, re 1, ...; one a coefficient.
-      config: dict of what config.json holds: model, shape and seed, and what the
-        caller adds, such as dataset and scenario of the training matrices.
+      config: dict of what config.json holds: model, shape, seed and domain, and what
+        the caller adds, such as dataset and scenario of the training matrices.
       session: packets.Session, its fingerprint covers all of the above.
     """
 
@@ -52,6 +52,7 @@ class Klt:
         self.step = float(step)
         self.tables = tables
         self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
+        self.config["domain"] = DOMAINS[0]
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
         self.session = session_of(self.name, self.shape, tables.fingerprint(), *content)
 
@@ -118,6 +119,11 @@ class Klt:
         index = np.repeat(np.arange(used.sum()), 2)
         tables = Tables.from_counts(symbols, index=index)
         return cls(shape, basis[used], step, tables), symbols
+
+    @property
+    def domain(self) -> str:
+        """Domain of its CSI, that of `config`."""
+        return self.config["domain"]
 
     def compress(self, h: np.ndarray) -> list[bytes]:
         """Codes matrices.

@@ -119,6 +119,11 @@ class Codec:
         self._session = Session(self.name, *self.shape, digest.digest()[:8])
 
     @property
+    def domain(self) -> str:
+        """Domain of its CSI. Runs without the field are of the angular-delay domain."""
+        return self.config.get("domain", transforms.DOMAINS[0])
+
+    @property
     def session(self) -> Session:
         """What UE and BS agree on before the first packet.
 

@@ -14,7 +14,7 @@ import numpy as np
 from tfcsi import metrics
 from tfcsi.codecs import workdir as run
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
-from tfcsi.transforms import PEAK, vectorised
+from tfcsi.transforms import DOMAINS, PEAK, vectorised
 
 
 class TopK:
@@ -34,8 +34,8 @@ class TopK:
       k: int, entries kept.
       value_bits: int, bits of a real or imaginary part.
       mu: float, of the mu-law; 0 is the uniform quantiser.
-      config: dict of what config.json holds: model, shape and seed, and what the
-        caller adds, such as dataset and scenario.
+      config: dict of what config.json holds: model, shape, seed and domain, and what
+        the caller adds, such as dataset and scenario.
       session: packets.Session, its fingerprint covers all of the above.
 
     Raises:
@@ -57,6 +57,7 @@ class TopK:
         self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
         self.num_bytes = _topk_bytes(size, self.k, self.value_bits)
         self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
+        self.config["domain"] = DOMAINS[0]
         self.num_supports = math.comb(size, self.k)
         self.session = session_of(
             self.name, self.shape, np.array([k, value_bits, mu], "<f8")
@@ -92,6 +93,11 @@ class TopK:
         if best is None:
             raise ValueError(f"{bits} bits have no room for one entry")
         return best
+
+    @property
+    def domain(self) -> str:
+        """Domain of its CSI, that of `config`."""
+        return self.config["domain"]
 
     def compress(self, h: np.ndarray) -> list[bytes]:
         """Codes matrices.

@@ -58,7 +58,7 @@ def run(
     codec = train(config, workdir, h_train, h_val)
     print("\nsending the test matrices: packets written here, decoded in a new process")
     packets, h_hat = send(codec, workdir, h_test)
-    point = measure.measure(h_test, h_hat, packets)
+    point = measure.measure(h_test, h_hat, packets, codec.domain)
     points = [{"codec": f"{codec.name}, Keras", **point, **_sizes(codec)}]
 
     print("\nexporting the UE encoder, and checking each export in the whole codec")

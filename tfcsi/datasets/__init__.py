@@ -23,7 +23,7 @@ from types import ModuleType
 import ml_collections
 import numpy as np
 
-from tfcsi import responses, transforms
+from tfcsi import transforms
 from tfcsi.datasets import cost2100, deepmimo, quadriga, raytraced
 
 DATASETS = {
@@ -37,7 +37,7 @@ SOURCES = (
     *(f"quadriga_{name}" for name in quadriga.FILES),
     *(f"raytraced_{name}" for name in raytraced.FILES),
 )
-DOMAINS = responses.DOMAINS
+DOMAINS = transforms.DOMAINS
 
 
 def get(name: str) -> ModuleType:
@@ -104,7 +104,7 @@ def read_with_loss(
         files have truncated matrices, of which nobody knows.
     """
     module, scenario = parts(name)
-    responses.check_domain(domain)
+    transforms.check_domain(domain)
     reader = DATASETS[module].load
     known = list(inspect.signature(reader).parameters)
     reports = "with_loss" in known

@@ -116,7 +116,7 @@ def load(
       ValueError: an option is out of range; the message says what would do.
       DataError: files are missing, unreadable or of another form.
     """
-    responses.check_domain(domain)
+    transforms.check_domain(domain)
     _check_timing(timing)
     path = Path(data_dir) / name
     if path.is_dir():

@@ -86,7 +86,7 @@ def load(
     if name not in FILES and not name.endswith(".mat"):
         known = ", ".join(FILES)
         raise ValueError(f"unknown name {name!r}; known: {known}, or a .mat file")
-    responses.check_domain(domain)
+    transforms.check_domain(domain)
     path = _files.find(data_dir, FILES.get(name, name))
     with _files.arrays(path) as found:
         if any(_CHANNEL.fullmatch(variable) for variable in found):

@@ -13,7 +13,7 @@ import os
 
 import numpy as np
 
-from tfcsi import responses
+from tfcsi import transforms
 from tfcsi.datasets import _files, deepmimo
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.deepmimo import KEY
@@ -54,7 +54,7 @@ def load(
     """
     if name not in FILES:
         raise ValueError(f"unknown name {name!r}; known: {', '.join(FILES)}")
-    responses.check_domain(domain)
+    transforms.check_domain(domain)
     expected = f"complex {KEY} [n, 1, {NUM_TX}, {NUM_SC}]"
     path = _files.find(data_dir, FILES[name])
     array = deepmimo.generated(path)

@@ -17,7 +17,7 @@ def evaluate(codec, h: np.ndarray, hf: np.ndarray | None = None) -> dict[str, fl
     """Sends CSI through a codec and measures what arrives.
 
     Args:
-      codec: Object with `compress(h)` and `decompress(packets)`.
+      codec: Object with `compress(h)`, `decompress(packets)` and `domain`.
       h: complex64 [n, num_tx, num_delay].
       hf: complex64 [n, num_tx, 125], the frequency-domain truth of the published test
         set, for rho; or None.
@@ -30,7 +30,7 @@ def evaluate(codec, h: np.ndarray, hf: np.ndarray | None = None) -> dict[str, fl
       ValueError: As the codec's `compress`.
     """
     packets = codec.compress(h)
-    point = measure(h, codec.decompress(packets), packets, hf)
+    point = measure(h, codec.decompress(packets), packets, codec.domain, hf)
     if hasattr(codec, "bits_estimated"):
         symbols, _ = codec.symbols(h)
         point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
@@ -41,6 +41,7 @@ def measure(
     h: np.ndarray,
     h_hat: np.ndarray,
     packets: Sequence[bytes],
+    domain: str,
     hf: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Compares sent and received CSI.
@@ -50,6 +51,7 @@ def measure(
       h_hat: complex64 [n, num_tx, num_delay], what the base station has.
       packets: n packets; a matrix cost 8 len(packet) bits, header, check and side
         information included.
+      domain: "angular_delay" or "space_frequency", that of h and h_hat.
       hf: complex64 [n, num_tx, 125] or None, see `evaluate`.
 
     Returns:
@@ -65,7 +67,7 @@ def measure(
         "nmse_db": float(metrics.to_db(nmse.mean())),
         "nmse_db_low": float(metrics.to_db(low)),
         "nmse_db_high": float(metrics.to_db(high)),
-        "sgcs": float(metrics.sgcs(h, h_hat).mean()),
+        "sgcs": float(metrics.sgcs(h, h_hat, domain).mean()),
         "bits": bits,
         "bpp": metrics.bits_per_pixel(bits, 2 * h[0].size),
         "packet_bytes": bits / 8,

@@ -67,7 +67,7 @@ def over_snr(
             packets = codec.send(*codec.quantize(*sent))
             h_hat = codec.decompress(packets)
         point = {"snr_db": float(snr), "noise": kind}
-        points.append({**point, **measure(h, h_hat, packets)})
+        points.append({**point, **measure(h, h_hat, packets, codec.domain)})
     return points
 
 
@@ -81,7 +81,7 @@ def over_bit_errors(
     accepted (zero if there is none), or, as a second measure, zero.
 
     Args:
-      codec: Object with `compress(h)`, `decompress(packets)` and `session`.
+      codec: Object with `compress(h)`, `decompress(packets)`, `session` and `domain`.
       h: complex64 [n, num_tx, num_delay], in the order of sending.
       rates: Probabilities that a bit is inverted, each 0 to 1.
       seed: Of the errors.
@@ -107,7 +107,10 @@ def over_bit_errors(
         zero[~accepted] = 0
         last = np.maximum.accumulate(np.where(accepted, np.arange(len(h)), -1))
         filled = np.where(last[:, None, None] < 0, 0, zero[last])
-        point = {"bit_error_rate": float(rate), **measure(h, filled, packets)}
+        point = {
+            "bit_error_rate": float(rate),
+            **measure(h, filled, packets, codec.domain),
+        }
         point["nmse_db_zero"] = float(metrics.to_db(metrics.nmse(h, zero).mean()))
         point["refused"] = float(np.mean(~accepted))
         point["undetected"] = float(np.mean(accepted & hit))

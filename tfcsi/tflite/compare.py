@@ -59,6 +59,6 @@ def compare(
 def _point(codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
     """What `evaluation.evaluate` gives if the UE makes these symbols of h."""
     packets = codec.send(symbols, side)
-    point = measure.measure(h, codec.decompress(packets), packets)
+    point = measure.measure(h, codec.decompress(packets), packets, codec.domain)
     point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
     return point
