@@ -318,7 +318,7 @@ def test_a_missing_runtime_is_named(codec, tmp_path):
 @pytest.mark.parametrize(
     "code",
     [
-        "import tfcsi; tfcsi.load('runs/a')",
+        "import tfcsi; tfcsi.load('tests/golden/workdirs/csinet')",
         "from tfcsi import train",
         "import runpy; runpy.run_module('tfcsi', run_name='__main__')",
         *(

@@ -12,6 +12,7 @@ import pytest
 from tfcsi import __main__ as command_line
 from tfcsi import results
 from tfcsi.channels import cost2100 as simulator
+from tfcsi.coding.packets import read_file
 from tfcsi.datasets import cost2100
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -112,7 +113,7 @@ def test_every_command_runs(project, monkeypatch, capsys):
     h = cost2100.load("DATA_DIR", "test")
     h_hat = np.load("h_hat.npy")
     assert h_hat.shape == h.shape and h_hat.dtype == np.complex64
-    header = len(command_line.read_file("h.tcsi")[0].to_bytes())
+    header = len(read_file("h.tcsi")[0].to_bytes())
     size = os.path.getsize("h.tcsi")
     assert 8 * (size - header) / 80 == pytest.approx(point["bits"], abs=0.05)
     exec(compile(blocks("python")[0], "README", "exec"), {})

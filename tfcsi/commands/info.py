@@ -1,13 +1,43 @@
-"""What `tfcsi` says of workdirs, packets, models and statistics of matrices."""
+"""`tfcsi info`: explains workdirs, files of packets, packets and models."""
 
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES, check_session, read_file
+from tfcsi.coding.packets import (
+    CRC_BITS,
+    HEADER_BYTES,
+    check_session,
+    read_file,
+)
+from tfcsi.commands.flags import arguments_of, parse, shape_of
+
+
+def info(argv: list[str]) -> None:
+    """Explains a workdir, a file of packets, one --packet=N of it, or a model's cost.
+
+    The cost of a model by its name: parameters, multiply-accumulates and activations
+    for one matrix, UE and BS apart. A path that exists wins over a model.
+    """
+    given = parse(
+        argv,
+        "",
+        "workdir packet network",
+        positional="PATH|MODEL",
+        latent_dim=512,
+        shape="32,32",
+    )
+    path = pathlib.Path(given["positional"])
+    if path.is_dir():
+        print(of_workdir(path))
+    elif path.exists():
+        print(of_packets(path, given["packet"], given["workdir"]))
+    else:
+        shape, arguments = shape_of(given["shape"]), arguments_of(given["network"])
+        print(of_model(str(path), shape, given["latent_dim"], arguments))
 
 
 def of_workdir(path: pathlib.Path) -> str:
@@ -122,40 +152,3 @@ def of_model(
     lines = [f"{name}, {shape[0]} x {shape[1]}, latent_dim {latent_dim}"]
     lines += [f"{a:10s}  {b:>14s}  {c:>16s}  {d:>14s}".rstrip() for a, b, c, d in rows]
     return "\n".join(lines)
-
-
-def of_statistics(found: Mapping[str, dict]) -> str:
-    """Table of `channel_statistics.statistics`, a column a set, profiles left out.
-
-    With two sets a last column tells how far the second is from the first: dB where the
-    row is dB, percent elsewhere.
-    """
-    columns = [dict(_flat(values)) for values in found.values()]
-    rows = [["", *found]]
-    if len(columns) == 2:
-        rows[0].append("difference")
-    for name in columns[0]:
-        values = [column.get(name) for column in columns]
-        row = [name, *("-" if v is None else f"{v:.6g}" for v in values)]
-        if len(values) == 2 and None not in values:
-            first, second = values
-            if "db" in name:
-                row.append(f"{second - first:+.2f} dB")
-            elif first:
-                row.append(f"{100 * (second / first - 1):+.1f} %")
-        rows.append(row + [""] * (len(rows[0]) - len(row)))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = []
-    for name, *values in rows:
-        cells = [value.rjust(width) for value, width in zip(values, widths[1:])]
-        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
-
-
-def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a nested dict, their keys joined; lists are left out."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key} ")
-        elif not isinstance(value, list):
-            yield prefix + key, value

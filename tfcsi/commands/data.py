@@ -1,0 +1,87 @@
+"""`tfcsi data`: verifies published files and measures what matrices look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tfcsi.commands.flags import UsageError, parse
+
+
+def data(argv: list[str]) -> None:
+    """`tfcsi data verify DIR` compares files with the published release.
+
+    `tfcsi data stats FILE [FILE2]` measures what the matrices of a file look like, or
+    of two side by side, and draws it on a page, --output=PAGE.html.
+    """
+    usage = "verify DIR | stats FILE [FILE2]"
+    page = {"output": "statistics.html"}
+    given = parse(argv, "", "key", positional=usage, **page)
+    command, *paths = given["positional"].split()
+    if command == "stats" and len(paths) in (1, 2):
+        return _statistics(paths, given["key"], given["output"])
+    if command != "verify" or len(paths) != 1:
+        raise UsageError("usage: tfcsi data verify DIR, or stats FILE [FILE2]")
+    from tfcsi.datasets import cost2100
+
+    rows = cost2100.verify(paths[0])
+    for name, status, detail in rows:
+        print(f"{name:24s} {status:8s} {detail}")
+    if any(status == "differs" for _, status, _ in rows):
+        raise ValueError("some files are not those of the published release")
+
+
+def _statistics(paths: list[str], key: str | None, output: str) -> None:
+    """Prints and draws the statistics of one set of matrices, or of two."""
+    from tfcsi.datasets import any_file, tfrecord
+    from tfcsi.datasets.statistics import statistics
+    from tfcsi.evaluation import plots, report
+
+    found, samples = {}, {}
+    for path in paths:
+        records = path.endswith(".tfrecord")
+        h = tfrecord.read([path]) if records else any_file.read_csi(path, key)
+        found[path], samples[path] = statistics(h), h[:4, :, :32]
+    table = of_statistics(found)
+    print(table)
+    figures = {"Statistics": plots.statistics(found)}
+    figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
+    title = "Channel statistics"
+    report.report(output, title, " and ".join(paths), [], figures, table)
+    print(f"written to {output}")
+
+
+def of_statistics(found: Mapping[str, dict]) -> str:
+    """Table of `datasets.statistics.statistics`, a column a set, profiles left out.
+
+    With two sets a last column tells how far the second is from the first: dB where the
+    row is dB, percent elsewhere.
+    """
+    columns = [dict(_flat(values)) for values in found.values()]
+    rows = [["", *found]]
+    if len(columns) == 2:
+        rows[0].append("difference")
+    for name in columns[0]:
+        values = [column.get(name) for column in columns]
+        row = [name, *("-" if v is None else f"{v:.6g}" for v in values)]
+        if len(values) == 2 and None not in values:
+            first, second = values
+            if "db" in name:
+                row.append(f"{second - first:+.2f} dB")
+            elif first:
+                row.append(f"{100 * (second / first - 1):+.1f} %")
+        rows.append(row + [""] * (len(rows[0]) - len(row)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for name, *values in rows:
+        cells = [value.rjust(width) for value, width in zip(values, widths[1:])]
+        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+def _flat(values: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a nested dict, their keys joined; lists are left out."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key} ")
+        elif not isinstance(value, list):
+            yield prefix + key, value

@@ -1,0 +1,29 @@
+"""What commands leave behind: a results file, its picture, a table on the screen."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from tfcsi import results
+
+
+def publish(path: str | os.PathLike, points: list[dict], seed: int, draw) -> None:
+    """Writes a results file and, under the same name, the picture that draw makes."""
+    from tfcsi.evaluation import plots
+
+    path = pathlib.Path(path)
+    results.write(path, points, seed)
+    plots.save(draw(points), path.with_suffix(".png"))
+    print(f"written to {path} and {path.with_suffix('.png')}")
+
+
+def columns(points: list[dict], keys: tuple[str, ...]) -> str:
+    """Formats some fields of points, one point a line."""
+    forms = {"codec": "{}", "nmse_db": "{:.2f}", "nmse_db_zero": "{:.2f}"}
+    rows = [keys]
+    for point in points:
+        rows.append([forms.get(key, "{:.4g}").format(point[key]) for key in keys])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths)) for row in rows)
+    return "\n".join(lines)
