@@ -40,3 +40,9 @@ def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
+
+
+def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """Returns the arrays "name/KEY" as KEY to array."""
+    prefix = f"{name}/"
+    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfcsi import files
 from tfcsi.coding import grids
 from tfcsi.coding.packets import Session, write_file
 from tfcsi.coding.sending import FORMAT, TABLES_FILE, network_input, packets, quantize
@@ -35,7 +36,7 @@ class Ue:
 
     Attributes:
       session: packets.Session of its packets.
-      tables: rangecoder.Tables.
+      tables: tables.Tables.
       grid: Grid of the codeword, see `tfcsi.coding.grids`.
       send_gain: Whether packets hold the scale of the CSI.
     """
@@ -110,9 +111,9 @@ class Ue:
             fingerprint = arrays["fingerprint"].tobytes()
             self.session = Session(str(arrays["codec"]), *shape, fingerprint)
             self.send_gain = bool(arrays["send_gain"])
-            self.tables = Tables.from_arrays(_part(arrays, "tables/"))
+            self.tables = Tables.from_arrays(files.part(arrays, "tables"))
             name = str(arrays["quantizer"])
-            self.grid = grids.from_arrays(name, _part(arrays, "quantizer/"))
+            self.grid = grids.from_arrays(name, files.part(arrays, "quantizer"))
             if self.tables.index.size != self.grid.num_symbols:
                 raise ValueError("its tables and its quantiser differ in length")
         except OSError:
@@ -223,11 +224,6 @@ def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
         return y
     scale, zero = details["quantization"]
     return (y.astype(np.float32) - np.float32(zero)) * np.float32(scale)
-
-
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """The arrays whose names begin so, without that."""
-    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Simulated channels in bulk: files of them, or fresh ones for each epoch of training.
+"""Simulated channels in bulk: files of them.
 
 Matrices come in blocks. Those of block i depend on the channel, the seed, the stream
 (a split, or an epoch) and i alone, so that any number of processes make the same files

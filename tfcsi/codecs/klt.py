@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfcsi import files
 from tfcsi.codecs import workdir as run
 from tfcsi.coding import rangecoder
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
@@ -194,7 +195,7 @@ def load(workdir: str | os.PathLike) -> Klt:
     """Loads what `Klt.save` wrote; see `tfcsi.load`."""
     config, arrays = run.read_config(workdir), run.read_arrays(workdir)
     try:
-        tables = Tables.from_arrays(run.part(arrays, "tables"))
+        tables = Tables.from_arrays(files.part(arrays, "tables"))
         codec = Klt(config["shape"], arrays["basis"], float(arrays["step"]), tables)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error

@@ -23,13 +23,12 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import models, transforms
+from tfcsi import files, models, transforms
 from tfcsi.codecs.workdir import (
     CLASSICAL,
     CODEC_FILE,
     CONFIG_FILE,
     load_config,
-    part,
     read_arrays,
     save,
 )
@@ -51,7 +50,7 @@ class Codec:
       encoder: Keras model x [n, num_tx, num_delay, 2] -> y [n, latent].
       decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
       quantizer: Object of a class of `tfcsi.entropy.quantizers`.
-      tables: rangecoder.Tables, or None before `use`.
+      tables: tables.Tables, or None before `use`.
       facts: What a training recorded of itself (`train_seconds`).
       analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
         at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
@@ -350,7 +349,7 @@ def load(workdir: str | os.PathLike) -> Codec:
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
-    if tables := part(arrays, "tables"):
+    if tables := files.part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec
 

@@ -113,9 +113,3 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
             return dict(stored)
     except Exception as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-
-
-def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """Returns the arrays "name/KEY" as KEY to array."""
-    prefix = f"{name}/"
-    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}

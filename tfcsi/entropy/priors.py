@@ -5,7 +5,7 @@ of each matrix: of the very symbols round(u) that will be sent, with a gradient 
 passes the rounding straight through. The workflow:
 
 1.  Train: `prior(u)` in the loss, `prior.refresh()` after each epoch.
-2.  Freeze: `prior.freeze(symbols)` gives integer `rangecoder.Tables`.
+2.  Freeze: `prior.freeze(symbols)` gives integer `tables.Tables`.
 3.  Ship the tables; the prior itself is not needed to send or receive.
 
 This is the only module that uses tensorflow_compression, and only in `Factorized`.

@@ -95,7 +95,7 @@ def transfer(points: Sequence[Mapping]) -> Figure:
 
 
 def over_bytes(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the bytes of the UE encoder, of `lite.compare`'s points."""
+    """Draws NMSE over the bytes of the UE encoder, of `compare.compare`'s points."""
     points = [point for point in points if "ue_bytes" in point]
     figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
     figure.axes[0].set_xscale("log")
@@ -140,7 +140,7 @@ def statistics(found: Mapping[str, Mapping]) -> Figure:
     """Draws where the energy of sets of matrices is, and how many numbers hold it.
 
     Args:
-      found: name of a set to what `channel_statistics.statistics` gives of it.
+      found: name of a set to what `statistics.statistics` gives of it.
     """
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     delay, angle, klt, pca = figure.subplots(2, 2).ravel()

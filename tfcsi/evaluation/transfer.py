@@ -52,11 +52,11 @@ def transfer(
 
     Returns:
       A point for each pair of sources and, but on the source itself, number of shots:
-      train_on, test_on, shots, and as `Codec.describe` and `evaluation.evaluate`.
+      train_on, test_on, shots, and as `Codec.describe` and `measure.evaluate`.
 
     Raises:
       ValueError: If a source is not known or has too few matrices, or a run in the
-        workdir has another config; as `training.train` and `finetune_decoder`.
+        workdir has another config; as `run.train` and `finetune_decoder`.
     """
     for name in [*train_on, *test_on]:
         datasets.parts(name)

@@ -23,7 +23,7 @@ def compare(
       h: complex64 [n, num_tx, num_delay].
 
     Returns:
-      A point for Keras and one an encoder, as of `evaluation.evaluate`, with
+      A point for Keras and one an encoder, as of `measure.evaluate`, with
       `nmse_loss_db` against Keras, the share `symbols_changed` (of codecs that have
       symbols), `ue_bytes`, `microseconds` a matrix (the median, one thread) and
       `microseconds_95` (the 95 % quantile), and `operations`.
@@ -57,7 +57,7 @@ def compare(
 
 
 def _point(codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
-    """What `evaluation.evaluate` gives if the UE makes these symbols of h."""
+    """What `measure.evaluate` gives if the UE makes these symbols of h."""
     packets = codec.send(symbols, side)
     point = measure.measure(h, codec.decompress(packets), packets, codec.domain)
     point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))

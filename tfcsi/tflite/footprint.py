@@ -69,8 +69,8 @@ def by_operation(
     Args:
       content: Flatbuffer.
       matrix: float32 [num_tx, num_delay, 2].
-      runtime: As of `lite.interpreter`.
-      xnnpack: As of `lite.interpreter`.
+      runtime: As of `runner.interpreter`.
+      xnnpack: As of `runner.interpreter`.
       rounds: How often all parts are measured.
       runs: Runs of a part in a round.
 
@@ -133,8 +133,8 @@ def memory(
 
     Args:
       content: Flatbuffer.
-      runtime: As of `lite.interpreter`.
-      xnnpack: As of `lite.interpreter`.
+      runtime: As of `runner.interpreter`.
+      xnnpack: As of `runner.interpreter`.
 
     Returns:
       Bytes of the file, which a phone maps into memory, and of what an interpreter that

@@ -34,7 +34,7 @@ def finetune_decoder(
       epochs: Number of passes over `h_shots`.
       batch_size: Matrices a step; the last step of an epoch may have fewer.
       learning_rate: Of Adam.
-      augment: "none", "phase" or "phase_flip", see `training.augment`.
+      augment: "none", "phase" or "phase_flip", see `augment.augment`.
       seed: Of the order and the augmentation.
 
     Returns:

@@ -37,18 +37,18 @@ def finetune(
       source: A trained codec without fake quantisation.
       tuning: Fields that replace those of the source's config, as in configs/qat.py.
       workdir: Folder of the new run.
-      h_train: complex64 [n, num_tx, num_delay], as `training.train`.
+      h_train: complex64 [n, num_tx, num_delay], as `run.train`.
       h_val: complex64 [n_val, num_tx, num_delay].
-      resume: As `training.train`.
-      progress: As `training.train`.
+      resume: As `run.train`.
+      progress: As `run.train`.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
 
     Raises:
       ValueError: If the source has fake quantisation already, or as `quantize_aware`
-        and `training.train`.
-      FileExistsError: As `training.train`.
+        and `run.train`.
+      FileExistsError: As `run.train`.
     """
     if source.config.get("qat"):
         raise ValueError(
