@@ -112,8 +112,26 @@ def test_insert_replaces_what_stands_between_its_markers(tmp_path):
         results.insert(path, ["x", "y"], "new")
     expected = "a\n<!-- table: x y -->\nnew\n<!-- end -->\nb <!-- end -->\n"
     assert path.read_text() == expected
-    with pytest.raises(ValueError, match="page.md has no lines '<!-- table: z -->'"):
+    results.insert(path, ["x", "z", "--columns=bits"], "newer")
+    assert path.read_text() == (
+        "a\n<!-- table: x z --columns=bits -->\nnewer\n<!-- end -->\nb <!-- end -->\n"
+    )
+    with pytest.raises(ValueError, match="page.md has no line '<!-- table: z -->'"):
         results.insert(path, ["z"], "new")
+
+
+def test_a_table_shows_the_columns_asked_for_in_their_order():
+    config = {"init": "klt", "network": {"attention": "released", "window": 8}}
+    config |= {"quantizer": "uniform", "coder": "range", "epochs": 16}
+    points = [{**POINTS[0], "config": config}, POINTS[1]]
+    keys = ["bits", "codec", "configuration", "epochs"]
+    header, _, *rows = results.table(points, markdown=True, columns=keys).splitlines()
+    assert cells(header) == ["bits/CSI", "codec", "configuration", "epochs"]
+    said = "released attention, KLT start; uniform, range"
+    assert cells(rows[0]) == ["250.0", "stqenet", said, "16"]
+    assert cells(rows[1]) == ["", "klt", "", ""]
+    with pytest.raises(ValueError, match="no column 'price'; known columns: codec, "):
+        results.table(points, columns=["price"])
 
 
 def test_a_recorded_command_names_no_folder_of_the_machine():

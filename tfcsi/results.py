@@ -1,4 +1,4 @@
-"""Result files: what was measured, with all that is needed to measure it again."""
+"""Result files: what was measured, and all that is needed to measure it again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tfcsi import __version__, files
 
-# Column of a table: heading, key of a point, format.
+# A column of a table: its heading, the key (or keys) of a point, the format.
 COLUMNS = (
     ("codec", "codec", "{}"),
     ("length", "latent_dim", "{}"),
@@ -43,19 +43,24 @@ COLUMNS = (
     ("speedup", "speedup", "{:.2f}"),
     ("training [s]", "train_seconds", "{:.0f}"),
 )
+# Columns that a table has only if they are asked for by key.
+COLUMNS_ON_REQUEST = (
+    ("configuration", "configuration", "{}"),
+    ("epochs", "epochs", "{}"),
+)
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what a result depends on."""
-    found = {"tfcsi": __version__, "numpy": np.__version__}
-    found["python"] = sys.version.split()[0]
+    """Returns the version of each package that a result depends on."""
+    numbers = {"tfcsi": __version__, "numpy": np.__version__}
+    numbers["python"] = sys.version.split()[0]
     if "tensorflow" in sys.modules:
-        found["tensorflow"] = sys.modules["tensorflow"].__version__
-    return found
+        numbers["tensorflow"] = sys.modules["tensorflow"].__version__
+    return numbers
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """Returns a command line in which absolute paths are cut to their last part."""
+    """Returns a command line with each absolute path cut to its last part."""
     line = re.sub(r"(?:(?<=[=,\s])|^)/(?:[^\s,/]+/)*", "", " ".join(argv))
     return re.sub(r"^__main__\.py", "python -m tfcsi", line)
 
@@ -66,11 +71,12 @@ def write(
     """Writes a results file.
 
     Args:
-      path: Where to; its folder is made.
-      points: Dictionaries of `tfcsi.evaluation.measure` with `codec`, `dataset`,
-        `split` and what else is known.
+      path: File to write. Its folder is made if it is missing.
+      points: Dictionaries as `tfcsi.evaluation.measure` returns them, with `codec`,
+        `dataset`, `split` and any further facts.
       seed: Seed of the runs.
-      command: Command line that made them; that of this process if empty.
+      command: Command line that made the points. If empty, the command line of this
+        process is written.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +92,17 @@ def write(
 
 
 def read(path: str | os.PathLike) -> dict:
-    """Reads a results file; ValueError names the file if it is none."""
+    """Reads a results file.
+
+    Args:
+      path: File that `write` made.
+
+    Returns:
+      Its content: `command`, `created`, `versions`, `seed` and `points`.
+
+    Raises:
+      ValueError: If the file is not a results file. The message names it.
+    """
     try:
         content = json.loads(pathlib.Path(path).read_text())
         content["points"]
@@ -95,41 +111,107 @@ def read(path: str | os.PathLike) -> dict:
     return content
 
 
-def table(points: Iterable[Mapping], markdown: bool = False) -> str:
-    """Formats points as a table of the columns that at least one of them has."""
-    points = list(points)
-    rows = []
-    for heading, keys, form in COLUMNS:
+def configuration(config: Mapping) -> str:
+    """Says in a few words which variant of a model a run is.
+
+    Args:
+      config: The config of a run, as points hold it.
+
+    Returns:
+      The options of the network that have a name, the start of the weights unless it
+      is random; then, after a semicolon, quantiser, prior and coder.
+    """
+    network = config.get("network", {})
+    words = [f"{v} {k}" for k, v in sorted(network.items()) if isinstance(v, str)]
+    if config.get("init", "random") != "random":
+        words.append(f"{config['init'].upper()} start")
+    rate = [str(config[k]) for k in ("quantizer", "prior", "coder") if k in config]
+    return "; ".join(", ".join(part) for part in (words, rate) if part)
+
+
+def table(
+    points: Iterable[Mapping], markdown: bool = False, columns: Sequence[str] = ()
+) -> str:
+    """Formats points as a table.
+
+    Args:
+      points: Points of results files, one row each.
+      markdown: Whether to write a Markdown table instead of plain text.
+      columns: Keys of the columns to show, in order, such as "codec", "bits" or
+        "configuration". The interval of the NMSE has the key "nmse_db_low". If empty,
+        the table has every column of `COLUMNS` that at least one point fills.
+
+    Returns:
+      The table, its lines joined by line ends.
+
+    Raises:
+      ValueError: If a key has no column.
+    """
+    points = [_with_facts_of_config(point) for point in points]
+    filled = []
+    for heading, keys, form in _chosen(columns):
         keys = (keys,) if isinstance(keys, str) else keys
         cells = [
             form.format(*(p[k] for k in keys)) if all(k in p for k in keys) else ""
             for p in points
         ]
         if any(cells):
-            rows.append([heading, *cells])
-    widths = [max(map(len, column)) for column in rows]
+            filled.append([heading, *cells])
+    widths = [max(map(len, column)) for column in filled]
+    to_left = ("codec", "configuration")
     lines = []
     for i in range(len(points) + 1):
         cells = [
-            column[i].ljust(width) if column[0] == "codec" else column[i].rjust(width)
-            for column, width in zip(rows, widths)
+            column[i].ljust(width) if column[0] in to_left else column[i].rjust(width)
+            for column, width in zip(filled, widths)
         ]
         line = " | ".join(cells) if markdown else "  ".join(cells)
         lines.append(f"| {line} |" if markdown else line.rstrip())
-    rule = "|" + "|".join("-" * (w + 1) + ":" for w in widths) + "|"
-    if markdown and widths:
-        rule = "|" + "-" * (widths[0] + 2) + rule[widths[0] + 3 :]
-    lines.insert(1, rule if markdown else "-" * max(map(len, lines)))
+    rules = [
+        "-" * (width + 1) + ("-" if column[0] in to_left else ":")
+        for column, width in zip(filled, widths)
+    ]
+    rule = f"|{'|'.join(rules)}|" if markdown else "-" * max(map(len, lines))
+    lines.insert(1, rule)
     return "\n".join(lines)
 
 
-def insert(path: str | os.PathLike, sources: Iterable[str], text: str) -> None:
+def _with_facts_of_config(point: Mapping) -> dict:
+    """A point with what its config says of `configuration` and `epochs`."""
+    config = point.get("config")
+    if not config:
+        return dict(point)
+    facts = {"configuration": configuration(config)}
+    if "epochs" in config:
+        facts["epochs"] = config["epochs"]
+    return {**facts, **point}
+
+
+def _chosen(keys: Sequence[str]) -> list[tuple]:
+    """The columns of some keys; those of `COLUMNS` if there are no keys."""
+    if not keys:
+        return list(COLUMNS)
+    known = {}
+    for column in (*COLUMNS, *COLUMNS_ON_REQUEST):
+        known[column[1] if isinstance(column[1], str) else column[1][0]] = column
+    for key in keys:
+        if key not in known:
+            raise ValueError(
+                f"a table has no column {key!r}; known columns: {', '.join(known)}"
+            )
+    return [known[key] for key in keys]
+
+
+def insert(path: str | os.PathLike, arguments: Sequence[str], text: str) -> None:
     """Puts a table between its markers in a Markdown file.
 
+    The markers are a line ``<!-- table: ARGUMENTS -->`` and, later, ``<!-- end -->``.
+    ARGUMENTS are those of `tfcsi table`. The first of them, a results file, names the
+    table; the others may change, and the first marker is written anew.
+
     Args:
-      path: The file; it holds ``<!-- table: SOURCES -->`` and, later,
-        ``<!-- end -->``, with SOURCES the names of the result files.
-      sources: Result files the table was made from.
+      path: The Markdown file.
+      arguments: Results files that the table was made from, and flags of the command.
       text: The table.
 
     Raises:
@@ -137,9 +219,14 @@ def insert(path: str | os.PathLike, sources: Iterable[str], text: str) -> None:
     """
     path = pathlib.Path(path)
     content = path.read_text()
-    begin, end = f"<!-- table: {' '.join(sources)} -->\n", "<!-- end -->"
-    if begin not in content or end not in content.split(begin, 1)[1]:
-        raise ValueError(f"{path} has no lines {begin.strip()!r} and {end!r}")
-    before, after = content.split(begin, 1)
-    after = after.split(end, 1)[1]
-    files.write_text(path, f"{before}{begin}{text}\n{end}{after}")
+    first = re.escape(arguments[0])
+    block = re.compile(
+        rf"<!-- table: {first}(?: [^\n]*)? -->\n.*?<!-- end -->", re.DOTALL
+    )
+    if not block.search(content):
+        raise ValueError(
+            f"{path} has no line '<!-- table: {arguments[0]} -->' with a line "
+            f"'<!-- end -->' behind it"
+        )
+    new = f"<!-- table: {' '.join(arguments)} -->\n{text}\n<!-- end -->"
+    files.write_text(path, block.sub(lambda _: new, content, count=1))

@@ -220,7 +220,7 @@ def test_a_table_is_put_between_its_markers(tmp_path, workdir, capsys):
     assert "-3.00" in capsys.readouterr().out
     shutil.copy(path, tmp_path / "b.json")
     assert tfcsi("table", tmp_path / "b.json", f"--output={readme}") == 1
-    assert "has no lines" in capsys.readouterr().err
+    assert "has no line" in capsys.readouterr().err
 
 
 # Noise and bit errors.

@@ -20,6 +20,7 @@ FLAGS_OF = {
     "processes": "That simulate; 0 for as many as there are CPUs.",
     "input": "File to read.",
     "output": "File to write.",
+    "columns": "Columns of a table, with commas between, such as codec,nmse_db,bits.",
     "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
     "scenario": "Of the source of the run, or a whole source.",
     "split": "train, val or test.",

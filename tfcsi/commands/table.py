@@ -7,14 +7,18 @@ from tfcsi.commands.flags import parse
 
 
 def table(argv: list[str]) -> None:
-    """Prints result files as a Markdown table; with --output=README.md updates it."""
-    given = parse(argv, "", "output", positional="FILE...")
+    """Prints result files as a Markdown table.
+
+    With --output=README.md the table replaces the one of the same file on that page.
+    """
+    given = parse(argv, "", "output columns", positional="FILE...")
     paths = given["positional"].split()
-    text = results.table(
-        [p for path in paths for p in results.read(path)["points"]], True
-    )
+    columns = given["columns"].split(",") if given["columns"] else []
+    points = [point for path in paths for point in results.read(path)["points"]]
+    text = results.table(points, markdown=True, columns=columns)
     if given["output"]:
-        results.insert(given["output"], paths, text)
+        flags = [f"--columns={given['columns']}"] if columns else []
+        results.insert(given["output"], [*paths, *flags], text)
         print(f"table of {', '.join(paths)} written to {given['output']}")
     else:
         print(text)

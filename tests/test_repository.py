@@ -1,0 +1,24 @@
+"""The files around the package agree with it: hooks, workflow, Makefile, setup.py."""
+
+import pathlib
+import re
+
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[1]
+SETUP = (ROOT / "setup.py").read_text()
+
+
+def test_the_commit_hooks_run_the_ruff_that_make_lint_runs():
+    pinned = re.search(r'"(ruff==[\d.]+)"', SETUP)[1]
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = {hook["id"]: hook for hook in repo["hooks"]}
+    for name in ("ruff-format", "ruff-check"):
+        assert hooks[name]["additional_dependencies"] == [pinned]
+
+
+def test_the_workflow_runs_every_python_that_setup_allows():
+    low, high = re.search(r'python_requires=">=3\.(\d+),<3\.(\d+)"', SETUP).groups()
+    supported = [f"3.{minor}" for minor in range(int(low), int(high))]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == supported
