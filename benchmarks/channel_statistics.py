@@ -228,7 +228,7 @@ def classified(scenario: str, part: str) -> dict:
 def load(scenario: str) -> tuple[np.ndarray, np.ndarray]:
     """Training matrices of the files; validation and test matrices."""
     train, *others = (
-        np.array(cost2100.load(_DATA_DIR.value, split, scenario))
+        np.array(cost2100.load(_DATA_DIR.value, scenario, split, "angular_delay"))
         for split in cost2100.SPLITS
     )
     return train, np.concatenate(others)

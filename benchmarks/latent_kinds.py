@@ -59,7 +59,8 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
     h_train, h_val, h_test = (
-        cost2100.load(_DATA_DIR.value, split) for split in cost2100.SPLITS
+        cost2100.load(_DATA_DIR.value, "indoor", split, "angular_delay")
+        for split in cost2100.SPLITS
     )
     points = []
     for ratio in map(int, _RATIOS.value):

@@ -117,7 +117,10 @@ def tuned(workdir: pathlib.Path) -> pathlib.Path:
 
 
 def data(scenario: str, *splits: str) -> list[np.ndarray]:
-    return [cost2100.load(_DATA_DIR.value, split, scenario) for split in splits]
+    return [
+        cost2100.load(_DATA_DIR.value, scenario, split, "angular_delay")
+        for split in splits
+    ]
 
 
 def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:

@@ -43,7 +43,8 @@ def main(argv):
         codec = tfcsi.load(workdir)
         scenario = codec.config.scenario
         h_train, h_val, h_test = (
-            cost2100.load(_DATA_DIR.value, split, scenario) for split in cost2100.SPLITS
+            cost2100.load(_DATA_DIR.value, scenario, split, codec.domain)
+            for split in cost2100.SPLITS
         )
         packets, h_hat = demo.send(codec, workdir, h_test)
         symbols, _ = codec.symbols(h_test)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).parents[1]
 # From the ground floor up. A module imports from its own floor and from those below.
 FLOORS = (
-    ("", "transforms", "metrics", "noise", "results", "files", "responses"),
+    ("", "transforms", "metrics", "noise", "results", "files", "responses", "options"),
     ("coding", "channels", "datasets"),
     ("ue", "models"),
     ("entropy", "model_optimization"),
@@ -29,6 +29,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TENSORFLOW = (
     *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
+    "tfcsi.options",
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.workdir",),
 )

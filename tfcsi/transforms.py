@@ -12,6 +12,8 @@ for real arrays only, (re, im). NumPy only.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,20 @@ def check_domain(domain: str) -> None:
     if domain not in DOMAINS:
         known = ", ".join(DOMAINS)
         raise ValueError(f"domain is {domain!r}; it must be one of {known}")
+
+
+def domain_of(config: Mapping[str, Any]) -> str:
+    """Domain of the CSI of a run, by its config.
+
+    This is the only place that knows what a missing field means: configs were written
+    without `domain` when all runs were of the angular-delay domain.
+
+    Raises:
+      ValueError: the config has an unknown domain.
+    """
+    domain = config.get("domain", "angular_delay")
+    check_domain(domain)
+    return domain
 
 
 def to_real(h: np.ndarray) -> np.ndarray:

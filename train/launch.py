@@ -12,7 +12,7 @@ tfcsi.need_full()
 from absl import app, flags
 from ml_collections import config_flags
 
-from tfcsi import datasets
+from tfcsi import datasets, transforms
 from tfcsi.channels import blocks
 from tfcsi.channels.epochs import Epochs, validation
 from tfcsi.training import run as training
@@ -53,8 +53,7 @@ def train(config, folders):
     missing = [name for name, folder in folders.items() if folder is None]
     if missing and not simulated:
         raise app.UsageError(f"give the folder of the files of {missing[0]}")
-    domain = config.get("domain", datasets.DOMAINS[0])
-    setup = {"domain": domain, **config.get("simulator", {})}
+    setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
         h_train = None
         if simulated:

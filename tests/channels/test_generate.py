@@ -39,7 +39,7 @@ def make(folder, num=70, **options):
 
 
 def matrices(folder):
-    return np.array(cost2100.load(folder, "train"))
+    return np.array(cost2100.load(folder, "indoor", "train", "angular_delay"))
 
 
 def test_any_number_of_processes_makes_the_same_matrices(tmp_path):
@@ -125,11 +125,11 @@ def test_test_data_have_frequency_domain_truth(tmp_path):
     num = {"val": 5, "test": 40}
     written = generate("cost2100_outdoor", num, 1, tmp_path, progress=False)
     assert [path.name for path in written] == names
-    h = np.array(cost2100.load(tmp_path, "test", "outdoor"))
+    h = np.array(cost2100.load(tmp_path, "outdoor", "test", "angular_delay"))
     hf = cost2100.load_frequency(tmp_path, "outdoor")
     assert len(h) == len(hf) == 40
     assert metrics.rho(h, hf).mean() > 0.9
-    val = cost2100.load(tmp_path, "val", "outdoor")
+    val = cost2100.load(tmp_path, "outdoor", "val", "angular_delay")
     assert not {x.tobytes() for x in val} & {x.tobytes() for x in h}
 
 

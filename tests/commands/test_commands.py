@@ -155,7 +155,10 @@ def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
         f"{name}.mat" for name in names
     ]
     assert "30/30" in shown.err
-    sizes = [len(cost2100.load(tmp_path / "out", s)) for s in cost2100.SPLITS]
+    sizes = [
+        len(cost2100.load(tmp_path / "out", "indoor", split, "angular_delay"))
+        for split in cost2100.SPLITS
+    ]
     assert sizes == [30, 10, 20]
     assert tfcsi("generate", *flags, "--num=30") == 0
     assert "30/30" not in capsys.readouterr().err

@@ -20,6 +20,10 @@ def random_matrices(n=5, seed=0):
     return transforms.to_complex(h)
 
 
+def load(folder, split, scenario="indoor", **options):
+    return cost2100.load(folder, scenario, split, "angular_delay", **options)
+
+
 def random_frequency(n=5):
     rng = np.random.default_rng(0)
     hf = rng.standard_normal((n, 32, 125)) + 1j * rng.standard_normal((n, 32, 125))
@@ -41,7 +45,7 @@ def cache(tmp_path, monkeypatch):
 def test_load_inverts_write(tmp_path, version, split, scenario):
     h = random_matrices()
     cost2100.write(tmp_path / cost2100.file_name(split, scenario), h, version)
-    back = cost2100.load(tmp_path, split, scenario)
+    back = load(tmp_path, split, scenario)
     assert back.dtype == np.complex64
     np.testing.assert_array_equal(back, h)
 
@@ -52,7 +56,7 @@ def test_files_of_several_blocks_are_read_in_order(tmp_path, version, monkeypatc
     h, hf = random_matrices(20), random_frequency(20)
     cost2100.write(tmp_path / NAME, h, version)
     cost2100.write_frequency(tmp_path / "DATA_HtestFin_all.mat", hf, version)
-    np.testing.assert_array_equal(cost2100.load(tmp_path, "test"), h)
+    np.testing.assert_array_equal(load(tmp_path, "test"), h)
     np.testing.assert_array_equal(any_file.read_csi(tmp_path / NAME), h)
     np.testing.assert_array_equal(cost2100.load_frequency(tmp_path), hf)
 
@@ -71,7 +75,7 @@ def test_the_order_on_disk_is_the_published_one(tmp_path):
     ht = np.full((1, 2, 32, 32), 0.5)
     ht[0, 0, 3, 7], ht[0, 1, 4, 8] = 1.0, 0.25
     scipy.io.savemat(tmp_path / NAME, {"HT": ht.reshape(1, 2048)})
-    h = cost2100.load(tmp_path, "test")
+    h = load(tmp_path, "test")
     assert h[0, 3, 7] == 0.5 and h[0, 4, 8] == -0.25j
     assert np.count_nonzero(h) == 2
 
@@ -118,11 +122,11 @@ def test_write_refuses_what_does_not_fit_and_leaves_no_file(tmp_path):
 
 def test_the_conversion_is_a_read_only_memory_map_and_is_used_again(tmp_path, cache):
     cost2100.write(tmp_path / NAME, random_matrices())
-    h = cost2100.load(tmp_path, "test")
+    h = load(tmp_path, "test")
     assert isinstance(h, np.memmap) and not h.flags.writeable
     (file,) = cache.iterdir()
     made = file.stat().st_mtime_ns
-    np.testing.assert_array_equal(cost2100.load(tmp_path, "test"), h)
+    np.testing.assert_array_equal(load(tmp_path, "test"), h)
     assert [f.stat().st_mtime_ns for f in cache.iterdir()] == [made]
 
 
@@ -131,7 +135,7 @@ def test_the_conversion_is_made_anew_when_the_file_changes(tmp_path, cache):
         h = random_matrices(seed=seed)
         cost2100.write(tmp_path / NAME, h)
         os.utime(tmp_path / NAME, ns=(seed, seed))
-        np.testing.assert_array_equal(cost2100.load(tmp_path, "test"), h)
+        np.testing.assert_array_equal(load(tmp_path, "test"), h)
         assert len(list(cache.iterdir())) == 1  # the stale one is gone
 
 
@@ -140,19 +144,19 @@ def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path):
         (tmp_path / str(seed)).mkdir()
         cost2100.write(tmp_path / str(seed) / NAME, random_matrices(seed=seed))
     for seed in 0, 1, 0:
-        h = cost2100.load(tmp_path / str(seed), "test")
+        h = load(tmp_path / str(seed), "test")
         np.testing.assert_array_equal(h, random_matrices(seed=seed))
 
 
 def test_the_cache_folder_is_the_argument_or_the_variables(tmp_path, monkeypatch):
     cost2100.write(tmp_path / NAME, random_matrices())
-    cost2100.load(tmp_path, "test", cache_dir=tmp_path / "given")
+    load(tmp_path, "test", cache_dir=tmp_path / "given")
     monkeypatch.delenv("TFCSI_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    cost2100.load(tmp_path, "test")
+    load(tmp_path, "test")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    cost2100.load(tmp_path, "test")
+    load(tmp_path, "test")
     for folder in "given", "xdg/tfcsi", "home/.cache/tfcsi":
         assert len(list((tmp_path / folder).glob("*.npy"))) == 1
 
@@ -163,7 +167,7 @@ def test_a_conversion_that_fails_midway_leaves_nothing(tmp_path, cache, monkeypa
     ht[4, 9] = np.nan
     scipy.io.savemat(tmp_path / NAME, {"HT": ht})
     with pytest.raises(cost2100.DataError, match="matrices 4 to 4: NaN or infinite"):
-        cost2100.load(tmp_path, "test")
+        load(tmp_path, "test")
     assert not list(cache.iterdir())
 
 
@@ -173,7 +177,7 @@ def test_data_may_lie_in_a_read_only_folder(tmp_path):
     cost2100.write(folder / NAME, random_matrices())
     folder.chmod(0o555)
     try:
-        assert len(cost2100.load(folder, "test")) == 5
+        assert len(load(folder, "test")) == 5
         assert [f.name for f in folder.iterdir()] == [NAME]
     finally:
         folder.chmod(0o755)
@@ -198,7 +202,7 @@ def test_data_may_lie_in_a_read_only_folder(tmp_path):
 def test_load_refuses_a_file_of_another_form(tmp_path, content, words):
     scipy.io.savemat(tmp_path / NAME, content)
     with pytest.raises(cost2100.DataError, match=words) as refusal:
-        cost2100.load(tmp_path, "test")
+        load(tmp_path, "test")
     assert NAME in str(refusal.value)
 
 
@@ -219,7 +223,7 @@ def test_truncated_files_are_refused(tmp_path, version, share):
     whole = (tmp_path / NAME).read_bytes()
     (tmp_path / NAME).write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(cost2100.DataError, match=NAME):
-        cost2100.load(tmp_path, "test")
+        load(tmp_path, "test")
 
 
 def test_damaged_bytes_are_refused_with_their_cause(tmp_path):
@@ -229,25 +233,25 @@ def test_damaged_bytes_are_refused_with_their_cause(tmp_path):
     (tmp_path / NAME).write_bytes(content)
     words = "cannot be read, truncated or corrupt"
     with pytest.raises(cost2100.DataError, match=words) as refusal:
-        cost2100.load(tmp_path, "test")
+        load(tmp_path, "test")
     assert isinstance(refusal.value.__cause__, (zlib.error, OSError, TypeError))
 
 
 def test_a_missing_file_is_named_with_those_there_are(tmp_path):
     with pytest.raises(cost2100.DataError, match="none of the COST 2100 files is here"):
-        cost2100.load(tmp_path / "nowhere", "test")
+        load(tmp_path / "nowhere", "test")
     cost2100.write(tmp_path / NAME, random_matrices())
     words = f"DATA_Htrainout.mat: no such file; the folder has {NAME}"
     with pytest.raises(cost2100.DataError, match=words):
-        cost2100.load(tmp_path, "train", "outdoor")
+        load(tmp_path, "train", "outdoor")
 
 
 def test_unknown_names_are_refused_with_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match="unknown split 'dev'; known: train, val, te"):
-        cost2100.load(tmp_path, "dev")
+        load(tmp_path, "dev")
     with pytest.raises(ValueError, match="unknown scenario 'in'; known: indoor, outd"):
-        cost2100.load(tmp_path, "test", "in")
-    assert datasets.get("cost2100") is cost2100
+        load(tmp_path, "test", "in")
+    assert datasets.get("cost2100") is cost2100.DATASET
     with pytest.raises(ValueError, match="unknown dataset 'c'; known: .*cost2100"):
         datasets.get("c")
 

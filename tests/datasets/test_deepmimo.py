@@ -14,6 +14,10 @@ NUM = 110
 MARK = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
 
 
+def load(folder, scenario, split, domain="angular_delay", **options):
+    return deepmimo.load(folder, scenario, split, domain, **options)
+
+
 def scene(seed=0):
     """[paths, 5] of each user: phase, delay, power, azimuth, zenith; some have none."""
     rng = np.random.default_rng(seed)
@@ -166,7 +170,7 @@ def test_a_base_station_that_is_not_there_is_refused(scenario):
 def test_the_splits_share_no_user_and_the_scale_is_0_5_a_matrix(scenario):
     options = {"bs": 2, "num_val": 10, "num_test": 30, "num_fft": 32}
     parts = [
-        deepmimo.load(scenario.parent, "O1_3p5", split, **options)
+        load(scenario.parent, "O1_3p5", split, **options)
         for split in ("train", "val", "test")
     ]
     assert [len(part) for part in parts] == [60, 10, 30]
@@ -241,9 +245,9 @@ def test_a_turned_array_sees_turned_paths_as_before(tmp_path):
 
 def test_delays_may_count_from_the_strongest_path(v3):
     options = {"bs": 2, "num_val": 10, "num_test": 30, "shuffle": False}
-    h = deepmimo.load(v3.parent, v3.name, "test", "space_frequency", **options)
+    h = load(v3.parent, v3.name, "test", "space_frequency", **options)
     options["timing"] = "strongest"
-    late = deepmimo.load(v3.parent, v3.name, "test", "space_frequency", **options)
+    late = load(v3.parent, v3.name, "test", "space_frequency", **options)
     for one, two, paths in zip(h, late, with_paths()[-30:]):
         delay = paths[paths[:, 2].argmax(), 1]
         turns = delay * 100e6 / 1024 * np.arange(0, 1024, 32)
@@ -251,7 +255,7 @@ def test_delays_may_count_from_the_strongest_path(v3):
     with pytest.raises(
         ValueError, match="timing is 'x'; it must be one of absolute, s"
     ):
-        deepmimo.load(v3.parent, v3.name, "test", timing="x")
+        load(v3.parent, v3.name, "test", timing="x")
 
 
 def test_delays_of_each_antenna_equal_common_ones_where_they_are_alike():
@@ -358,7 +362,7 @@ def test_malformed_scenarios_are_refused(tmp_path, writer, spoil, words):
 def test_options_out_of_range_are_refused(v3, options, words):
     known = {"bs": 2, "num_val": 5, "num_test": 20, **options}
     with pytest.raises(ValueError, match=words):
-        deepmimo.load(v3.parent, v3.name, "train", **known)
+        load(v3.parent, v3.name, "train", **known)
 
 
 # Generated data sets.
@@ -425,12 +429,12 @@ def test_a_generated_data_set_is_read_in_each_form(tmp_path, name, write):
     h = channel()
     write(tmp_path / name, h)
     options = {"num_val": 8, "num_test": 12, "shuffle": False, "rx": 1}
-    found = deepmimo.load(tmp_path, name, "test", "space_frequency", **options)
+    found = load(tmp_path, name, "test", "space_frequency", **options)
     sent = h[-12:, 1, :, ::2]
     assert found.shape == (12, 32, 32) and found.dtype == np.complex64
     scaled, _ = transforms.to_peak(sent)
     np.testing.assert_allclose(found, scaled, rtol=1e-5)
-    found = deepmimo.load(tmp_path, name, "test", **options)
+    found = load(tmp_path, name, "test", **options)
     scaled, _ = transforms.to_peak(transforms.to_angular_delay(h[-12:, 1], 32))
     np.testing.assert_allclose(found, scaled, atol=1e-6)
 
@@ -439,14 +443,12 @@ def test_shuffled_splits_of_a_data_set_share_no_matrix(tmp_path):
     np.save(tmp_path / "a.npy", channel(num_rx=1))
     options = {"num_val": 8, "num_test": 12}
     parts = [
-        deepmimo.load(tmp_path, "a.npy", split, "space_frequency", **options)
+        load(tmp_path, "a.npy", split, "space_frequency", **options)
         for split in ("train", "val", "test")
     ]
     assert [len(part) for part in parts] == [20, 8, 12]
     assert len({matrix.tobytes() for part in parts for matrix in part}) == 40
-    plain = deepmimo.load(
-        tmp_path, "a.npy", "test", "space_frequency", shuffle=False, **options
-    )
+    plain = load(tmp_path, "a.npy", "test", "space_frequency", shuffle=False, **options)
     assert not np.array_equal(plain, parts[2])
 
 
@@ -467,10 +469,10 @@ def test_malformed_data_sets_are_refused(tmp_path):
         "g": "neither a scenario's folder",
     }.items():
         with pytest.raises(deepmimo.DataError, match=words):
-            deepmimo.load(tmp_path, name, "train")
+            load(tmp_path, name, "train")
     write_matlab(tmp_path / "h.mat", channel(3))
     with pytest.raises(ValueError, match="bs is 3; .*h.mat has 2 base stations"):
-        deepmimo.load(tmp_path, "h.mat", "train", bs=3)
+        load(tmp_path, "h.mat", "train", bs=3)
     np.save(tmp_path / "i.npy", channel(2))
     with pytest.raises(ValueError, match="rx is 2; .*i.npy has antennas 0 to 1"):
-        deepmimo.load(tmp_path, "i.npy", "train", rx=2)
+        load(tmp_path, "i.npy", "train", rx=2)

@@ -13,6 +13,10 @@ NAME = "quadriga_uma_nlos_28ghz.mat"
 COMPOUND = np.dtype([("real", "<f4"), ("imag", "<f4")])
 
 
+def load(folder, scenario, split, domain="angular_delay", **options):
+    return quadriga.load(folder, scenario, split, domain, **options)
+
+
 def matrices(n, seed=0):
     """[n, 32 delays, 32 angles], as h5py shows them."""
     x = np.random.default_rng(seed).standard_normal((n, 32, 32, 2))
@@ -40,7 +44,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_axes_are_angle_then_delay_and_the_scale_is_0_5_a_matrix(folder):
-    h = quadriga.load(folder, "28ghz", "test")
+    h = load(folder, "28ghz", "test")
     assert h.dtype == np.complex64 and h.shape == (400, 32, 32)
     sent = np.swapaxes(matrices(640)[-400:], 1, 2)
     sent *= 0.5 / np.abs(sent).max((1, 2), keepdims=True)
@@ -53,14 +57,14 @@ def test_a_plane_wave_is_one_angle_and_broadside_is_in_the_middle(tmp_path):
     h = np.zeros((601, 32, 32), np.complex64)
     h[:, 5] = np.fft.fft(waves)  # The FFT in its own order, at delay tap 5.
     write(tmp_path, h)
-    found = np.abs(quadriga.load(tmp_path, "28ghz", "test"))
+    found = np.abs(load(tmp_path, "28ghz", "test"))
     expected = np.zeros((601, 32, 32))
     expected[np.arange(601), 16 + directions, 5] = 0.5
     np.testing.assert_allclose(found, expected[-400:], atol=1e-5)
 
 
 def test_the_splits_are_the_file_in_order(folder):
-    parts = [quadriga.load(folder, "28ghz", s) for s in ("train", "val", "test")]
+    parts = [load(folder, "28ghz", s) for s in ("train", "val", "test")]
     assert [len(part) for part in parts] == [40, 200, 400]
     peaks = np.concatenate([np.abs(part).argmax(2).argmax(1) for part in parts])
     sent = np.swapaxes(np.abs(matrices(640)), 1, 2).argmax(2)
@@ -82,32 +86,34 @@ def test_a_file_of_another_form_is_refused(tmp_path, spoil, words):
     h = spoil(matrices(640))
     write(tmp_path, h if h.dtype.kind == "f" else h.astype(np.complex64))
     with pytest.raises(quadriga.DataError, match=f"{NAME}: .*{words}"):
-        quadriga.load(tmp_path, "28ghz", "train")
+        load(tmp_path, "28ghz", "train")
 
 
 def test_a_file_without_the_variable_says_what_it_has(tmp_path):
     write(tmp_path, matrices(2), key="HT")
     words = r"no variable 'H', expected complex H .*; found HT \[32, 32, 2\], fc"
     with pytest.raises(quadriga.DataError, match=words):
-        quadriga.load(tmp_path, "28ghz", "test")
+        load(tmp_path, "28ghz", "test")
 
 
 def test_missing_and_truncated_files_are_refused(tmp_path, folder):
     (tmp_path / "other.mat").touch()
     with pytest.raises(quadriga.DataError, match=f"{NAME}: no such file; .*other.mat"):
-        quadriga.load(tmp_path, "28ghz", "test")
+        load(tmp_path, "28ghz", "test")
     whole = (folder / NAME).read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"no MATLAB file"):
         (tmp_path / NAME).write_bytes(content)
         with pytest.raises(quadriga.DataError, match=f"{NAME}: cannot be read"):
-            quadriga.load(tmp_path, "28ghz", "test")
+            load(tmp_path, "28ghz", "test")
 
 
 def test_unknown_names_are_refused_with_the_known_ones(folder):
-    with pytest.raises(ValueError, match="unknown name '60ghz'; known: 28ghz, 5p3ghz"):
-        quadriga.load(folder, "60ghz", "test")
+    with pytest.raises(
+        ValueError, match="unknown scenario '60ghz'; known: 28ghz, 5p3ghz"
+    ):
+        load(folder, "60ghz", "test")
     with pytest.raises(ValueError, match="unknown split 'dev'; known: train, val, te"):
-        quadriga.load(folder, "28ghz", "dev")
+        load(folder, "28ghz", "dev")
 
 
 # Channel objects, and matrices of users' scripts.
@@ -179,7 +185,7 @@ def test_channel_objects_become_the_matrices_of_their_paths(
         ("angular_delay", transforms.to_angular_delay(h_sf, 32)),
     ):
         for split, part in (("train", sent[:9]), ("test", sent[-400:])):
-            h = quadriga.load(tmp_path, "c.mat", split, domain, rx=1, **BAND)
+            h = load(tmp_path, "c.mat", split, domain, rx=1, **BAND)
             assert h.dtype == np.complex64 and h.shape == (len(part), 32, 32)
             assert metrics.nmse(transforms.to_peak(part)[0], h).max() < 1e-9
 
@@ -208,15 +214,15 @@ def test_malformed_channel_objects_are_refused(tmp_path, version, spoil, words):
     spoil(mat)
     write_objects(tmp_path / "c.mat", mat, version)
     with pytest.raises(quadriga.DataError, match=words):
-        quadriga.load(tmp_path, "c.mat", "train")
+        load(tmp_path, "c.mat", "train")
 
 
 def test_too_few_snapshots_and_no_such_antenna_are_refused(tmp_path):
     write_objects(tmp_path / "c.mat", variables(objects(3)), "6")
     with pytest.raises(quadriga.DataError, match="9 snapshots, expected at least 601"):
-        quadriga.load(tmp_path, "c.mat", "train")
+        load(tmp_path, "c.mat", "train")
     with pytest.raises(ValueError, match="rx is 2; .* has antennas 0 to 1"):
-        quadriga.load(tmp_path, "c.mat", "train", rx=2)
+        load(tmp_path, "c.mat", "train", rx=2)
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
@@ -229,7 +235,7 @@ def test_matrices_of_a_script_are_read_first_or_last(tmp_path, version, last):
     else:
         write(tmp_path, np.ascontiguousarray(stored.T), "G", "my.mat")
     options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 16}
-    h = quadriga.load(tmp_path, "my.mat", "test", **options)
+    h = load(tmp_path, "my.mat", "test", **options)
     cut = transforms.to_peak(sent[-400:, :, :16])[0]
     np.testing.assert_allclose(h, cut, atol=1e-6)
 
@@ -239,16 +245,16 @@ def test_frequency_responses_of_a_script_are_read(tmp_path):
     stored = np.stack([0 * sent, sent]).transpose(0, 2, 3, 1)  # rx, tx, subcarrier, n
     scipy.io.savemat(tmp_path / "my.mat", {"H": stored})
     options = {"stored": "space_frequency", "rx": 1}
-    h = quadriga.load(tmp_path, "my.mat", "test", **options)
+    h = load(tmp_path, "my.mat", "test", **options)
     expected = transforms.to_angular_delay(sent[-400:], 32)
     np.testing.assert_allclose(h, transforms.to_peak(expected)[0], atol=1e-6)
-    h = quadriga.load(tmp_path, "my.mat", "test", "space_frequency", **options)
+    h = load(tmp_path, "my.mat", "test", "space_frequency", **options)
     expected = transforms.to_peak(sent[-400:, :, ::2])[0]
     np.testing.assert_allclose(h, expected, atol=1e-6)
     with pytest.raises(ValueError, match="stored is 'x'; it must be one of"):
-        quadriga.load(tmp_path, "my.mat", "test", stored="x")
+        load(tmp_path, "my.mat", "test", stored="x")
     with pytest.raises(quadriga.DataError, match="no variable 'G', expected complex G"):
-        quadriga.load(tmp_path, "my.mat", "test", key="G")
+        load(tmp_path, "my.mat", "test", key="G")
 
 
 # The registry.
@@ -256,19 +262,19 @@ def test_frequency_responses_of_a_script_are_read(tmp_path):
 
 def test_a_source_is_read_from_the_folder_of_its_module(folder):
     root = folder.parent
-    found = datasets.load("quadriga_28ghz", root, "val")
-    np.testing.assert_array_equal(found, quadriga.load(folder, "28ghz", "val"))
+    found = datasets.load("quadriga_28ghz", root, "val", "angular_delay")
+    np.testing.assert_array_equal(found, load(folder, "28ghz", "val"))
     h = simulator.simulate(5, 0, "outdoor")
     (root / "cost2100").mkdir()
     cost2100.write(root / "cost2100" / cost2100.file_name("val", "outdoor"), h)
-    found = datasets.load("cost2100_outdoor", root, "val")
+    found = datasets.load("cost2100_outdoor", root, "val", "angular_delay")
     np.testing.assert_allclose(found, h, atol=1e-6)
     with pytest.raises(ValueError, match="raytraced/munich_3p5ghz.npz: no such file"):
-        datasets.load("raytraced_munich", root, "val")
+        datasets.load("raytraced_munich", root, "val", "angular_delay")
 
 
 def test_both_domains_of_a_source_are_one_channel(folder):
-    h = datasets.load("quadriga_28ghz", folder.parent, "val")
+    h = datasets.load("quadriga_28ghz", folder.parent, "val", "angular_delay")
     h_sf = datasets.load("quadriga_28ghz", folder.parent, "val", "space_frequency")
     np.testing.assert_allclose(np.abs(h_sf).max((1, 2)), 0.5, rtol=1e-6)
     back = transforms.to_peak(transforms.to_angular_delay(h_sf, 32))[0]
@@ -278,14 +284,16 @@ def test_both_domains_of_a_source_are_one_channel(folder):
 
 
 def test_options_of_a_source_are_those_of_its_module(folder):
-    found = datasets.load("quadriga_28ghz", folder.parent, "val", num_sc=16)
+    found = datasets.load(
+        "quadriga_28ghz", folder.parent, "val", "angular_delay", num_sc=16
+    )
     assert found.shape == (200, 32, 16)
     for name, words in (
         ("quadriga_28ghz", "quadriga has no option 'bs'; known: key, stored, rx"),
-        ("cost2100_indoor", "cost2100 has no option 'bs'; known: -"),
+        ("cost2100_indoor", "cost2100 has no option 'bs'; known: cache_dir"),
     ):
         with pytest.raises(ValueError, match=words):
-            datasets.load(name, folder.parent, "val", bs=1)
+            datasets.load(name, folder.parent, "val", "angular_delay", bs=1)
 
 
 def test_the_registry_has_every_scenario_of_every_module():
@@ -299,4 +307,4 @@ def test_the_registry_has_every_scenario_of_every_module():
     with pytest.raises(
         ValueError, match="unknown source 'quadriga'; known: cost2100_i"
     ):
-        datasets.load("quadriga", "data", "test")
+        datasets.load("quadriga", "data", "test", "angular_delay")

@@ -11,6 +11,10 @@ NAME = "munich_3p5ghz.npz"
 SPACING = 3.125e6
 
 
+def load(folder, scenario, split, domain="angular_delay", **options):
+    return raytraced.load(folder, scenario, split, domain, **options)
+
+
 def channel(n, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, 1, 32, 32, 2)).astype(np.float32)
@@ -44,7 +48,7 @@ def test_a_plane_wave_is_one_angle_and_one_delay(tmp_path):
         for angle, delay in zip(angles, delays)
     ]
     write(tmp_path, np.array(waves, np.complex64))
-    h = raytraced.load(tmp_path, "munich", "test")
+    h = load(tmp_path, "munich", "test")
     expected = np.zeros((620, 32, 32))
     expected[np.arange(620), angles, delays] = 0.5
     np.testing.assert_allclose(np.abs(h), expected[-400:], atol=1e-5)
@@ -53,7 +57,7 @@ def test_a_plane_wave_is_one_angle_and_one_delay(tmp_path):
 def test_the_convention_is_that_of_cost_2100(tmp_path):
     u, delay = 0.377, 43e-9  # Between bins, where phases of neighbours show.
     write(tmp_path, np.tile(plane_wave(u, delay), (601, 1, 1, 1)))
-    (h,) = raytraced.load(tmp_path, "munich", "train")
+    (h,) = load(tmp_path, "munich", "train")
     one = np.ones(1)
     path = _paths.Paths(np.zeros(1, int), one, delay * one, -u * one, 0 * one)
     carrier = (32 - 1) / 2 * SPACING  # Its band begins at 0 Hz.
@@ -64,7 +68,7 @@ def test_the_convention_is_that_of_cost_2100(tmp_path):
 
 
 def test_no_energy_is_lost_and_the_scale_is_0_5_a_matrix(folder):
-    h = raytraced.load(folder, "munich", "val")
+    h = load(folder, "munich", "val")
     assert h.dtype == np.complex64 and h.shape == (200, 32, 32)
     np.testing.assert_allclose(np.abs(h).max((1, 2)), 0.5, rtol=1e-6)
     sent = channel(640)[40:240, 0]
@@ -82,19 +86,19 @@ def test_synchronised_delays_count_from_the_strongest_echo(tmp_path):
         for delay in np.resize(late, 601)
     ]
     write(tmp_path, np.array(waves, np.complex64))
-    h = raytraced.load(tmp_path, "munich", "test", timing="strongest")
+    h = load(tmp_path, "munich", "test", timing="strongest")
     alike = [abs(np.vdot(one, two)) for one, two in zip(h, h[1:])]
     energies = [np.linalg.norm(one) * np.linalg.norm(two) for one, two in zip(h, h[1:])]
     np.testing.assert_allclose(alike, energies, rtol=1e-5)
     assert (np.abs(h).sum(1).argmax(1) == 0).all()
-    before = raytraced.load(tmp_path, "munich", "test")
+    before = load(tmp_path, "munich", "test")
     assert (np.abs(before).sum(1).argmax(1) == np.resize([3, 12, 30], 400)).all()
     with pytest.raises(ValueError, match="timing is 'now'; it must be one of"):
-        raytraced.load(tmp_path, "munich", "test", timing="now")
+        load(tmp_path, "munich", "test", timing="now")
 
 
 def test_the_splits_are_the_file_in_order(folder):
-    parts = [raytraced.load(folder, "munich", s) for s in ("train", "val", "test")]
+    parts = [load(folder, "munich", s) for s in ("train", "val", "test")]
     assert [len(part) for part in parts] == [40, 200, 400]
     assert len({matrix.tobytes() for part in parts for matrix in part}) == 640
 
@@ -116,30 +120,32 @@ def test_the_splits_are_the_file_in_order(folder):
 def test_a_file_of_another_form_is_refused(tmp_path, spoil, words):
     write(tmp_path, spoil(channel(640)))
     with pytest.raises(raytraced.DataError, match=f"{NAME}: .*{words}"):
-        raytraced.load(tmp_path, "munich", "train")
+        load(tmp_path, "munich", "train")
 
 
 def test_a_file_without_the_variable_says_what_it_has(tmp_path):
     np.savez(tmp_path / NAME, channels=channel(2), los=np.ones(2))
     words = "no variable 'channel', expected complex .*; found channels, los"
     with pytest.raises(raytraced.DataError, match=words):
-        raytraced.load(tmp_path, "munich", "test")
+        load(tmp_path, "munich", "test")
 
 
 def test_missing_truncated_and_foreign_files_are_refused(tmp_path, folder):
     with pytest.raises(raytraced.DataError, match=f"{NAME}: no such file; .*nothing"):
-        raytraced.load(tmp_path, "munich", "test")
+        load(tmp_path, "munich", "test")
     whole = (folder / NAME).read_bytes()
     np.save(tmp_path / "array.npy", channel(2))
     array = (tmp_path / "array.npy").read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"no zip", array):
         (tmp_path / NAME).write_bytes(content)
         with pytest.raises(raytraced.DataError, match=f"{NAME}: cannot be read"):
-            raytraced.load(tmp_path, "munich", "test")
+            load(tmp_path, "munich", "test")
 
 
 def test_unknown_names_are_refused_with_the_known_ones(folder):
-    with pytest.raises(ValueError, match="unknown name 'm'; known: munich, street_c"):
-        raytraced.load(folder, "m", "test")
+    with pytest.raises(
+        ValueError, match="unknown scenario 'm'; known: munich, street_c"
+    ):
+        load(folder, "m", "test")
     with pytest.raises(ValueError, match="unknown split 'dev'; known: train, val, te"):
-        raytraced.load(folder, "munich", "dev")
+        load(folder, "munich", "dev")

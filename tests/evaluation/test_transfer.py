@@ -253,9 +253,9 @@ def test_what_lacks_is_named_before_a_training_starts(project, tmp_path, capsys)
 
 
 def test_the_registry_reads_what_the_test_wrote(project, draw_csi):
-    h = datasets.load("quadriga_28ghz", project, "test")
+    h = datasets.load("quadriga_28ghz", project, "test", "angular_delay")
     np.testing.assert_allclose(h, draw_csi(680, (32, 32))[-400:], atol=1e-6)
-    far = datasets.load("raytraced_street_canyon", project, "test")
+    far = datasets.load("raytraced_street_canyon", project, "test", "angular_delay")
     np.testing.assert_allclose(far, np.roll(h, 9, axis=1), atol=1e-6)
 
 

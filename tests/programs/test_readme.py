@@ -110,7 +110,7 @@ def test_every_command_runs(project, monkeypatch, capsys):
     assert "differs" in shown.out and "published release" in shown.err
     point = results.read("runs/a/evaluation_indoor_test.json")["points"][0]
     assert point["num_matrices"] == 80 and 0 < point["rho"] < 1
-    h = cost2100.load("DATA_DIR", "test")
+    h = cost2100.load("DATA_DIR", "indoor", "test", "angular_delay")
     h_hat = np.load("h_hat.npy")
     assert h_hat.shape == h.shape and h_hat.dtype == np.complex64
     header = len(read_file("h.tcsi")[0].to_bytes())

@@ -120,7 +120,7 @@ class Codec:
     @property
     def domain(self) -> str:
         """Domain of its CSI. Runs without the field are of the angular-delay domain."""
-        return self.config.get("domain", transforms.DOMAINS[0])
+        return transforms.domain_of(self.config)
 
     @property
     def session(self) -> Session:

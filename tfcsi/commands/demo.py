@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from tfcsi import files, results
+from tfcsi import files, results, transforms
 from tfcsi.channels import cost2100 as simulator
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import CALIBRATION_FILE
@@ -136,8 +136,9 @@ def _data(config, data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
         )
         parts = np.split(h, np.cumsum(sizes)[:-1])
         return *parts, f"simulated COST 2100 {config.scenario}"
+    domain = transforms.domain_of(config)
     parts = [
-        cost2100.load(data_dir, split, config.scenario)[:size]
+        cost2100.load(data_dir, config.scenario, split, domain)[:size]
         for split, size in zip(cost2100.SPLITS, sizes)
     ]
     return *parts, f"cost2100_{config.scenario}"

@@ -1,7 +1,9 @@
-"""Data sources: one module each, which owns its file keys and constants.
+"""Data sets: one module each, which owns its file keys and constants.
 
-`load(name, data_root, split)` reads any source. The name is that of the module and of
-one of its scenarios; `data_root` has a folder for each module:
+Each module has a `contract.Dataset`: the same `load(folder, scenario, split, domain,
+**options)` for all. A source is a data set and one of its scenarios, with the name
+`DATASET_SCENARIO`, and `load(name, data_root, split, domain)` reads any of them.
+`data_root` has a folder for each data set:
 
     cost2100/   DATA_H{train,val,test}{in,out}.mat
     quadriga/   quadriga_uma_nlos_{28ghz,5p3ghz,300mhz}.mat, or any .mat by its name
@@ -14,37 +16,35 @@ read from the folder or file NAME.
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import ml_collections
 import numpy as np
 
 from tfcsi import transforms
 from tfcsi.datasets import cost2100, deepmimo, quadriga, raytraced
+from tfcsi.datasets.contract import Dataset
 
-DATASETS = {
-    "cost2100": cost2100,
-    "quadriga": quadriga,
-    "raytraced": raytraced,
-    "deepmimo": deepmimo,
+DATASETS: dict[str, Dataset] = {
+    module.DATASET.name: module.DATASET
+    for module in (cost2100, quadriga, raytraced, deepmimo)
 }
-SOURCES = (
-    *(f"cost2100_{name}" for name in cost2100.SCENARIOS),
-    *(f"quadriga_{name}" for name in quadriga.FILES),
-    *(f"raytraced_{name}" for name in raytraced.FILES),
+SOURCES = tuple(
+    f"{dataset.name}_{scenario}"
+    for dataset in DATASETS.values()
+    for scenario in dataset.scenarios
 )
 DOMAINS = transforms.DOMAINS
 
 
-def get(name: str) -> ModuleType:
-    """The module of a data source, by name.
+def get(name: str) -> Dataset:
+    """Returns a data set by its name.
 
     Raises:
-      ValueError: no such source; the message lists those there are.
+      ValueError: no such data set; the message lists those there are.
     """
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
@@ -52,11 +52,7 @@ def get(name: str) -> ModuleType:
 
 
 def load(
-    name: str,
-    data_root: str | os.PathLike,
-    split: str,
-    domain: str = "angular_delay",
-    **options,
+    name: str, data_root: str | os.PathLike, split: str, domain: str, **options: Any
 ) -> np.ndarray:
     """Loads the matrices of one split of a source.
 
@@ -65,69 +61,46 @@ def load(
       data_root: folder of the folders named above; may be read-only.
       split: "train", "val" or "test".
       domain: "angular_delay" or "space_frequency".
-      **options: of the module's `load`.
+      **options: of the data set, see `Dataset.options`.
 
     Returns:
       [n, num_tx, num_delay], complex64, angles (zero in the middle) by delay taps, or
       antennas by subcarriers; zero-centred, max|h| = 0.5 a matrix.
 
     Raises:
-      ValueError: unknown name, split or option; the message lists those there are.
+      ValueError: unknown name, split, domain or option; the message lists those there
+        are.
       DataError: a file is missing, unreadable or of another form.
     """
     return read(name, Path(data_root) / parts(name)[0], split, domain, **options)
 
 
 def read(
-    name: str,
-    folder: str | os.PathLike,
-    split: str,
-    domain: str = "angular_delay",
-    **options,
+    name: str, folder: str | os.PathLike, split: str, domain: str, **options: Any
 ) -> np.ndarray:
-    """Like `load`, from the folder of the module's files itself."""
+    """Like `load`, from the folder of the data set's files itself."""
     return read_with_loss(name, folder, split, domain, **options)[0]
 
 
 def read_with_loss(
-    name: str,
-    folder: str | os.PathLike,
-    split: str,
-    domain: str = "angular_delay",
-    **options,
+    name: str, folder: str | os.PathLike, split: str, domain: str, **options: Any
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Like `read`; also what truncation to the first delay taps and clipping lost.
+    """Like `read`; also reports the energy that the matrices do not hold.
 
     Returns:
       h: as `load`.
-      lost: [n], float64, linear, share of the energy of each matrix; None where the
-        files have truncated matrices, of which nobody knows.
+      lost: [n], float64, linear: the share of the energy of each channel that was cut
+        off with its late paths and delay taps. None if the files hold matrices that
+        were already truncated.
     """
-    module, scenario = parts(name)
-    transforms.check_domain(domain)
-    reader = DATASETS[module].load
-    known = list(inspect.signature(reader).parameters)
-    reports = "with_loss" in known
-    known = [key for key in known[4:] if key not in ("cache_dir", "with_loss")]
-    for key in options:
-        if key not in known:
-            raise ValueError(
-                f"{module} has no option {key!r}; known: {', '.join(known) or '-'}"
-            )
-    if reports:
-        return reader(folder, scenario, split, domain, **options, with_loss=True)
-    if module != "cost2100":
-        return reader(folder, scenario, split, domain, **options), None
-    h = reader(folder, split, scenario)
-    if domain != "angular_delay":
-        h = transforms.to_peak(transforms.to_space_frequency(h, h.shape[-1]))[0]
-    return h, None
+    dataset, scenario = parts(name)
+    return get(dataset).load_with_loss(folder, scenario, split, domain, **options)
 
 
 def join(
     folders: Mapping[str, str | os.PathLike],
     splits: Sequence[str],
-    options: Mapping | None = None,
+    options: Mapping[str, Any],
     report: Callable[[str], None] | None = None,
 ) -> list[np.ndarray]:
     """Reads the splits of several sources, each source behind the one before.
@@ -135,7 +108,7 @@ def join(
     Args:
       folders: name of a source to the folder of its files.
       splits: of "train", "val", "test".
-      options: of `read`.
+      options: `domain` and options of `read`, as `options_of` returns them.
       report: is called with a line on what each source gave and lost.
 
     Returns:
@@ -144,16 +117,16 @@ def join(
     Raises:
       ValueError: as `read`, or matrices of the sources differ in size.
     """
-    out = []
+    joined = []
     for split in splits:
-        found = []
+        matrices: list[np.ndarray] = []
         for name, folder in folders.items():
-            h, lost = read_with_loss(name, folder, split, **(options or {}))
-            found.append(h)
-            if found[0].shape[1:] != h.shape[1:]:
+            h, lost = read_with_loss(name, folder, split, **options)
+            matrices.append(h)
+            if matrices[0].shape[1:] != h.shape[1:]:
                 raise ValueError(
                     f"matrices of {name} are {list(h.shape[1:])}, those of "
-                    f"{next(iter(folders))} {list(found[0].shape[1:])}"
+                    f"{next(iter(folders))} {list(matrices[0].shape[1:])}"
                 )
             line = f"{name} {split}: {len(h)} matrices"
             if lost is not None:
@@ -161,8 +134,8 @@ def join(
                 line += f"quantile {100 * np.quantile(lost, 0.95):.2f} %)"
             if report:
                 report(line)
-        out.append(found[0] if len(found) == 1 else np.concatenate(found))
-    return out
+        joined.append(matrices[0] if len(matrices) == 1 else np.concatenate(matrices))
+    return joined
 
 
 def name_of(config: ml_collections.ConfigDict) -> str:
@@ -170,19 +143,20 @@ def name_of(config: ml_collections.ConfigDict) -> str:
     return f"{config.get('dataset', 'cost2100')}_{config.scenario}"
 
 
-def options_of(config: ml_collections.ConfigDict) -> dict:
+def options_of(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """Domain and options of `read` that a config has: its `domain` and `source`."""
-    domain = config.get("domain", DOMAINS[0])
-    return {"domain": domain, **config.get("source", {})}
+    return {"domain": transforms.domain_of(config), **config.get("source", {})}
 
 
 def parts(name: str) -> tuple[str, str]:
-    """Module and scenario that the name of a source is made of, or a ValueError."""
-    module, _, scenario = name.partition("_")
-    free = module == "deepmimo" or (module == "quadriga" and scenario.endswith(".mat"))
-    if name not in SOURCES and not (free and scenario):
-        raise ValueError(
-            f"unknown source {name!r}; known: {', '.join(SOURCES)}, deepmimo_NAME, "
-            f"quadriga_NAME.mat"
-        )
-    return module, scenario
+    """Data set and scenario that the name of a source is made of, or a ValueError."""
+    dataset, _, scenario = name.partition("_")
+    if dataset not in DATASETS or not DATASETS[dataset].has(scenario):
+        own = [
+            f"{each.name}_NAME{each.own}"
+            for each in DATASETS.values()
+            if each.own is not None
+        ]
+        known = ", ".join([*SOURCES, *sorted(own)])
+        raise ValueError(f"unknown source {name!r}; known: {known}")
+    return dataset, scenario

@@ -12,6 +12,7 @@ once to a float32 memory map in a cache folder: `cache_dir`, or `$TFCSI_CACHE`, 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from tfcsi import transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
+from tfcsi.datasets.contract import SPLITS, Dataset
 
 # The release, as its readers use it: HT is [n, 2048] in [0, 1], zero at 0.5, in C order
 # (re/im, antenna, delay); HF_all is complex [n, 4000] in C order (antenna, subcarrier).
@@ -29,7 +31,6 @@ KEY, KEY_FREQUENCY = "HT", "HF_all"
 NUM_TX, NUM_DELAY, NUM_SC = 32, 32, transforms.NUM_SC
 WIDTH, WIDTH_FREQUENCY = 2 * NUM_TX * NUM_DELAY, NUM_TX * NUM_SC
 ZERO = 0.5
-SPLITS = ("train", "val", "test")
 SCENARIOS = {"indoor": "in", "outdoor": "out"}
 # Bytes and SHA-256 of the published files.
 MANIFEST = {
@@ -81,31 +82,36 @@ def frequency_file_name(scenario: str = "indoor") -> str:
     return f"DATA_HtestF{_suffix(scenario)}_all.mat"
 
 
-def load(
-    data_dir: str | os.PathLike,
-    split: str,
-    scenario: str = "indoor",
-    cache_dir: str | os.PathLike | None = None,
-) -> np.ndarray:
-    """Loads the matrices of one split.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `load`.
 
-    Args:
-      data_dir: folder of `DATA_H{train,val,test}{in,out}.mat`; may be read-only.
-      split: "train", "val" or "test".
-      scenario: "indoor" or "outdoor".
+    Attributes:
       cache_dir: folder of the converted files; by default the user's cache.
-
-    Returns:
-      [n, 32, 32], complex64, angles by delay taps, zero-centred, in the published scale
-      (HT minus 0.5). A read-only memory map.
-
-    Raises:
-      DataError: the file is missing, unreadable, or not HT [n, 2048] in [0, 1].
     """
-    path = _find(data_dir, file_name(split, scenario))
-    shape = (NUM_TX, NUM_DELAY, 2)
+
+    cache_dir: str | os.PathLike | None = None
+
+
+def _read(
+    folder: Path, scenario: str, split: str, domain: str, options: Options
+) -> tuple[np.ndarray, None]:
+    """Matrices in the published scale (HT minus 0.5), as a read-only memory map.
+
+    In the space-frequency domain they are as many antennas as angles by as many
+    subcarriers as delay taps, in memory.
+    """
+    path = _find(folder, file_name(split, scenario))
+    shape, cache_dir = (NUM_TX, NUM_DELAY, 2), options.cache_dir
     x = _files.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
-    return x.view(np.complex64)[..., 0]
+    h = x.view(np.complex64)[..., 0]
+    if domain == "space_frequency":
+        h = transforms.to_peak(transforms.to_space_frequency(h, NUM_DELAY))[0]
+    return h, None
+
+
+DATASET = Dataset("cost2100", _read, Options, tuple(SCENARIOS))
+load = DATASET.load
 
 
 def load_frequency(

@@ -20,7 +20,6 @@ UE, no Doppler.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from tfcsi import responses, transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets._scenarios import Paths, nested, read
+from tfcsi.datasets.contract import Dataset
 from tfcsi.responses import Band
 
 __all__ = [
@@ -49,106 +49,98 @@ SUFFIXES = (".npz", ".npy", ".mat", ".h5", ".hdf5")
 _ORDER = 0  # seed of the fixed order of users, from which the splits are taken
 
 
-def load(
-    data_dir: str | os.PathLike,
-    name: str,
-    split: str,
-    domain: str = "angular_delay",
-    bs: int = 1,
-    rows: Sequence[int] = (),
-    array: Sequence[int] = (32, 1),
-    spacing: float = 0.5,
-    rotation: float = 0.0,
-    bandwidth: float = 100e6,
-    num_fft: int = 1024,
-    num_sc: int = 32,
-    select: str = "spread",
-    clip: bool = True,
-    max_paths: int = 0,
-    timing: str = "absolute",
-    rx: int = 0,
-    num_val: int = _files.NUM_VAL,
-    num_test: int = _files.NUM_TEST,
-    shuffle: bool = True,
-    with_loss: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray | None]:
-    """Loads the matrices of one split; the defaults are those of the CSI-INR paper.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `load`; the defaults are those of the CSI-INR paper.
 
-    Of a scenario folder all options count but `rx`; of a generated data set, whose
-    array and band are given, `bs` (in MATLAB's form), `rx`, `num_sc`, `select`,
-    `timing` and the splits.
+    For a scenario folder all options count but `rx`. A data set that was generated has
+    its own array and band: `bs` (in MATLAB's form), `rx`, `num_sc`, `select`, `timing`
+    and the splits count.
 
-    Args:
-      data_dir: folder that holds the scenario's folder or the file; may be read-only.
-      name: of the scenario's folder, or of the file.
-      split: "train", "val" or "test". Users with paths, in a fixed random order if
-        `shuffle`: the last `num_test` are test, the `num_val` before them validation.
-      domain: "angular_delay" (angles with zero in the middle by the first `num_sc`
-        delay taps) or "space_frequency" (antennas by `num_sc` subcarriers).
+    Attributes:
       bs: number of the base station, from 1.
-      rows: (first, last) row of users, from 1 (R1); all if empty.
-      array: antennas of the BS along y and z; num_tx is their product, y first.
+      rows: first and last row of users, from 1 (R1); all rows if empty.
+      array: antennas of the base station along y and z; num_tx is their product, and
+        those along y come first.
       spacing: of antennas, in wavelengths.
       rotation: of the array about z, degrees.
       bandwidth: Hz.
-      num_fft: subcarriers in it.
-      num_sc: subcarriers or delay taps that are kept.
-      select: "spread" keeps subcarriers evenly over the band, "first" the first ones.
+      num_fft: number of subcarriers in the band.
+      num_sc: number of subcarriers or delay taps that are kept.
+      select: which subcarriers are kept: "spread" evenly over the band, or the "first".
       clip: whether paths later than num_fft / bandwidth are left out, as DeepMIMO does;
-        otherwise they come round.
-      max_paths: paths of a user that count, the first on disk; all if 0.
-      timing: "absolute", delays from the base station to the user, or "strongest",
-        counted from the strongest path as a receiver does (of a generated data set see
-        `transforms.synchronize`); what is earlier comes round.
-      rx: antenna of the UE that is taken, from 0.
-      num_val: matrices for validation.
-      num_test: matrices for test.
-      shuffle: whether users are put in a fixed random order first. In their own order
-        test users stand in rows of their own.
-      with_loss: whether to return `lost` as well.
-
-    Returns:
-      h: [n, num_tx, num_sc], complex64, each matrix scaled to max|h| = 0.5.
-      lost: with `with_loss`, [n], the share of energy in clipped paths and cut taps, as
-        in `matrices`; None of a generated data set.
-
-    Raises:
-      ValueError: an option is out of range; the message says what would do.
-      DataError: files are missing, unreadable or of another form.
+        otherwise their delays wrap around.
+      max_paths: number of paths of a user that count, the first on disk; all if 0.
+      timing: "absolute", delays from the base station to the user; or "strongest",
+        delays counted from the strongest path, as a receiver does (for a generated data
+        set see `transforms.synchronize`). Delays before it wrap around.
+      rx: antenna of the user that is taken, from 0.
+      num_val: number of matrices for validation.
+      num_test: number of matrices for test.
+      shuffle: whether users are put in a fixed random order before they are split. In
+        their own order test users stand in rows of their own.
     """
-    transforms.check_domain(domain)
-    _check_timing(timing)
-    path = Path(data_dir) / name
-    if path.is_dir():
-        band = Band(bandwidth, num_fft, num_sc, select)
-        paths = read(path, bs, rows or None)
-        where = f"{path}: {len(paths.user)} users with a path"
-        chosen = _files.split_users(len(paths.user), split, where, num_val, num_test)
-        order = np.random.default_rng(_ORDER).permutation(len(paths.user))
-        paths = paths[np.sort(order[chosen]) if shuffle else chosen]
-        if timing == "strongest":
-            paths = _from_strongest(paths)
-        options = (array, spacing, rotation, clip, max_paths or None)
-        h, lost = matrices(paths, band, domain, *options)
-        there = np.abs(h).max((1, 2)) > 0
-        if not there.any():
-            raise DataError(
-                f"{path}: no user of {split!r} has a path within {num_fft} / bandwidth"
-            )
-        h = transforms.to_peak(h[there])[0]
-        return (h, lost[there]) if with_loss else h
-    channel = generated(path, bs)
-    convert = converter(channel, domain, rx, num_sc, select, timing)
+
+    bs: int = 1
+    rows: Sequence[int] = ()
+    array: Sequence[int] = (32, 1)
+    spacing: float = 0.5
+    rotation: float = 0.0
+    bandwidth: float = 100e6
+    num_fft: int = 1024
+    num_sc: int = 32
+    select: str = "spread"
+    clip: bool = True
+    max_paths: int = 0
+    timing: str = "absolute"
+    rx: int = 0
+    num_val: int = _files.NUM_VAL
+    num_test: int = _files.NUM_TEST
+    shuffle: bool = True
+
+
+def _read(
+    folder: Path, scenario: str, split: str, domain: str, options: Options
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The last users are test, those before them validation; see `Options`."""
+    o, path = options, folder / scenario
+    _check_timing(o.timing)
+    if not path.is_dir():
+        return _read_generated(path, split, domain, o), None
+    band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
+    paths = read(path, o.bs, o.rows or None)
+    where = f"{path}: {len(paths.user)} users with a path"
+    chosen = _files.split_users(len(paths.user), split, where, o.num_val, o.num_test)
+    order = np.random.default_rng(_ORDER).permutation(len(paths.user))
+    paths = paths[np.sort(order[chosen]) if o.shuffle else chosen]
+    if o.timing == "strongest":
+        paths = _from_strongest(paths)
+    form = (o.array, o.spacing, o.rotation, o.clip, o.max_paths or None)
+    h, lost = matrices(paths, band, domain, *form)
+    there = np.abs(h).max((1, 2)) > 0
+    if not there.any():
+        raise DataError(
+            f"{path}: no user of {split!r} has a path within {o.num_fft} / bandwidth"
+        )
+    return transforms.to_peak(h[there])[0], lost[there]
+
+
+def _read_generated(path: Path, split: str, domain: str, o: Options) -> np.ndarray:
+    channel = generated(path, o.bs)
+    convert = converter(channel, domain, o.rx, o.num_sc, o.select, o.timing)
     order = np.random.default_rng(_ORDER).permutation(channel.shape[0])
-    order = order if shuffle else None
-    h = _files.read_split(channel, 0, split, convert, num_val, num_test, order)
-    return (h, None) if with_loss else h
+    order = order if o.shuffle else None
+    return _files.read_split(channel, 0, split, convert, o.num_val, o.num_test, order)
+
+
+DATASET = Dataset("deepmimo", _read, Options, own="")
+load = DATASET.load
 
 
 def matrices(
     paths: Paths,
     band: Band,
-    domain: str = "angular_delay",
+    domain: str,
     array: Sequence[int] = (32, 1),
     spacing: float = 0.5,
     rotation: float = 0.0,

@@ -16,7 +16,7 @@ sin(azimuth), counted from bin 0. Here the zero angle is moved to the middle, wh
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import re
 from pathlib import Path
 
@@ -27,6 +27,7 @@ import scipy.io
 from tfcsi import responses, transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
+from tfcsi.datasets.contract import Dataset
 from tfcsi.responses import Band
 
 KEY = "H"
@@ -42,78 +43,64 @@ STORED = ("space_frequency", "angular_delay", "angular_delay_centred")
 _CHANNEL = re.compile(r"channel_(\d{5})_(Coeffs|Delays)")
 
 
-def load(
-    data_dir: str | os.PathLike,
-    name: str,
-    split: str,
-    domain: str = "angular_delay",
-    key: str = KEY,
-    stored: str = "angular_delay",
-    rx: int = 0,
-    bandwidth: float = 20e6,
-    num_fft: int = 1024,
-    num_sc: int = NUM_DELAY,
-    select: str = "spread",
-    with_loss: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray | None]:
-    """Loads the matrices of one split.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `load`.
 
-    Args:
-      data_dir: folder of the files; may be read-only.
-      name: a key of `FILES`, the carrier frequency, or the name of another `.mat` file.
-      split: "train", "val" or "test"; the last 400 matrices of a file are test, the 200
-        before them validation.
-      domain: "angular_delay" (angles with zero in the middle by the first `num_sc`
-        delay taps) or "space_frequency" (antennas by `num_sc` subcarriers).
-      key: variable of matrices; of channel objects it is not needed.
-      stored: one of `STORED`, what the variable holds.
-      rx: antenna of the UE that is taken, from 0.
+    Attributes:
+      key: name of the variable that holds the matrices; not needed for channel objects.
+      stored: what the variable holds, one of `STORED`.
+      rx: antenna of the user that is taken, from 0.
       bandwidth: Hz, of channel objects.
-      num_fft: subcarriers in it, of channel objects.
-      num_sc: delay taps or subcarriers that are kept.
-      select: of subcarriers, "spread" evenly over the band or the "first".
-      with_loss: whether to return `lost` as well.
-
-    Returns:
-      h: [n, num_tx, num_sc], complex64, each matrix scaled to max|h| = 0.5.
-      lost: with `with_loss`, [n], linear, the share of energy in delay taps that are
-        cut; None of stored matrices.
-
-    Raises:
-      ValueError: unknown name, split or domain, or an option out of range.
-      DataError: the file is missing, unreadable or of another form.
+      num_fft: number of subcarriers in the band, of channel objects.
+      num_sc: number of delay taps or subcarriers that are kept.
+      select: which subcarriers are kept: "spread" evenly over the band, or the "first".
     """
-    if name not in FILES and not name.endswith(".mat"):
-        known = ", ".join(FILES)
-        raise ValueError(f"unknown name {name!r}; known: {known}, or a .mat file")
-    transforms.check_domain(domain)
-    path = _files.find(data_dir, FILES.get(name, name))
+
+    key: str = KEY
+    stored: str = "angular_delay"
+    rx: int = 0
+    bandwidth: float = 20e6
+    num_fft: int = 1024
+    num_sc: int = NUM_DELAY
+    select: str = "spread"
+
+
+def _read(
+    folder: Path, scenario: str, split: str, domain: str, options: Options
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The last 400 matrices of a file are test, the 200 before them validation."""
+    o, published = options, scenario in FILES
+    path = _files.find(folder, FILES.get(scenario, scenario))
     with _files.arrays(path) as found:
         if any(_CHANNEL.fullmatch(variable) for variable in found):
-            band = Band(bandwidth, num_fft, num_sc, select)
-            gain, delay = channels(path, rx)
+            band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
+            gain, delay = channels(path, o.rx)
             where = f"{path}: {len(gain)} snapshots"
             chosen = _files.split_users(len(gain), split, where)
-            paths = gain[chosen], delay[chosen]
-            h, lost = responses.matrices(*paths, band, domain)
-            h = _scaled(h, path)
-            return (h, lost) if with_loss else h
-        expected = f"complex {key} "
-        expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if name in FILES else "[num_tx, k, n]"
-        array = _files.pick(found, path, key, expected)
+            h, lost = responses.matrices(gain[chosen], delay[chosen], band, domain)
+            return _scaled(h, path), lost
+        expected = f"complex {o.key} "
+        expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if published else "[num_tx, k, n]"
+        array = _files.pick(found, path, o.key, expected)
         shape = array.shape
-        fits = len(shape) == 3 or (len(shape) == 4 and name not in FILES)
-        if name in FILES:
+        fits = len(shape) == 3 or (len(shape) == 4 and not published)
+        if published:
             fits = shape[:-1] == (NUM_TX, NUM_DELAY)
         if not fits or not all(shape) or not array.is_complex():
             kind = "complex" if all(shape) and array.is_complex() else "real"
             raise DataError(
-                f"{path}: {key!r} is {kind} {list(shape)}, expected {expected}"
+                f"{path}: {o.key!r} is {kind} {list(shape)}, expected {expected}"
             )
         axis = len(shape) - 1 if shape[-1] >= shape[0] or len(shape) == 4 else 0
-        convert = _converter(path, shape, axis, stored, domain, rx, num_sc, select)
-        h = _files.read_split(array, axis, split, convert)
-        return (h, None) if with_loss else h
+        convert = _converter(
+            path, shape, axis, o.stored, domain, o.rx, o.num_sc, o.select
+        )
+        return _files.read_split(array, axis, split, convert), None
+
+
+DATASET = Dataset("quadriga", _read, Options, tuple(FILES), own=".mat")
+load = DATASET.load
 
 
 def channels(path: Path, rx: int = 0) -> tuple[np.ndarray, np.ndarray]:

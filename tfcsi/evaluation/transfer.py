@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -22,6 +23,7 @@ from tfcsi.codecs.workdir import CODEC_FILE, load_config
 from tfcsi.evaluation import measure
 from tfcsi.training import run
 from tfcsi.training.finetune_decoder import check_tuning, finetune_decoder
+from tfcsi.transforms import domain_of
 
 _MAX_VAL = 500  # Validation matrices that choose the epoch of a fine-tuning.
 
@@ -34,20 +36,28 @@ def transfer(
     test_on: Sequence[str],
     shots: int,
     limit: int | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     **tuning,
 ) -> list[dict]:
     """Trains a codec on each of some sources and tests it on others.
 
+    Every source is read in the domain of the codec, `config.domain`, and scaled to
+    max|h| = 0.5 a matrix, as networks are trained.
+
     Args:
-      config: Of the trainings; its `dataset` and `scenario` become those of the source.
+      config: Of the trainings; its `dataset`, `scenario` and `source` become those of
+        the source. The fields of its `source` are options of the sources of its own
+        `dataset`.
       data_root: Folder of the sources, see `tfcsi.datasets`.
-      workdir: Folder of the runs, one a source; a finished run is loaded, a stopped one
-        goes on.
+      workdir: Folder of the runs, one for each source. A finished run is loaded and a
+        stopped one goes on.
       train_on: Names of sources.
       test_on: Names of sources. One that the codec was trained on is the reference.
-      shots: Training matrices of the test source that a decoder is tuned on, besides
-        the test as trained; 0 for no tuning. A source is not tuned to itself.
-      limit: Test matrices of each source, the first ones; all if None.
+      shots: Number of training matrices of the test source on which a decoder is tuned,
+        besides the test as trained; 0 for no tuning. A source is not tuned to itself.
+      limit: Number of test matrices of each source, the first ones; all if None.
+      options: Name of a source to options of `datasets.load`, such as
+        {"deepmimo_O1_3p5": {"bs": 3}}; they override those of the config.
       **tuning: epochs, batch_size, learning_rate, augment of `finetune_decoder`.
 
     Returns:
@@ -55,19 +65,21 @@ def transfer(
       train_on, test_on, shots, and as `Codec.describe` and `measure.evaluate`.
 
     Raises:
-      ValueError: If a source is not known or has too few matrices, or a run in the
-        workdir has another config; as `run.train` and `finetune_decoder`.
+      ValueError: If a source is not known, has too few matrices, or cannot give
+        matrices of the domain and the shape of the config; if options are given for a
+        source that is neither trained nor tested on; if a run in the workdir has
+        another config; as `run.train` and `finetune_decoder`.
     """
-    for name in [*train_on, *test_on]:
-        datasets.parts(name)
+    names = list(dict.fromkeys([*train_on, *test_on]))
+    sources = Sources(config, data_root, names, options or {})
     check_tuning(**tuning)
-    # What lacks is found before the trainings, not after them.
-    tests = {name: datasets.load(name, data_root, "test")[:limit] for name in test_on}
+    # Missing files, options and matrices are found before the trainings, not after.
+    tests = {name: sources.load(name, "test")[:limit] for name in test_on}
     others = [name for name in test_on if set(train_on) - {name}]
-    few = {name: _few(name, data_root, shots, config.seed) for name in others}
+    few = {name: _few(sources, name, shots, config.seed) for name in others}
     points = []
     for source in train_on:
-        codec = _trained(config, data_root, pathlib.Path(workdir, source), source)
+        codec = _trained(sources, pathlib.Path(workdir, source), source)
         for target, h in tests.items():
             tested = {0: codec}
             if shots and target != source:
@@ -82,6 +94,67 @@ def transfer(
     return points
 
 
+class Sources:
+    """Sources read for one codec: in its domain and shape, each with its own options.
+
+    Args:
+      config: Of the codec.
+      data_root: Folder of the sources.
+      names: Of the sources.
+      options: As in `transfer`.
+
+    Raises:
+      ValueError: If a name is not a source, or options are given for another one.
+    """
+
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        data_root: str | os.PathLike,
+        names: Sequence[str],
+        options: Mapping[str, Mapping[str, Any]],
+    ):
+        self.config, self._data_root = config, data_root
+        if strangers := [name for name in options if name not in names]:
+            raise ValueError(
+                f"options are given for {strangers[0]!r}, which is none of the sources "
+                f"{', '.join(names)}"
+            )
+        own, shared = config.get("dataset"), config.get("source", {})
+        self.options = {
+            name: {
+                **(dict(shared) if datasets.parts(name)[0] == own else {}),
+                **options.get(name, {}),
+            }
+            for name in names
+        }
+
+    def config_of(self, name: str) -> ml_collections.ConfigDict:
+        """Config of a training on a source."""
+        config = ml_collections.ConfigDict(self.config.to_dict())
+        config.dataset, config.scenario = datasets.parts(name)
+        if self.options[name] or "source" in config:
+            config.source = ml_collections.ConfigDict(self.options[name])
+        return config
+
+    def load(self, name: str, split: str) -> np.ndarray:
+        """Matrices of a split of a source, complex64 [n, num_tx, num_delay].
+
+        Raises:
+          ValueError: If the source cannot give the domain or the shape of the config,
+            or as `datasets.load`.
+        """
+        domain, shape = domain_of(self.config), tuple(self.config.shape)
+        h = datasets.load(name, self._data_root, split, domain, **self.options[name])
+        if h.shape[1:] != shape:
+            raise ValueError(
+                f"{name} gives matrices of {list(h.shape[1:])} in domain {domain!r}, "
+                f"but the codec takes {list(shape)}; give other options of {name} or "
+                f"another --config.shape"
+            )
+        return h
+
+
 def line(point: dict) -> str:
     """Returns a line of text on a point of `transfer`."""
     return (
@@ -90,31 +163,30 @@ def line(point: dict) -> str:
     )
 
 
-def _trained(config, data_root, folder: pathlib.Path, source: str) -> Codec:
+def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
     """The codec of a source: loaded if its run is finished, else trained."""
-    config = ml_collections.ConfigDict(config.to_dict())
-    config.dataset, config.scenario = datasets.parts(source)
+    config = sources.config_of(source)
     if (folder / CODEC_FILE).exists():
-        stored, given = load_config(folder).to_dict(), config.to_dict()
-        given = json.loads(json.dumps(given))
-        keys = given.keys() | stored.keys()
-        if differs := sorted(k for k in keys if given.get(k) != stored.get(k)):
+        stored = load_config(folder).to_dict()
+        wanted = json.loads(json.dumps(config.to_dict()))
+        keys = wanted.keys() | stored.keys()
+        if differs := sorted(k for k in keys if wanted.get(k) != stored.get(k)):
             raise ValueError(
                 f"the run in {folder} has another config: {differs} differ; give "
                 f"another --workdir"
             )
         return neural.load(folder)
-    h_train, h_val = (datasets.load(source, data_root, s) for s in ("train", "val"))
+    h_train, h_val = (sources.load(source, split) for split in ("train", "val"))
     print(f"training on {len(h_train)} matrices of {source}", flush=True)
     return run.train(config, folder, h_train, h_val, resume=True)
 
 
-def _few(source: str, data_root, shots: int, seed: int) -> tuple:
+def _few(sources: Sources, source: str, shots: int, seed: int) -> tuple:
     """Training matrices of a source that the seed chooses, and for validation."""
     if not shots:
         return ()
-    h = datasets.load(source, data_root, "train")
+    h = sources.load(source, "train")
     if shots > len(h):
         raise ValueError(f"shots is {shots}; {source} has {len(h)} training matrices")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(h))[:shots])
-    return h[chosen], datasets.load(source, data_root, "val")[:_MAX_VAL]
+    return h[chosen], sources.load(source, "val")[:_MAX_VAL]

@@ -1,0 +1,121 @@
+"""What every data set offers: one way to load it, declared options, a known scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfcsi import transforms
+from tfcsi.options import check_options
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A kind of data files and how they are read.
+
+    Attributes:
+      name: key in `tfcsi.datasets.DATASETS`.
+      reader: function (folder, scenario, split, domain, options) -> (h, lost), as
+        `load_with_loss` returns them, with `options` an `Options`. It is called with
+        names that have been checked.
+      Options: dataclass of the options, each with its default and its meaning.
+      scenarios: names of the scenarios with files of a fixed name.
+      own: ending of the names of other scenarios, which are files or folders of the
+        user's: "" for any name, None if there are none.
+      splits: names of the splits.
+      domains: domains in which the files can be read.
+      scale: max|h| of each matrix that is loaded.
+    """
+
+    name: str
+    reader: Callable[[Path, str, str, str, Any], tuple[np.ndarray, np.ndarray | None]]
+    Options: type
+    scenarios: tuple[str, ...] = ()
+    own: str | None = None
+    splits: tuple[str, ...] = SPLITS
+    domains: tuple[str, ...] = transforms.DOMAINS
+    scale: float = transforms.PEAK
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Name of each option to its default."""
+        return {f.name: f.default for f in dataclasses.fields(self.Options)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The scenarios, with "NAME" for those that are named after files."""
+        return self.scenarios + (() if self.own is None else (f"NAME{self.own}",))
+
+    def has(self, scenario: str) -> bool:
+        """Whether a name is that of a scenario."""
+        own = self.own is not None and scenario.endswith(self.own)
+        return scenario in self.scenarios or (own and scenario != self.own)
+
+    def load(
+        self,
+        folder: str | os.PathLike,
+        scenario: str,
+        split: str,
+        domain: str,
+        **options: Any,
+    ) -> np.ndarray:
+        """Loads the matrices of one split.
+
+        Args:
+          folder: folder of the files; may be read-only.
+          scenario: one of `names`.
+          split: "train", "val" or "test".
+          domain: "angular_delay" (angles, zero in the middle, by delay taps) or
+            "space_frequency" (antennas by subcarriers).
+          **options: fields of `Options`.
+
+        Returns:
+          [n, num_tx, num_delay], complex64, zero-centred, max|h| = `scale` a matrix.
+
+        Raises:
+          ValueError: unknown scenario, split, domain or option, with those there are;
+            or an option is out of range.
+          DataError: a file is missing, unreadable or of another form.
+        """
+        return self.load_with_loss(folder, scenario, split, domain, **options)[0]
+
+    def load_with_loss(
+        self,
+        folder: str | os.PathLike,
+        scenario: str,
+        split: str,
+        domain: str,
+        **options: Any,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Like `load`; also reports the energy that the matrices do not hold.
+
+        Returns:
+          h: as `load`.
+          lost: [n], float64, linear: the share of the energy of each channel that was
+            cut off with its late paths and delay taps. None if the files hold matrices
+            that were already truncated.
+        """
+        if not self.has(scenario):
+            known = ", ".join(self.names)
+            raise ValueError(
+                f"{self.name}: unknown scenario {scenario!r}; known: {known}"
+            )
+        if split not in self.splits:
+            known = ", ".join(self.splits)
+            raise ValueError(f"{self.name}: unknown split {split!r}; known: {known}")
+        transforms.check_domain(domain)
+        if domain not in self.domains:
+            known = ", ".join(self.domains)
+            raise ValueError(
+                f"{self.name} cannot be read in domain {domain!r}; it gives {known}"
+            )
+        check_options(options, self.options, self.name)
+        chosen = self.Options(**options)
+        return self.reader(Path(folder), scenario, split, domain, chosen)
