@@ -2,7 +2,7 @@
 what is foreign, damaged or of another kind is refused.
 
 The neural codecs are the tiny runs of `tests/golden/workdirs`: with side information,
-with fake quantisation, with two decoder inputs, and quantised after training.
+with fake quantisation, with the released noise path, and quantised after training.
 """
 
 from __future__ import annotations

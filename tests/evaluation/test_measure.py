@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import pathlib
 
 import numpy as np
 import pytest
 
 from tfcsi import metrics, models, transforms
-from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.neural import Codec, load
 from tfcsi.coding.packets import (
     HEADER_BYTES,
     PacketError,
@@ -23,6 +24,8 @@ from tfcsi.evaluation import over_noise
 from tfcsi.evaluation.measure import evaluate, measure
 from tfcsi.evaluation.over_noise import over_bit_errors, over_snr
 from tfcsi.noise import awgn, flip_bits
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
 
 class Constant:
@@ -143,7 +146,7 @@ def test_codeword_noise_is_relative_to_the_codeword_and_comes_before_the_decoder
 ):
     y_hat, _ = codec.dequantize(*codec.symbols(h[300:]))
     noisy = awgn(y_hat, 3.0, (1, 0))
-    expected = nmse_db(h[300:], codec.synthesis(noisy, y_hat))
+    expected = nmse_db(h[300:], codec.synthesis(noisy))
     (point,) = over_snr(codec, h[300:], [3], "codeword", 1)
     assert point["nmse_db"] == pytest.approx(expected, abs=1e-4)
 
@@ -165,17 +168,20 @@ def test_a_codec_that_sends_the_gain_has_the_same_nmse_at_any_scale(
         assert point["bits"] == pytest.approx(expected["bits"] + 16, abs=1)
 
 
-def test_a_decoder_that_looks_at_the_clean_codeword_gets_it(make_config, h):
-    network = {"noise_path": "released"}
-    cheat = Codec(make_config(model="cllwcsinet", latent_dim=64, network=network))
-    cheat.use(Tables.from_counts(cheat.symbols(h[:50])[0]))
-    y_hat, _ = cheat.dequantize(*cheat.symbols(h[300:310]))
-    noisy = awgn(y_hat, -10.0, (1, 0))
-    (point,) = over_snr(cheat, h[300:310], [-10], "codeword", 1)
-    expected = nmse_db(h[300:310], cheat.synthesis(noisy, y_hat))
-    fair = nmse_db(h[300:310], cheat.synthesis(noisy, noisy))
-    assert point["nmse_db"] == pytest.approx(expected, abs=1e-5)
-    assert abs(point["nmse_db"] - fair) > 1e-3
+def test_a_decoder_of_the_released_experiment_gets_the_clean_codeword_as_ever():
+    folder = GOLDEN / "workdirs" / "cllwcsinet"
+    codec = load(folder)
+    with np.load(folder / "csi.npz") as stored:
+        h = stored["h"]
+    for layer in codec.decoder.layers:
+        if layer.name.endswith("_bn"):  # Else the tiny run decodes nearly nothing.
+            layer.gamma.assign(np.full(layer.gamma.shape, 2.0))
+    points = over_snr(codec, h, [-20, -10, 0, 30], "codeword", 1)
+    # As measured when the decoder had two inputs; the noisy codeword alone would give
+    # 17.000, 16.262, 15.081 and 14.259 dB.
+    expected = [16.9443, 16.1024, 14.8318, 14.2590]
+    found = [point["nmse_db"] for point in points]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_an_unknown_place_of_noise_and_csi_of_another_scale_are_refused(codec, h):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfcsi.models import cllwcsinet
+from tfcsi.model_optimization import fake_quantization
+from tfcsi.models import cllwcsinet, noise_path
 
 SHAPE = (16, 16)
 # Trainable parameters on 32 x 32: latent_dim to (encoder, pair).
@@ -34,9 +35,9 @@ def codewords(latent_dim, n=2, seed=1):
     return rng.standard_normal((n, latent_dim)).astype(np.float32)
 
 
-def decoder_without_denoiser(noise_path, latent_dim):
+def decoder_without_denoiser(path, latent_dim):
     """A decoder whose denoiser gives zero."""
-    model = cllwcsinet.decoder(SHAPE, latent_dim, noise_path)
+    model = cllwcsinet.decoder(SHAPE, latent_dim, path)
     randomize(model)
     last = max(layer.name for layer in model.layers if "denoise" in layer.name)
     assert last.endswith("_bn")
@@ -45,22 +46,18 @@ def decoder_without_denoiser(noise_path, latent_dim):
     return model
 
 
-@pytest.mark.parametrize("noise_path", cllwcsinet.NOISE_PATHS)
+@pytest.mark.parametrize("path", cllwcsinet.NOISE_PATHS)
 @pytest.mark.parametrize("latent_dim", PARAMETERS)
-def test_sizes_are_those_of_the_published_code(latent_dim, noise_path):
-    encoder = cllwcsinet.encoder((32, 32), latent_dim, noise_path)
-    decoder = cllwcsinet.decoder((32, 32), latent_dim, noise_path)
+def test_sizes_are_those_of_the_published_code(latent_dim, path):
+    encoder = cllwcsinet.encoder((32, 32), latent_dim, path)
+    decoder = cllwcsinet.decoder((32, 32), latent_dim, path)
     expected = PARAMETERS[latent_dim]
     assert (size(encoder), size(encoder) + size(decoder)) == expected
 
 
-def test_the_fair_decoder_has_the_received_codeword_only():
-    assert cllwcsinet.decoder(SHAPE, 64).input_names == ["y_hat"]
-
-
-def test_the_released_decoder_has_the_clean_codeword_too():
-    decoder = cllwcsinet.decoder(SHAPE, 64, "released")
-    assert decoder.input_names == ["y_hat", "y_clean"]
+@pytest.mark.parametrize("path", cllwcsinet.NOISE_PATHS)
+def test_every_decoder_takes_the_received_codeword_alone(path):
+    assert cllwcsinet.decoder(SHAPE, 64, path).input_names == ["y_hat"]
 
 
 @pytest.mark.parametrize("latent_dim", [256, 128, 64])
@@ -73,23 +70,46 @@ def test_without_noise_both_decoders_are_the_same(latent_dim):
         if layer.weights:
             released.get_layer(layer.name).set_weights(layer.get_weights())
     y = codewords(latent_dim)
-    np.testing.assert_array_equal(fair(y), released([y, y]))
+    np.testing.assert_array_equal(fair(y), released(y))
+    np.testing.assert_array_equal(fair(y), noise_path.under_noise(released)(y, y))
 
 
 @pytest.mark.parametrize("latent_dim", [256, 128, 64])
 def test_the_released_expand_branch_sees_the_clean_codeword_only(latent_dim):
     decoder = decoder_without_denoiser("released", latent_dim)
     clean, noisy = codewords(latent_dim, seed=1), codewords(latent_dim, seed=2)
-    x_hat = decoder([clean, clean])
-    np.testing.assert_array_equal(decoder([noisy, clean]), x_hat)
-    assert not np.allclose(decoder([clean, noisy]), x_hat)
+    decode, x_hat = noise_path.under_noise(decoder), decoder(clean)
+    np.testing.assert_array_equal(decode(noisy, clean), x_hat)
+    assert not np.allclose(decode(clean, noisy), x_hat)
 
 
 def test_the_fair_expand_branch_sees_the_noise():
     decoder = decoder_without_denoiser("fair", 64)
-    assert not np.allclose(
-        decoder(codewords(64, seed=1)), decoder(codewords(64, seed=2))
+    clean, noisy = codewords(64, seed=1), codewords(64, seed=2)
+    decode = noise_path.under_noise(decoder)
+    np.testing.assert_array_equal(decode(noisy, clean), decoder(noisy))
+    assert not np.allclose(decoder(noisy), decoder(clean))
+
+
+def test_decoding_under_noise_has_the_weights_of_the_decoder():
+    decoder = cllwcsinet.decoder(SHAPE, 64, "released")
+    decode, y = noise_path.under_noise(decoder), codewords(64)
+    randomize(decoder)
+    np.testing.assert_array_equal(decode(y, y), decoder(y))
+    np.testing.assert_array_equal(
+        decode(y, y, training=True), decoder(y, training=True)
     )
+
+
+def test_fake_quantisation_keeps_what_each_branch_sees():
+    decoder = decoder_without_denoiser("released", 64)
+    quantized = fake_quantization.quantize_aware(decoder, tail=False)
+    assert quantized.input_names == ["y_hat"]
+    clean, noisy = codewords(64, 20, seed=1), codewords(64, 20, seed=2)
+    fake_quantization.calibrate(quantized, np.concatenate([clean, noisy]))
+    decode, x_hat = noise_path.under_noise(quantized), quantized(clean)
+    np.testing.assert_array_equal(decode(noisy, clean), x_hat)
+    assert not np.allclose(decode(clean, noisy), x_hat)
 
 
 def test_the_encoder_is_the_same_for_both_noise_paths():

@@ -85,12 +85,10 @@ class Codec:
                 self.encoder, self.decoder, config, self.quantizer.step is not None
             )
         self.tables: Tables | None = None
-        self.analysis: Callable[[np.ndarray], np.ndarray] = _batched(
+        self.analysis: Callable[[np.ndarray], np.ndarray] = batched(
             self.encoder, self.encoder.output_shape
         )
-        self._synthesis = _batched(
-            lambda *y: self.decoder(join(self.decoder, *y)), self.decoder.output_shape
-        )
+        self._synthesis = batched(self.decoder, self.decoder.output_shape)
         self.facts: dict[str, object] = {}
         self._session: Session | None = None
 
@@ -211,7 +209,7 @@ class Codec:
           RuntimeError: If the codec has no tables yet.
         """
         y_hat, gain = self.dequantize(*self.receive(packets))
-        return self.synthesis(y_hat, y_hat) * gain
+        return self.synthesis(y_hat) * gain
 
     def dequantize(
         self, symbols: np.ndarray, side: np.ndarray
@@ -237,18 +235,16 @@ class Codec:
         )
         return y_hat, gain[:, :, None]
 
-    def synthesis(self, y_hat: np.ndarray, y_clean: np.ndarray) -> np.ndarray:
+    def synthesis(self, y_hat: np.ndarray) -> np.ndarray:
         """Runs the decoder.
 
         Args:
           y_hat: float32 [n, latent], received codewords.
-          y_clean: float32 [n, latent], codewords without the noise of the way; only
-            decoders that cheat (CLLWCsiNet with noise_path="released") look at it.
 
         Returns:
           h_hat complex64 [n, num_tx, num_delay].
         """
-        return transforms.to_complex(self._synthesis(y_hat, y_clean))
+        return transforms.to_complex(self._synthesis(y_hat))
 
     def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Returns exactly the (symbols, side) sent; raises as `decompress`."""
@@ -354,13 +350,17 @@ def load(workdir: str | os.PathLike) -> Codec:
     return codec
 
 
-def join(decoder: tf.keras.Model, y_hat, y_clean):
-    """Returns what a decoder takes: y_hat, or also y_clean if it has two inputs."""
-    return y_hat if len(decoder.inputs) == 1 else [y_hat, y_clean]
+def batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
+    """Makes a function of arrays of a network, which runs it a block at a time.
 
+    Args:
+      model: Function of tensors [n, ...], such as a Keras model of one input.
+      output_shape: Shape of its result, whose first axis is that of the matrices.
 
-def _batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
-    """Runs a model over arrays a block at a time."""
+    Returns:
+      Function of float32 arrays [n, ...], one for each argument; it returns a float32
+      array [n, ...], empty if n is 0.
+    """
     call = tf.function(lambda *x: model(*x), reduce_retracing=True)
 
     def run(*arrays: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -55,10 +55,11 @@ def over_snr(
     if kind == "codeword":
         packets = codec.send(*codec.quantize(y, gain))
         y_hat, scale = codec.dequantize(*codec.receive(packets))
+        decode = _decoder_under_noise(codec)
     points = []
     for snr in snr_db:
         if kind == "codeword":
-            h_hat = codec.synthesis(noisy(y_hat, snr), y_hat) * scale
+            h_hat = transforms.to_complex(decode(noisy(y_hat, snr), y_hat)) * scale
         else:
             sent = (noisy(y, snr), gain)
             if kind == "csi":
@@ -69,6 +70,15 @@ def over_snr(
         point = {"snr_db": float(snr), "noise": kind}
         points.append({**point, **measure(h, h_hat, packets, codec.domain)})
     return points
+
+
+def _decoder_under_noise(codec) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The decoder as a function of received and clean codewords [n, latent]."""
+    # Codecs that have a decoder have loaded TensorFlow; this module does not need it.
+    from tfcsi.codecs.neural import batched
+    from tfcsi.models.noise_path import under_noise
+
+    return batched(under_noise(codec.decoder), codec.decoder.output_shape)
 
 
 def over_bit_errors(

@@ -124,12 +124,12 @@ def quantize_aware(
     return integer_graph.rewrite(network, rounded, on_grid, peak, not tail)
 
 
-def calibrate(network: tf.keras.Model, *inputs: np.ndarray) -> None:
+def calibrate(network: tf.keras.Model, inputs: np.ndarray) -> None:
     """Sets the ranges of activations to what they are for some inputs.
 
     Args:
       network: Model of `quantize_aware`.
-      *inputs: Of the network, some hundred rows.
+      inputs: float32 [n, ...], some hundred inputs of the network.
     """
     moving = {
         layer: layer.quantizer
@@ -142,7 +142,7 @@ def calibrate(network: tf.keras.Model, *inputs: np.ndarray) -> None:
         for variable in layer.quantizer_vars.values():
             variable.assign(0.0)
     try:
-        network(inputs if len(inputs) > 1 else inputs[0], training=True)
+        network(inputs, training=True)
     finally:
         for layer, quantizer in moving.items():
             layer.quantizer = quantizer

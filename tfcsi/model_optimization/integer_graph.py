@@ -12,6 +12,8 @@ where that goes:
 * ReLU within a layer stays there, other activation functions follow it.
 * Layers that move data keep the grid of their input. A concatenation quantises its
   inputs once, on one shared grid.
+* A layer that marks its input (`tfcsi.models.noise_path`) takes it as it is, and its
+  result has a grid of its own: other numbers may stand there.
 * LayerNormalization takes and gives integers, and is float inside.
 """
 
@@ -50,6 +52,7 @@ _MOVES = {
     *("reduce_max", "reshape", "transpose"),
 }
 _JOINS = {"Concatenate", "concat"}
+_MARK = "Identity"
 _LIMITS = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 Limits = tuple[float, float]
 
@@ -223,11 +226,12 @@ class _Graph:
     def _unchanged(self, node) -> _Result:
         """A layer that stays as it is."""
         layer, kind = node.layer, kind_of(node.layer)
+        free = id(node) in self.tail or kind == _MARK
         inputs, new = [], {}
         for tensor in node.keras_inputs:
             result = self.result(tensor)
             alone = len(self.users[id(self.resolve(tensor))]) == 1
-            if id(node) not in self.tail and not (alone and kind in _JOINS):
+            if not free and not (alone and kind in _JOINS):
                 result = self.on_grid(result)
             inputs.append(result)
             new[id(tensor)] = result.tensor

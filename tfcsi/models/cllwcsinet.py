@@ -7,14 +7,15 @@ channels: CR 4, 8 or 16. At the BS, 1 x 7 convolutions expand the line, a denois
 the same widths is subtracted, and two refinement blocks follow.
 
 The codeword noise (40 dB below the mean power of a batch, as published) is added
-outside, by the training loop. What the decoder gets to see of it is `noise_path`:
+outside, by the training loop. `noise_path` says what the decoder sees of it:
 
-* ``noise_path="fair"``: one input, the received codeword y_hat, feeds both branches.
-* ``noise_path="released"``: two inputs, y_hat and y_clean. As in the released code, the
-  expand branch sees the clean codeword and only the denoiser sees the noisy one. This
-  flatters: whatever the noise, the reconstruction has the whole clean codeword, so that
-  the reported robustness (about -11 dB below 20 dB SNR) is that of learning to ignore
-  the subtracted branch. No real receiver has the clean codeword. For comparison only.
+* ``noise_path="fair"``: the received codeword y_hat feeds both branches.
+* ``noise_path="released"``: as in the released code, the expand branch sees the clean
+  codeword in experiments with noise, and only the denoiser sees the noisy one
+  (`tfcsi.models.noise_path`). The published robustness (about -11 dB below 20 dB SNR)
+  comes from this: the reconstruction always has the whole clean codeword, and the
+  training learns to ignore the branch that is subtracted. No real receiver has the
+  clean codeword. This option is for comparison only; without noise both are the same.
 
 Deviations: the running statistics move by Keras' momentum 0.99. The released 0.99 is
 PyTorch's momentum, by which they would be those of the last batch; it looks like Keras'
@@ -46,6 +47,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_delay_line,
 )
+from tfcsi.models.noise_path import clean
 
 NOISE_PATHS = ("fair", "released")
 # Channels of the codeword to the widths within the encoder and within the decoder.
@@ -99,7 +101,7 @@ def encoder(
 def decoder(
     shape: tuple[int, int], latent_dim: int, noise_path: str = "fair"
 ) -> tf.keras.Model:
-    """Returns the BS network y_hat -> x_hat, or [y_hat, y_clean] -> x_hat.
+    """Returns the BS network y_hat -> x_hat.
 
     Args:
       shape: (num_tx, num_delay).
@@ -107,18 +109,16 @@ def decoder(
       noise_path: "fair" or "released", see above.
 
     Returns:
-      Keras model, float32 [n, latent_dim] (in "released" mode a list of two, y_hat and
-      y_clean) -> float32 [n, num_tx, num_delay, 2].
+      Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
 
     Raises:
       ValueError: If an argument does not fit; the message names it.
     """
     code = _code_channels(shape, latent_dim, noise_path)
-    inputs = [layers.Input((latent_dim,), name="y_hat")]
-    if noise_path == "released":
-        inputs.append(layers.Input((latent_dim,), name="y_clean"))
+    y_in = layers.Input((latent_dim,), name="y_hat")
+    y_clean = clean(y_in) if noise_path == "released" else y_in
     received, expanded = (
-        layers.Reshape((1, shape[1], code))(y) for y in (inputs[0], inputs[-1])
+        layers.Reshape((1, shape[1], code))(y) for y in (y_in, y_clean)
     )
     widths = (*_WIDTHS[code][1], 2 * shape[0])
     x = _chain(expanded, widths, "expand", activations=2)
@@ -128,8 +128,7 @@ def decoder(
         x = _refine(x, f"refine{i + 1}")
     x = _conv(x, 2, (1, 7), "out", gain=0.3)
     x = scale_out(x, "sigmoid")
-    y = inputs if len(inputs) > 1 else inputs[0]
-    model = tf.keras.Model(y, x, name="cllwcsinet_decoder")
+    model = tf.keras.Model(y_in, x, name="cllwcsinet_decoder")
     _start(model, "out", np.eye(2), drawn=0.15)
     return model
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcsi import metrics, transforms
-from tfcsi.codecs.neural import Codec, join
+from tfcsi.codecs.neural import Codec
 from tfcsi.training import augment as augmentation
 
 
@@ -59,7 +59,7 @@ def finetune_decoder(
     @tf.function(reduce_retracing=True)
     def step(y_hat, x):
         with tf.GradientTape() as tape:
-            x_hat = decoder(join(decoder, y_hat, y_hat), training=False)
+            x_hat = decoder(y_hat, training=False)
             error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
             loss = tf.reduce_mean(error / tf.reduce_sum(tf.square(x), (1, 2, 3)))
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
@@ -68,7 +68,7 @@ def finetune_decoder(
     received, h_val = _received(codec, h_val)
 
     def score() -> float:
-        return metrics.nmse(h_val, tuned.synthesis(received, received)).mean()
+        return metrics.nmse(h_val, tuned.synthesis(received)).mean()
 
     best, weights = score(), decoder.get_weights()
     rng = np.random.default_rng(seed)

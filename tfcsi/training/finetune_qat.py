@@ -87,4 +87,4 @@ def initialize(codec: Codec, h: np.ndarray, source: Codec) -> None:
     calibrate(codec.encoder, x)
     if codec.config.qat.decoder:
         _, y_hat = codec.quantizer(codec.encoder(x))
-        calibrate(codec.decoder, *[y_hat] * len(codec.decoder.inputs))
+        calibrate(codec.decoder, y_hat)

@@ -11,8 +11,9 @@ import tensorflow as tf
 import tqdm
 
 from tfcsi import metrics, models, transforms
-from tfcsi.codecs.neural import Codec, join
+from tfcsi.codecs.neural import Codec
 from tfcsi.entropy import priors
+from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
 from tfcsi.training.stages import WarmUpCosine, stages_of
 
@@ -66,6 +67,7 @@ class Run:
             self.optimizers, (self.network, self.densities)
         ):
             _build(optimizer, variables)
+        self.decode = under_noise(codec.decoder)
         self.denoised = None
         if any(stage.loss == "codeword" for stage in self.stages):
             self.denoised = _inner(codec.decoder)
@@ -180,12 +182,12 @@ class Run:
             u, y_hat = codec.quantizer(y)
             bits = self.prior(u, training=training) + 16.0 * codec.quantizer.num_side
         received = self._noisy(y_hat, "codeword_snr_db", seed)
-        x_hat = codec.decoder(join(codec.decoder, received, y_hat), training=whole)
+        x_hat = self.decode(received, y_hat, training=whole)
         error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
         nmse = error / tf.reduce_sum(tf.square(x), (1, 2, 3))
         distortion = nmse if self.config.distortion == "nmse" else error
         if self.stage.loss == "codeword":
-            denoised = self.denoised(join(codec.decoder, received, y_hat))
+            denoised = self.denoised(received)
             error = tf.reduce_sum(tf.square(denoised - y_hat), 1)
             distortion = error / tf.reduce_sum(tf.square(y_hat), 1)
         return distortion + self.config.lmbda * bits, nmse, bits
