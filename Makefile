@@ -10,7 +10,8 @@ PRECISION ?= float32
 PAGE := docs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-arm browser test-browser
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+.PHONY: help demo test test-all lint check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -21,7 +22,11 @@ demo: $(READY)  ## Runs the main job on simulated channels, or on the files in D
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR))
 
 test: lint  ## Runs lint and the whole default suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-all: test  ## Runs the default suite, what is marked slow, and many more examples
+	$(PYTEST) -m slow
+	$(PYTEST) --hypothesis-profile=tfcsi_thorough $$(find tests -name 'test_*properties.py')
 
 lint: $(READY)  ## Checks formatting and lint
 	$(BIN)/ruff format --check .

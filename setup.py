@@ -27,7 +27,15 @@ FULL = [
     "tensorflow-model-optimization==0.8.0",
     "tqdm==4.67.1",
 ]
-TEST = [*FULL, *UE, "pytest==8.4.2", "pytest-xdist==3.8.0"]
+TEST = [
+    *FULL,
+    *UE,
+    # The oracle of the entropy coder; few other machines have a wheel of it.
+    "constriction==0.4.2; platform_machine == 'x86_64'",
+    "hypothesis==6.141.1",
+    "pytest==8.4.2",
+    "pytest-xdist==3.8.0",
+]
 
 setup(
     name="tfcsi",

@@ -11,9 +11,23 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # Two workers share the cores.
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
+import hypothesis
 import ml_collections
 import numpy as np
 import pytest
+
+# `make test` takes the first, `make test-all` also the second, by --hypothesis-profile.
+PROFILES = {"default": 40, "thorough": 1000}  # To the examples of each property.
+for name, num_examples in PROFILES.items():
+    hypothesis.settings.register_profile(
+        f"tfcsi_{name}",
+        max_examples=num_examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("tfcsi_default")
 
 SHAPE = (16, 16)
 NUM_TRAIN = 300

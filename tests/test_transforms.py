@@ -131,6 +131,13 @@ def test_to_unit_interval_names_the_matrix_it_cannot_scale():
         transforms.to_unit_interval(h[0])
 
 
+@pytest.mark.parametrize("scale", [transforms.to_peak, transforms.to_unit_interval])
+def test_csi_that_float32_cannot_scale_is_refused_and_not_made_nan(scale):
+    for size, words in ((1e-39, "no entry above 5.9e-39"), (2e38, "some above 1.7e38")):
+        with pytest.raises(ValueError, match=f"matrix 1 of 2 has .*{words}"):
+            scale(np.array([1, size], np.complex64)[:, None, None])
+
+
 @pytest.mark.parametrize("per_matrix", [True, False])
 def test_from_peak_inverts_to_peak_of_each_matrix_or_of_all(per_matrix):
     h = random_matrices(5, 8, 4) * np.array([1e-6, 1, 30, 2, 3])[:, None, None]

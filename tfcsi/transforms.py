@@ -239,12 +239,12 @@ def to_peak(h: np.ndarray, per_matrix: bool = True) -> tuple[np.ndarray, np.ndar
       scale: [n], or [] if one for all, float32: `from_peak(scaled, scale)` is `h`.
 
     Raises:
-      ValueError: a matrix (or all of them) is all zero, or NaN or infinite entries.
+      ValueError: a matrix (or all of them) is zero, not finite, too weak or too strong.
     """
     h = np.asarray(h)
     if h.ndim != 3 or not len(h):
         raise ValueError(f"h must be [n, num_tx, num_delay], got shape {h.shape}")
-    scale = np.abs(h).max(axis=(1, 2), initial=0) / PEAK
+    scale = np.abs(h).max(axis=(1, 2), initial=0).astype(np.float64) / PEAK
     _check_scale(scale if per_matrix else scale.max(keepdims=True), len(h))
     scale = (scale if per_matrix else scale.max()).astype(np.float32)
     return (h / scale.reshape(-1, 1, 1)).astype(np.complex64, copy=False), scale
@@ -267,14 +267,15 @@ def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         `from_unit_interval(x01, scale)` gives `h` back.
 
     Raises:
-      ValueError: a matrix is all zero, or has NaN or infinite entries.
+      ValueError: a matrix is zero, not finite, too weak or too strong for float32.
     """
     h = np.asarray(h)
     if h.ndim != 3:
         raise ValueError(f"h must be [n, num_tx, num_delay], got shape {h.shape}")
     # hypot, unlike |.|^2, neither overflows nor underflows in float32.
-    scale = (2 * np.abs(h).max(axis=(1, 2), initial=0)).astype(np.float32)
+    scale = 2 * np.abs(h).max(axis=(1, 2), initial=0).astype(np.float64)
     _check_scale(scale, len(h))
+    scale = scale.astype(np.float32)
     x01 = to_real(h) / scale[:, None, None, None]
     x01 += 0.5
     return np.clip(x01, 0, 1, out=x01), scale
@@ -350,10 +351,12 @@ def word_to_gain(word: np.ndarray) -> np.ndarray:
 
 
 def _check_scale(scale: np.ndarray, num: int) -> None:
-    """Raises ValueError where a scale [n] is zero, NaN or infinite."""
+    """Raises ValueError where a scale [n] is no normal float32 above zero."""
+    normal = np.finfo(np.float32)
     for bad, what in (
-        (~np.isfinite(scale), "has NaN or infinite entries"),
+        (~(scale <= normal.max), "has NaN or infinite entries, or some above 1.7e38"),
         (scale == 0, "is all zero and has no scale"),
+        (scale < normal.tiny, "has no entry above 5.9e-39, too weak for float32"),
     ):
         if bad.any():
             raise ValueError(f"matrix {np.argmax(bad)} of {num} {what}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import os
 import pathlib
@@ -10,9 +9,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from tfcsi.coding import huffman, rangecoder
+from tfcsi.coding import rangecoder
 from tfcsi.coding.rangecoder import PayloadError
-from tfcsi.coding.tables import CODERS, MAX_LEARNED, Tables
+from tfcsi.coding.tables import CODERS, Tables
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
 coders = pytest.mark.parametrize("coder", CODERS)
@@ -236,143 +235,6 @@ def test_a_number_beyond_32_bits_is_refused(coder):
         rangecoder.decode([b"\0\0\0\1" + b"\xff" * 4], tables)
 
 
-def test_from_pmf_gives_every_interval_a_frequency():
-    rng = np.random.default_rng(8)
-    for size in (0, 1, 5, 300, 5000, 65535):
-        pmf = rng.dirichlet(np.full(size, 0.01)) if size else np.zeros(0)
-        freqs = np.diff(Tables.from_pmf([pmf], 0).cdf[0])
-        assert freqs.size == size + 1 and freqs.sum() == 1 << 16 and freqs.min() >= 1
-
-
-def test_from_pmf_loses_little():
-    rng = np.random.default_rng(9)
-    for size in (2, 10, 100):
-        pmf = rng.dirichlet(np.full(size, 0.3))
-        q = np.diff(Tables.from_pmf([pmf], 0).cdf[0])[:-1] / 2**16
-        used = pmf > 0
-        assert (pmf[used] * np.log2(pmf[used] / q[used])).sum() < 0.003
-
-
-def test_from_pmf_gives_what_lacks_to_one_to_the_escape():
-    freqs = np.diff(Tables.from_pmf([[0.5, 0.25]], 0).cdf[0])
-    np.testing.assert_array_equal(freqs, [32768, 16384, 16384])
-
-
-def test_from_pmf_scales_what_exceeds_one_and_takes_all_zeros():
-    freqs = np.diff(Tables.from_pmf([[3.0, 1.0]], 0).cdf[0])
-    np.testing.assert_array_equal(freqs, [49151, 16384, 1])
-    freqs = np.diff(Tables.from_pmf([np.r_[0.0, 0.0]], 0).cdf[0])
-    np.testing.assert_array_equal(freqs, [1, 1, 65534])
-
-
-def test_from_counts_covers_what_was_seen():
-    symbols = laplacian(np.random.default_rng(10), 50, 8, 5)
-    tables = Tables.from_counts(symbols)
-    np.testing.assert_array_equal(tables.offset, symbols.min(0))
-    np.testing.assert_array_equal(tables.length - 2, np.ptp(symbols, axis=0) + 1)
-    one = Tables.from_counts(symbols, shared=True)
-    assert one.cdf.shape[0] == 1 and one.length[0] - 2 == np.ptp(symbols) + 1
-    pairs = Tables.from_counts(symbols, index=[0, 0, 1, 1, 2, 2, 3, 3])
-    np.testing.assert_array_equal(pairs.offset, symbols.min(0).reshape(4, 2).min(1))
-
-
-def test_from_counts_bounds_its_tables():
-    symbols = np.append(np.arange(-9, 9), [10**9, -(10**9)])[:, None]
-    tables = Tables.from_counts(symbols)
-    assert tables.cdf.shape[1] <= MAX_LEARNED + 2
-    payloads = rangecoder.encode(symbols, tables)
-    np.testing.assert_array_equal(rangecoder.decode(payloads, tables), symbols)
-
-
-@coders
-def test_arrays_and_back_keep_the_fingerprint(coder, tmp_path):
-    tables = random_tables(np.random.default_rng(11), 6, coder)
-    np.savez(tmp_path / "tables.npz", **tables.arrays())
-    with np.load(tmp_path / "tables.npz") as arrays:
-        again = Tables.from_arrays(arrays)
-    assert again.coder == coder and again.fingerprint() == tables.fingerprint()
-    np.testing.assert_array_equal(again.cdf, tables.cdf)
-
-
-def test_the_fingerprint_is_of_the_content():
-    arrays = {
-        "cdf": np.array([[0, 30000, 65536], [0, 65536, 65536]]),
-        "length": np.array([3, 2]),
-        "offset": np.array([-1, 0]),
-        "index": np.array([0, 1, 0]),
-        "coder": "range",
-    }
-    prints = {Tables(**arrays).fingerprint()}
-    for name, value in (
-        ("cdf", np.array([[0, 30001, 65536], [0, 65536, 65536]])),
-        ("offset", np.array([-1, 1])),
-        ("index", np.array([0, 1, 1])),
-        ("coder", "huffman"),
-    ):
-        prints.add(Tables(**{**arrays, name: value}).fingerprint())
-    assert len(prints) == 5
-    arrays["cdf"] = np.pad(arrays["cdf"], ((0, 0), (0, 4)), constant_values=65536)
-    assert Tables(**arrays).fingerprint() in prints  # Padding is no content.
-
-
-def test_tables_are_frozen():
-    tables = Tables.from_pmf([[0.5]], 0)
-    with pytest.raises(ValueError, match="read-only"):
-        tables.cdf[0, 1] = 3
-    with pytest.raises(AttributeError):
-        tables.coder = "huffman"
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        ({"cdf": [0, 65536]}, "cdf must hold integers with 2 axes"),
-        ({"cdf": [[0.0, 65536.0]]}, "cdf must hold integers"),
-        ({"offset": [2**31]}, r"offset must be within \+-2\*\*30"),
-        ({"offset": [0, 0]}, "1 tables, length 1, offset 2: they must agree"),
-        ({"length": [4]}, r"length must be in 2..3"),
-        ({"length": [1]}, r"length must be in 2..3"),
-        ({"index": [1]}, r"index must be in 0..0"),
-        ({"index": [-1]}, r"index must be in 0..0"),
-        ({"cdf": [[1, 9, 65536]]}, "begin with 0 and end in"),
-        ({"cdf": [[0, 9, 65535]]}, "begin with 0 and end in"),
-        ({"length": [2]}, "begin with 0 and end in"),
-        ({"cdf": [[0, 0, 65536]]}, "rise strictly"),
-        ({"cdf": [[0, 65536, 65536]]}, "rise strictly"),
-        ({"coder": "zip"}, "coder must be one of .* got 'zip'"),
-    ],
-)
-def test_bad_tables_are_refused(change, words):
-    good = {"cdf": [[0, 9, 65536]], "length": [3], "offset": [0], "index": [0]}
-    Tables(**good)
-    with pytest.raises(ValueError, match=words):
-        Tables(**{**good, **change})
-
-
-def test_bad_probabilities_are_refused():
-    with pytest.raises(ValueError, match="must have 1 axis"):
-        Tables.from_pmf([[[0.5]]], 0)
-    with pytest.raises(ValueError, match="< 65536 symbols"):
-        Tables.from_pmf([np.ones(65536)], 0)
-    for bad in (-0.1, np.nan, np.inf):
-        with pytest.raises(ValueError, match="finite and not negative"):
-            Tables.from_pmf([[0.5, bad]], 0)
-    with pytest.raises(ValueError, match="at least one table"):
-        Tables.from_pmf([], 0)
-
-
-def test_bad_training_symbols_are_refused():
-    with pytest.raises(ValueError, match="at least one row"):
-        Tables.from_counts(np.zeros((0, 3), int))
-    with pytest.raises(ValueError, match="no position uses table 0"):
-        Tables.from_counts(np.zeros((2, 2), int), index=[1, 1])
-
-
-def test_missing_arrays_are_named():
-    with pytest.raises(ValueError, match=r"tables lack \['cdf', 'coder'\]"):
-        Tables.from_arrays({"length": [2], "offset": [0], "index": [0]})
-
-
 @pytest.mark.parametrize("function", [rangecoder.encode, rangecoder.code_bits])
 def test_bad_symbols_are_refused(function):
     tables = Tables.from_pmf([[0.5]] * 3, 0)
@@ -384,51 +246,3 @@ def test_bad_symbols_are_refused(function):
         function(np.zeros((1, 3)), tables)
     with pytest.raises(ValueError, match="symbols must fit int32"):
         function(np.full((1, 3), 2**31), tables)
-
-
-@pytest.mark.parametrize(
-    "freqs, lengths",
-    [
-        ([5], [0]),
-        ([1, 1], [1, 1]),
-        ([45, 13, 12, 16, 9, 5], [1, 3, 3, 3, 4, 4]),  # Cormen et al., section 16.3.
-        ([1, 1, 2, 3, 5, 8], [5, 5, 4, 3, 2, 1]),  # Fibonacci numbers.
-        ([1, 1, 1, 1], [2, 2, 2, 2]),
-        ([0, 0, 1], [2, 2, 1]),
-    ],
-)
-def test_huffman_lengths_of_known_examples(freqs, lengths):
-    np.testing.assert_array_equal(huffman.huffman_lengths(np.array(freqs)), lengths)
-
-
-def test_huffman_lengths_are_optimal_and_fill_the_tree():
-    rng = np.random.default_rng(12)
-    for size in (2, 3, 17, 200):
-        freqs = np.ceil(rng.pareto(0.5, size) + 1).astype(np.int64)
-        lengths = huffman.huffman_lengths(freqs)
-        assert (2.0**-lengths).sum() == 1  # Kraft.
-        heap, cost = sorted(freqs.tolist()), 0  # The cost is the sum of all merges.
-        while len(heap) > 1:
-            merged = heapq.heappop(heap) + heapq.heappop(heap)
-            heapq.heappush(heap, merged)
-            cost += merged
-        assert (freqs * lengths).sum() == cost
-
-
-def test_huffman_codes_of_tables_are_prefix_free_and_short():
-    fibonacci = [1, 1]
-    while sum(fibonacci) < 2**16:
-        fibonacci.append(fibonacci[-1] + fibonacci[-2])
-    tables = Tables.from_pmf([np.array(fibonacci[:-1], float)], 0, None, "huffman")
-    lengths, codes = (row[0] for row in tables.huffman_codes[:2])
-    assert lengths.max() <= 23
-    words = sorted(f"{c:032b}"[:n] for c, n in zip(codes.tolist(), lengths.tolist()))
-    assert not any(b.startswith(a) for a, b in zip(words, words[1:]))
-
-
-def test_bad_weights_are_refused():
-    for bad in (np.zeros(0, int), np.ones((2, 2), int), np.ones(2)):
-        with pytest.raises(ValueError, match="vector of at least one integer"):
-            huffman.huffman_lengths(bad)
-    with pytest.raises(ValueError, match="must not be negative"):
-        huffman.huffman_lengths(np.array([1, -1]))

@@ -348,10 +348,11 @@ class _Graph:
     def _multi_head(self, layer, query, value, key=None) -> _Result:
         """MultiHeadAttention along the axis before the last."""
         rank, weights = len(query.tensor.shape), layer.get_weights()
-        if tuple(layer._attention_axes) != (rank - 2,) or len(weights) != 8:
+        axes = tuple(layer.get_config()["attention_axes"])
+        if axes != (rank - 2,) or len(weights) != 8:
             raise ValueError(
-                f"layer {layer.name} attends along {tuple(layer._attention_axes)}; "
-                f"there is a rule for axis {rank - 2} and layers with biases"
+                f"layer {layer.name} attends along {axes}; there is a rule for axis "
+                f"{rank - 2} and layers with biases"
             )
         swap = layers.Permute((*range(1, rank - 2), rank - 1, rank - 2, rank))
         heads = []
