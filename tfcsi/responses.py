@@ -1,20 +1,85 @@
-"""From paths, given at each antenna, to matrices of one of two domains.
+"""From propagation paths to matrices, in angle and delay without the two DFTs.
 
-A path is a complex gain at each antenna and a delay. Sampled at subcarriers it is a
-tone, and over delay taps, the inverse DFT of num_fft such samples, a Dirichlet kernel,
-summed here in closed form: no transform over all subcarriers where a few taps are kept.
+Sampled at antennas and subcarriers and transformed, a path becomes a Dirichlet kernel
+in angle times one in delay. Both are known in closed form: the result is that of
+`transforms.to_angular_delay`, up to scale, at a fraction of the work. Simulators and
+readers of files of paths share all that is here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfcsi import transforms
 
 SELECTIONS = ("spread", "first")
-_BLOCK = 256  # users at a time; bounds the memory
+_ENTRIES = 1 << 18  # of a kernel in memory at a time
+_OFF_GRID = 2e-10  # of a period: keeps the kernel from 0 / 0
+_USERS = 1024  # whose matrices are held in double precision at a time
+
+
+@dataclasses.dataclass
+class Paths:
+    """Paths of many users, one a row; those of a user follow one another.
+
+    Attributes:
+      user: [paths], integers, whose the path is, ascending.
+      gain: [paths], real or complex, linear, at delay zero or at the lowest frequency;
+        or [paths, num_tx], at each antenna of the base station (BS).
+      delay: [paths], or [paths, num_tx] with delays of each antenna, s.
+      departure: [paths], cosine of the angle between the path and the array of the BS;
+        or [paths, 3], unit vectors from the BS, of which a reader makes gains at each
+        antenna; None with gains at each antenna.
+      arrival: [paths], cosine of the angle between the path and the array of the user;
+        None for users with one antenna.
+    """
+
+    user: np.ndarray
+    gain: np.ndarray
+    delay: np.ndarray
+    departure: np.ndarray | None = None
+    arrival: np.ndarray | None = None
+
+    def __getitem__(self, rows) -> Paths:
+        """The paths of some rows."""
+        return Paths(*(None if x is None else x[rows] for x in self._columns()))
+
+    def of_users(self, chosen: np.ndarray) -> Paths:
+        """The paths of some users, ascending; they are numbered anew from 0."""
+        first, end = (np.searchsorted(self.user, chosen, s) for s in ("left", "right"))
+        count = end - first
+        skipped = np.repeat(first - (np.cumsum(count) - count), count)
+        paths = self[skipped + np.arange(count.sum())]
+        paths.user = np.repeat(np.arange(len(chosen)), count)
+        return paths
+
+    def _columns(self) -> list[np.ndarray | None]:
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+
+def joined(parts: Sequence[Paths]) -> Paths:
+    """Puts the paths of several kinds together, user by user."""
+    order = np.argsort(np.concatenate([p.user for p in parts]), kind="stable")
+    columns = zip(*(p._columns() for p in parts))
+    return Paths(*(None if c[0] is None else np.concatenate(c)[order] for c in columns))
+
+
+def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
+    """Paths of arrays that have as many paths for each user.
+
+    Args:
+      gain: [n, num_tx, num_paths], complex; 0 at all antennas where there is no path.
+      delay: [n, num_paths], or [n, num_tx, num_paths] with delays of each antenna, s.
+
+    Returns:
+      Paths of users 0 to n - 1, with gains at each antenna.
+    """
+    user, path = np.nonzero(gain.any(axis=1))
+    each = delay if delay.ndim == 2 else np.moveaxis(delay, 1, -1)
+    return Paths(user, np.moveaxis(gain, 1, -1)[user, path], each[user, path])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,15 +88,17 @@ class Band:
 
     Attributes:
       bandwidth: Hz.
-      num_fft: subcarriers in it; delays come round after num_fft / bandwidth.
+      num_fft: subcarriers in it; delays wrap around after num_fft / bandwidth.
       num_sc: delay taps or subcarriers that are kept.
       select: which subcarriers, "spread" evenly over the band or the "first" ones.
+      lowest: frequency of the first subcarrier, Hz; 0 if that is where gains are given.
     """
 
     bandwidth: float
     num_fft: int
     num_sc: int
     select: str = "spread"
+    lowest: float = 0.0
 
     def __post_init__(self):
         if not self.bandwidth > 0:
@@ -47,81 +114,235 @@ class Band:
                 f"{self.num_fft}"
             )
 
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbouring subcarriers, Hz."""
+        return self.bandwidth / self.num_fft
+
+    @property
+    def step(self) -> int:
+        """Distance of the subcarriers kept, in subcarriers."""
+        return self.num_fft // self.num_sc if self.select == "spread" else 1
+
     def subcarriers(self) -> np.ndarray:
         """Numbers of the subcarriers kept, [num_sc]."""
-        step = self.num_fft // self.num_sc if self.select == "spread" else 1
-        return step * np.arange(self.num_sc)
+        return self.step * np.arange(self.num_sc)
+
+
+@dataclasses.dataclass(frozen=True)
+class Antennas:
+    """Antennas of the BS and of the user, each in a line.
+
+    Attributes:
+      num_tx, num_rx: of the BS and of the user.
+      tx_spacing, rx_spacing: between them, in wavelengths of the carrier.
+    """
+
+    num_tx: int
+    tx_spacing: float = 0.5
+    num_rx: int = 1
+    rx_spacing: float = 0.5
+
+
+def dirichlet(
+    s: np.ndarray, size: int, bins: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over k < size of exp(2 pi j k (m / size - s)), in closed form.
+
+    This is the inverse DFT at bin m of a tone: of a path of delay s (in periods of the
+    grid) at delay taps, of a plane wave at angles. With u = m / size - s it is
+    exp(j pi (size - 1) u) sin(pi size u) / (size sin(pi u)), which splits into factors
+    of s, of m, and of both, the last real and made without trigonometric functions.
+
+    Args:
+      s: [paths], float64.
+      size: length of the DFT.
+      bins: [num], integers m.
+
+    Returns:
+      of_s: [paths], complex128; of_m: [num], complex128; of_both: [paths, num],
+      float64. The value is their product, to 1e-6 next to the grid.
+    """
+    off_grid = size * s - np.rint(size * s)
+    s = np.where(np.abs(off_grid) < size * _OFF_GRID / 2, s + _OFF_GRID, s)
+    of_s = np.exp(-1j * np.pi * (size - 1) * s) * -np.sin(np.pi * size * s) / size
+    angle = np.pi * bins / size
+    of_m = np.exp(1j * angle * (size - 1)) * np.where(bins % 2, -1, 1)
+    # sin(angle - pi s), by two products: the difference needs all its 53 bits.
+    of_both = np.cos(np.pi * s)[:, None] * np.sin(angle)
+    of_both -= np.sin(np.pi * s)[:, None] * np.cos(angle)
+    return of_s, of_m, np.reciprocal(of_both, out=of_both)
+
+
+def tones(s: np.ndarray, size: int) -> np.ndarray:
+    """exp(-2 pi j k s) of k < size: [paths, size], complex128."""
+    step = int(np.ceil(np.sqrt(size)))  # k = step * i + j: few exponentials
+    coarse = np.exp(-2j * np.pi * step * s[:, None] * np.arange(-(-size // step)))
+    fine = np.exp(-2j * np.pi * s[:, None] * np.arange(step))
+    product = coarse[:, :, None] * fine[:, None, :]
+    return product.reshape(len(s), -1)[:, :size]
 
 
 def matrices(
-    gain: np.ndarray, delay: np.ndarray, band: Band, domain: str
+    paths: Paths,
+    num: int,
+    antennas: Antennas,
+    band: Band,
+    angles: bool,
+    delays: bool,
+    dtype: type = np.complex64,
+) -> np.ndarray:
+    """Sums paths over antennas, angles, frequencies and delays.
+
+    In space and frequency, of antennas r and i and subcarrier k, this is
+    sum gain exp(-2 pi j (lowest + k spacing) delay - 2 pi j (r rx_spacing arrival
+    + i tx_spacing departure)), or with the gains at antenna i. Angles are its FFT over
+    i divided by sqrt(num_tx), zero in the middle; delays its inverse FFT over all k.
+
+    Args:
+      paths: of users 0 to `num` - 1.
+      num: number of users.
+      antennas: of both ends.
+      band: frequencies, and how many taps or subcarriers are kept.
+      angles: whether the BS axis is angles, or antennas.
+      delays: whether the last axis is the first delay taps, or subcarriers.
+      dtype: complex64, or complex128 to sum in double precision.
+
+    Returns:
+      [num, num_rx, num_tx, num_sc], `dtype`.
+    """
+    num_tx, size = antennas.num_tx, band.num_sc
+    at_antennas = paths.gain.ndim == 2 or paths.delay.ndim == 2
+    start = np.searchsorted(paths.user, np.arange(num + 1))
+    h = np.empty((num, antennas.num_rx, num_tx, size), dtype)
+    real = np.finfo(dtype).dtype
+    bins = num_tx // 2 - np.arange(num_tx)  # minus those of the shifted FFT
+    most = num_tx * size if paths.delay.ndim == 2 else max(num_tx, size)
+    most = max(1, _ENTRIES // most)
+    first = 0
+    while first < num:
+        last = np.searchsorted(start, start[first] + most, side="right") - 1
+        last = min(max(last, first + 1), num)
+        chunk = slice(start[first], start[last])
+        delay, gain = paths.delay[chunk], paths.gain[chunk]
+        weight = np.exp(-2j * np.pi * band.lowest * delay)
+        factor = np.ones((num_tx, size))
+        if at_antennas:
+            left = gain if gain.ndim == 2 else np.repeat(gain[:, None], num_tx, 1)
+            left = left.astype(dtype)
+        elif angles:
+            s = antennas.tx_spacing * paths.departure[chunk]
+            of_s, of_m, left = dirichlet(s, num_tx, bins)
+            weight, left = gain * weight * of_s, left.astype(real)
+            factor = factor * (np.sqrt(num_tx) * of_m[:, None])
+        else:
+            weight = gain * weight
+            left = tones(antennas.tx_spacing * paths.departure[chunk], num_tx)
+            left = left.astype(dtype)
+        s = (band.spacing * delay).astype(np.float64)
+        if delays:
+            of_s, of_m, right = dirichlet(s.ravel(), band.num_fft, np.arange(size))
+            weight = weight * of_s.reshape(s.shape)
+            factor, right = factor * of_m, right.astype(real)
+        else:
+            right = tones(band.step * s.ravel(), size).astype(dtype)
+        rows = start[first : last + 1] - start[first]
+        for r in range(antennas.num_rx):
+            if r == 1:
+                arrival = paths.arrival[chunk]
+                turn = np.exp(-2j * np.pi * antennas.rx_spacing * arrival)
+            turned = (weight * turn**r if r else weight).astype(dtype)
+            _sum_users(left, right, turned, rows, h[first:last, r])
+        h[first:last] *= factor.astype(dtype)
+        first = last
+    return transforms.to_angles(h).astype(dtype) if angles and at_antennas else h
+
+
+def _sum_users(left, right, weight, rows, out) -> None:
+    """Writes sum over the paths of each user of left [., i] weight [.] right [., m]."""
+    users = [slice(*ends) for ends in zip(rows, rows[1:])]
+    if weight.ndim == 2:  # Delays of each antenna.
+        left = left * weight
+        right = right.reshape(*weight.shape, -1)
+        for i, user in enumerate(users):
+            np.einsum("pi,pim->im", left[user], right[user], out=out[i])
+        return
+    weight = weight[:, None]
+    if np.iscomplexobj(left) or np.iscomplexobj(right):
+        weighted = right * weight
+        for i, user in enumerate(users):
+            np.matmul(left[user].T, weighted[user], out=out[i])
+    else:
+        real, imag = right * weight.real, right * weight.imag
+        for i, user in enumerate(users):
+            out[i].real = left[user].T @ real[user]
+            out[i].imag = left[user].T @ imag[user]
+
+
+def with_loss(
+    paths: Paths, num: int, num_tx: int, band: Band, domain: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matrices of users, and the share of their energy that is not in them.
 
     Args:
-      gain: [n, num_tx, num_paths], complex, at the lowest frequency of the band; 0
-        where there is no path.
-      delay: [n, num_paths], or [n, num_tx, num_paths] with delays of each antenna, s,
-        negative ones come round.
+      paths: of users 0 to `num` - 1, with gains at each antenna.
+      num: number of users.
+      num_tx: antennas of the BS.
       band: what is kept.
       domain: "angular_delay", a unitary 2-D DFT as `transforms.to_angular_delay` of all
         subcarriers, cut to the first taps; or "space_frequency", the subcarriers kept.
 
     Returns:
-      h: [n, num_tx, num_sc], complex64.
-      lost: [n], float64, linear, share of the energy in later taps; zero in the
+      h: [num, num_tx, num_sc], complex64.
+      lost: [num], float64, linear, share of the energy in later taps; zero in the
         frequency domain, where subcarriers are sampled and nothing is cut.
     """
     transforms.check_domain(domain)
-    h = np.empty((*gain.shape[:2], band.num_sc), np.complex64)
-    lost = np.zeros(len(h))
-    for i in range(0, len(h), _BLOCK):
-        block = gain[i : i + _BLOCK], delay[i : i + _BLOCK]
-        if domain == "space_frequency":
-            h[i : i + _BLOCK] = frequency_response(*block, band)
-            continue
-        taps = delay_taps(*block, band)
-        total, kept = energy(*block, band), (np.abs(taps) ** 2).sum((1, 2))
-        part = np.divide(kept, total, out=np.ones_like(total), where=total > 0)
-        lost[i : i + _BLOCK] = np.clip(1 - part, 0, 1)
-        h[i : i + _BLOCK] = transforms.to_angles(taps)
+    in_taps = domain == "angular_delay"
+    h, lost = np.empty((num, num_tx, band.num_sc), np.complex64), np.zeros(num)
+    for start in range(0, num, _USERS):
+        part = slice(start, min(start + _USERS, num))
+        some = paths.of_users(np.arange(part.start, part.stop))
+        form = (len(h[part]), Antennas(num_tx), band, in_taps, in_taps, np.complex128)
+        block = matrices(some, *form)[:, 0]
+        if in_taps:
+            block *= np.sqrt(band.num_fft)
+            total, kept = energy(some, len(block), band), np.abs(block) ** 2
+            kept = kept.sum((1, 2))
+            share = np.divide(kept, total, out=np.ones_like(total), where=total > 0)
+            lost[part] = np.clip(1 - share, 0, 1)
+        h[part] = block
     return h, lost
 
 
-def frequency_response(gain: np.ndarray, delay: np.ndarray, band: Band) -> np.ndarray:
-    """Sum over paths at the subcarriers kept, [n, num_tx, num_sc], complex128."""
-    turns = band.bandwidth / band.num_fft * delay[..., None] * band.subcarriers()
-    return _sum(gain, np.exp(-2j * np.pi * turns))
+def energy(paths: Paths, num: int, band: Band) -> np.ndarray:
+    """Energy of users over all subcarriers and antennas, from the products of paths.
 
+    Args:
+      paths: of users 0 to `num` - 1, with gains at each antenna.
+      num: number of users.
+      band: all its subcarriers count.
 
-def delay_taps(gain: np.ndarray, delay: np.ndarray, band: Band) -> np.ndarray:
-    """The first taps of the unitary inverse DFT over all subcarriers, same shape."""
-    off = np.arange(band.num_sc) - (band.bandwidth * delay)[..., None]
-    return np.sqrt(band.num_fft) * _sum(gain, _dirichlet(off, band.num_fft))
-
-
-def energy(gain: np.ndarray, delay: np.ndarray, band: Band) -> np.ndarray:
-    """Energy of all subcarriers and antennas, [n], from the products of paths."""
-    samples = band.bandwidth * delay
-    kernel = _dirichlet(samples[..., None] - samples[..., None, :], band.num_fft)
-    if delay.ndim == 2:
-        products = np.swapaxes(gain.conj(), 1, 2) @ gain
-        return band.num_fft * (products * kernel).sum((1, 2)).real
-    each = (gain.conj()[..., None, :] @ kernel @ gain[..., None])[..., 0, 0]
-    return band.num_fft * each.sum(1).real
-
-
-def _sum(gain: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Sums [n, num_tx, num_paths] times [n, num_paths, k] or [n, num_tx, ...] of it."""
-    if kernel.ndim == 3:
-        return gain @ kernel
-    return (gain[..., None, :] @ kernel)[..., 0, :]
-
-
-def _dirichlet(off: np.ndarray, size: int) -> np.ndarray:
-    """Mean over k < size of exp(2 pi j k off / size), in closed form."""
-    turns = off / size
-    turns = turns - np.rint(turns)
-    return np.exp(1j * np.pi * (size - 1) * turns) * (
-        np.sinc(size * turns) / np.sinc(turns)
-    )
+    Returns:
+      [num], float64, linear.
+    """
+    start = np.searchsorted(paths.user, np.arange(num + 1))
+    counts, out = np.diff(start), np.zeros(num)
+    for count in np.unique(counts[counts > 0]):
+        users = np.flatnonzero(counts == count)
+        width = count**2 * (paths.gain.shape[1] if paths.delay.ndim == 2 else 1)
+        for some in np.array_split(users, -(-len(users) * width // _ENTRIES)):
+            rows = start[some][:, None] + np.arange(count)
+            gain = np.moveaxis(paths.gain[rows], -1, 1)  # [users, num_tx, paths]
+            s = (band.spacing * paths.delay[rows]).astype(np.float64)
+            s = s if s.ndim == 2 else np.moveaxis(s, -1, 1)
+            lag = s[..., None, :] - s[..., None]
+            of_s, of_m, of_both = dirichlet(lag.ravel(), band.num_fft, np.zeros(1, int))
+            kernel = (of_s * of_m * of_both[:, 0]).reshape(lag.shape)
+            if s.ndim == 2:
+                products = np.swapaxes(gain.conj(), 1, 2) @ gain
+                out[some] = (products * kernel).sum((1, 2)).real
+            else:
+                each = (gain.conj()[..., None, :] @ kernel @ gain[..., None])[..., 0, 0]
+                out[some] = each.sum(1).real
+    return band.num_fft * out

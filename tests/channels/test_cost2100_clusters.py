@@ -23,7 +23,7 @@ def surroundings(name, num=300, way=0.0, seed=0, **changes):
 
 
 def power_of_drops(paths, num):
-    return np.bincount(paths.drop, np.abs(paths.amplitude) ** 2, num)
+    return np.bincount(paths.user, np.abs(paths.gain) ** 2, num)
 
 
 @pytest.mark.parametrize(("name", "mean"), [(INDOOR, 9.5), (LOS, 25.2), (NLOS, 23.8)])
@@ -156,12 +156,12 @@ def test_no_path_of_one_bounce_is_shorter_than_the_direct_one(name):
     """Twin clusters may be: their link delay knows nothing of where their sides are."""
     drops, user, _ = surroundings(name, k_sel=1)
     paths = model.paths(drops, user)
-    direct = np.abs(user)[paths.drop] / model.LIGHT
+    direct = np.abs(user)[paths.user] / model.LIGHT
     assert (paths.delay >= direct * (1 - 1e-12)).all()
     twins, user, _ = surroundings(name, k_sel=0, local_bs=False, local_ms=False)
     paths = model.paths(dataclasses.replace(twins, los_k=None), user)
     assert paths.delay.min() >= twins.scenario.link_min * 1e-9
-    assert (paths.delay < np.abs(user)[paths.drop] / model.LIGHT).any()
+    assert (paths.delay < np.abs(user)[paths.user] / model.LIGHT).any()
 
 
 def test_the_direct_path_is_k_times_the_others_within_its_range():
@@ -173,18 +173,18 @@ def test_the_direct_path_is_k_times_the_others_within_its_range():
     without = model.paths(dataclasses.replace(drops, los_k=None), user)
     ratio = power_of_drops(with_los, 600) / power_of_drops(without, 600)
     np.testing.assert_allclose(ratio, 1 + drops.los_k)
-    first = with_los.delay * model.LIGHT - np.abs(user)[with_los.drop]
+    first = with_los.delay * model.LIGHT - np.abs(user)[with_los.user]
     assert (np.abs(first) < 1e-9).sum() == 600
     far = user * 351 / np.abs(user)
-    assert len(model.paths(drops, far).drop) == len(
-        model.paths(dataclasses.replace(drops, los_k=None), far).drop
+    assert len(model.paths(drops, far).user) == len(
+        model.paths(dataclasses.replace(drops, los_k=None), far).user
     )
 
 
 def test_arrivals_of_the_direct_path_are_seen_from_the_array_of_the_user():
     drops, user, _ = surroundings(LOS, 50)
     paths = model.paths(drops, user)
-    direct = np.abs(paths.delay * model.LIGHT - np.abs(user)[paths.drop]) < 1e-9
+    direct = np.abs(paths.delay * model.LIGHT - np.abs(user)[paths.user]) < 1e-9
     expected = np.cos(np.angle(-user) - np.angle(drops.facing))
     np.testing.assert_allclose(paths.arrival[direct], expected, atol=1e-9)
     expected = np.cos(np.angle(user))

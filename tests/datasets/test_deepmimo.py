@@ -148,13 +148,15 @@ def test_a_scenario_becomes_the_32_by_32_matrices_of_its_paths(scenario):
     assert h.dtype == np.complex64 and h.shape == (100, 32, 32)
     sums = np.array([expected(p) for p in with_paths()])
     assert metrics.nmse(sums, h).max() < 1e-5 and not lost.any()
-    assert list(paths.user) == [u for u in range(NUM) if u % 11 != 3]
+    assert list(np.unique(paths.user)) == [u for u in range(NUM) if u % 11 != 3]
 
 
 def test_users_are_chosen_by_rows(scenario):
     for rows, first, end in (((2, 2), 20, 40), ((4, 6), 60, 100)):
         paths = deepmimo.read(scenario, 2, rows)
-        assert list(paths.user) == [u for u in range(first, end) if u % 11 != 3]
+        assert list(np.unique(paths.user)) == [
+            u for u in range(first, end) if u % 11 != 3
+        ]
         h, _ = deepmimo.matrices(paths, Band(100e6, 32, 32), "space_frequency")
         sums = np.array([expected(p) for p in with_paths(scene()[first:end])])
         assert metrics.nmse(sums, h).max() < 1e-5
@@ -264,9 +266,9 @@ def test_delays_of_each_antenna_equal_common_ones_where_they_are_alike():
     delay = rng.uniform(0, 1e-6, (3, 1, 5))
     band = Band(20e6, 64, 8)
     each = np.repeat(delay, 4, axis=1)
+    common, own = (responses.unpadded(gain, d) for d in (delay[:, 0], each))
     for domain in datasets.DOMAINS:
-        one = responses.matrices(gain, delay[:, 0], band, domain)
-        two = responses.matrices(gain, each, band, domain)
+        one, two = (responses.with_loss(p, 3, 4, band, domain) for p in (common, own))
         for a, b in zip(one, two):
             np.testing.assert_allclose(a, b, atol=1e-6)
 

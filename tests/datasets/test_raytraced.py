@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tfcsi import metrics
-from tfcsi.channels import _paths
+from tfcsi import metrics, responses
 from tfcsi.datasets import raytraced
 
 NAME = "munich_3p5ghz.npz"
@@ -59,10 +58,11 @@ def test_the_convention_is_that_of_cost_2100(tmp_path):
     write(tmp_path, np.tile(plane_wave(u, delay), (601, 1, 1, 1)))
     (h,) = load(tmp_path, "munich", "train")
     one = np.ones(1)
-    path = _paths.Paths(np.zeros(1, int), one, delay * one, -u * one, 0 * one)
+    path = responses.Paths(np.zeros(1, int), one, delay * one, -u * one, 0 * one)
     carrier = (32 - 1) / 2 * SPACING  # Its band begins at 0 Hz.
-    grid = _paths.Grid(carrier, SPACING, 32, 32, 0.5, 1, 0.5)
-    ((cost2100,),) = _paths.matrices(path, 1, grid, True, True, 32)
+    band = responses.Band(32 * SPACING, 32, 32, "first", carrier - 31 / 2 * SPACING)
+    antennas = responses.Antennas(32)
+    ((cost2100,),) = responses.matrices(path, 1, antennas, band, True, True)
     cost2100 *= 0.5 / np.abs(cost2100).max()
     np.testing.assert_allclose(h, cost2100, atol=1e-4)
 

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from tfcsi.channels._paths import Paths, matrices
 from tfcsi.channels.cost2100_clusters import draw, paths
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
 from tfcsi.channels.cost2100_setup import DOMAINS, PRESETS, Setup, places, setup
+from tfcsi.responses import Paths, matrices
 from tfcsi.transforms import NUM_SC, PEAK
 
 __all__ = [
@@ -129,11 +129,12 @@ def simulate_block(
         )
     h = np.empty((num, what.num_time, what.num_rx, *what.shape[-2:]), np.complex64)
     hf = np.empty((*h.shape[:-1], NUM_SC) if return_frequency else 0, np.complex64)
-    form = (in_angles, in_angles, what.shape[-1])
+    form = (what.antennas, what.band(what.shape[-1]), in_angles, in_angles)
     for time, seen in enumerate(snapshots(what, block, seed)):
-        h[:, time] = matrices(seen, num, what.grid, *form)
+        h[:, time] = matrices(seen, num, *form)
         if return_frequency:
-            hf[:, time] = matrices(seen, num, what.grid, True, False, NUM_SC)
+            band = what.band(NUM_SC)
+            hf[:, time] = matrices(seen, num, what.antennas, band, True, False)
     if what.scaled:
         scale = PEAK / np.abs(h).max(axis=(1, 2, 3, 4), keepdims=True)
         h *= scale

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfcsi.channels._paths import Paths, joined
 from tfcsi.channels.cost2100_scenarios import Scenario
+from tfcsi.responses import Paths, joined
 
 LIGHT = 3e8  # m/s, the value in the reference implementation
 BEARING, BEARING_SPREAD = np.deg2rad([43, 39])  # of a cluster from its VR, mean and std
@@ -141,7 +141,7 @@ def paths(drops: Drops, user: np.ndarray) -> Paths:
       user: [num], complex, where they are now.
 
     Returns:
-      All paths; amplitudes hold the free-space loss.
+      All paths; gains hold the free-space loss.
     """
     parts = [_far_paths(drops, user)]
     for around_user, cloud, fading in drops.local:
@@ -154,7 +154,7 @@ def paths(drops: Drops, user: np.ndarray) -> Paths:
     found = joined(parts)
     if drops.los_k is not None:
         found = joined([found, _line_of_sight(drops, user, found)])
-    found.amplitude *= (drops.wavelength / (4 * np.pi) / np.abs(user))[found.drop]
+    found.gain *= (drops.wavelength / (4 * np.pi) / np.abs(user))[found.user]
     return found
 
 
@@ -204,7 +204,7 @@ def _far_paths(drops: Drops, user: np.ndarray) -> Paths:
 def _line_of_sight(drops: Drops, user: np.ndarray, others: Paths) -> Paths:
     """The direct path, K times as strong as all others together, where it is seen."""
     los = drops.scenario.los
-    power = np.bincount(others.drop, np.abs(others.amplitude) ** 2, drops.num)
+    power = np.bincount(others.user, np.abs(others.gain) ** 2, drops.num)
     seen = np.abs(user) <= los.range
     seen &= np.abs(user - drops.los_centre) <= los.radius
     drop = np.flatnonzero(seen)

@@ -7,8 +7,8 @@ import dataclasses
 
 import numpy as np
 
-from tfcsi.channels._paths import Grid
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
+from tfcsi.responses import Antennas, Band
 from tfcsi.transforms import DOMAINS, NUM_FFT
 
 
@@ -151,9 +151,15 @@ class Setup:
         return (*several, self.num_tx, last)
 
     @property
-    def grid(self) -> Grid:
-        """Antennas and frequencies."""
-        return Grid(*(getattr(self, field.name) for field in dataclasses.fields(Grid)))
+    def antennas(self) -> Antennas:
+        """Antennas of the BS and of a user."""
+        return Antennas(self.num_tx, self.tx_spacing, self.num_rx, self.rx_spacing)
+
+    def band(self, size: int) -> Band:
+        """The band, of which the first `size` delay taps or subcarriers are kept."""
+        lowest = self.carrier - (self.num_sc - 1) / 2 * self.subcarrier_spacing
+        bandwidth = self.num_sc * self.subcarrier_spacing
+        return Band(bandwidth, self.num_sc, size, "first", lowest)
 
 
 # Fitted to the delays of the strongest paths of an outdoor set made with the range law

@@ -107,7 +107,9 @@ def simulate(
     for block in tqdm(range(-(-num // BLOCK)), disable=not progress, unit="block"):
         where = slice(block * BLOCK, min((block + 1) * BLOCK, num))
         gain, delay = (part[: where.stop - where.start] for part in draw(seed, block))
-        h[where], lost[where] = responses.matrices(gain, delay, band, domain)
+        paths = responses.unpadded(gain, delay)
+        form = (len(gain), num_tx, band, domain)
+        h[where], lost[where] = responses.with_loss(paths, *form)
     h = transforms.to_peak(h)[0] if num else h
     return (h, lost) if with_loss else h
 

@@ -14,7 +14,6 @@ Units on disk are dB, degrees and seconds; angles of departure are those at the 
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,32 +24,10 @@ import scipy.io
 
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
+from tfcsi.responses import Paths
 
 _V4 = re.compile(r"power_t(\d+)_tx(\d+)_r(\d+)\.(npz|mat|npy)")
-_FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # a column of `Paths.of`
-
-
-@dataclasses.dataclass
-class Paths:
-    """Paths from one base station to users, padded with gain 0.
-
-    Attributes:
-      gain: [n, num_paths], complex128, linear amplitude and phase at delay zero.
-      delay: [n, num_paths], s.
-      azimuth: [n, num_paths], rad, of departure from x towards y.
-      zenith: [n, num_paths], rad, of departure from z.
-      user: [n], number of the user in the scenario, from 0.
-    """
-
-    gain: np.ndarray
-    delay: np.ndarray
-    azimuth: np.ndarray
-    zenith: np.ndarray
-    user: np.ndarray
-
-    def __getitem__(self, index) -> Paths:
-        values = (getattr(self, f.name)[index] for f in dataclasses.fields(self))
-        return Paths(*values)
+_FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # columns of the readers
 
 
 def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
@@ -63,7 +40,8 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
         all if None.
 
     Returns:
-      The paths of the users that have any, in the order of their numbers.
+      The paths of the users that have any. `user` is the number of the user in the
+      scenario, from 0, and `departure` has x, y and z.
 
     Raises:
       ValueError: `rows` or `bs` is not in the scenario.
@@ -73,37 +51,39 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
         raise DataError(f"{folder}: no such folder")
     names = sorted(path.name for path in folder.iterdir())
     if any(_V4.fullmatch(name) for name in names):
-        table, users = _read_v4(folder, bs, rows)
+        values, users = _read_v4(folder, bs, rows)
     elif "params.mat" in names:
-        table, users = _read_v3(folder, bs, rows)
+        values, users = _read_v3(folder, bs, rows)
     elif any(name.endswith(".params.mat") for name in names):
-        table, users = _read_v2(folder, bs, rows)
+        values, users = _read_v2(folder, bs, rows)
     else:
         shown = ", ".join(names[:8] + ["..."] * (len(names) > 8)) or "nothing"
         raise DataError(
             f"{folder}: no DeepMIMO scenario; expected params.mat (version 3), "
             f"NAME.params.mat (2) or power_t..._tx..._r... (4), found {shown}"
         )
-    return _paths(folder, table, users)
+    return _paths(folder, values, users)
 
 
-def _paths(folder: Path, table: np.ndarray, users: np.ndarray) -> Paths:
-    """Paths of a table [n, num_paths, 5] as on disk, NaN where there is none."""
-    there = ~np.isnan(table[..., 2])
-    users, table, there = users[there.any(1)], table[there.any(1)], there[there.any(1)]
-    if not len(users):
+def _paths(folder: Path, values: np.ndarray, user: np.ndarray) -> Paths:
+    """Paths of values [paths, 5] as on disk, in the order of `_FIELDS`.
+
+    A path without a power (NaN) is none.
+    """
+    there = ~np.isnan(values[:, 2])
+    values, user = values[there].astype(float), user[there]
+    if not len(user):
         raise DataError(f"{folder}: none of the users has a path")
-    phase, delay, power, azimuth, zenith = np.moveaxis(table, -1, 0)
-    for name, values in zip(_FIELDS, (phase, delay, power, azimuth, zenith)):
-        if not np.isfinite(values[there]).all():
+    for name, column in zip(_FIELDS, values.T):
+        if not np.isfinite(column).all():
             raise DataError(f"{folder}: {name} of a path is NaN or infinite")
-    if not (delay[there] >= 0).all() or not (delay[there] < 1).all():
+    phase, delay, power, azimuth, zenith = values.T
+    if not (delay >= 0).all() or not (delay < 1).all():
         raise DataError(f"{folder}: a delay is not in [0, 1) s")
-    amplitude = np.where(there, 10 ** (np.where(there, power, 0) / 20), 0)
-    rest = (np.where(there, values, 0) for values in (phase, delay, azimuth, zenith))
-    phase, delay, azimuth, zenith = rest
-    gain = amplitude * np.exp(1j * np.deg2rad(phase))
-    return Paths(gain, delay, np.deg2rad(azimuth), np.deg2rad(zenith), users)
+    gain = 10 ** (power / 20) * np.exp(1j * np.deg2rad(phase))
+    phi, theta = np.deg2rad(azimuth), np.deg2rad(zenith)
+    x, y = np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi)
+    return Paths(user, gain, delay, np.stack([x, y, np.cos(theta)], axis=1))
 
 
 def _grid_users(
@@ -149,8 +129,8 @@ def _read_v2(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{folder}: CIR and DoD of BS {bs} have other numbers of paths")
     users = np.arange(len(cir)) if wanted is None else wanted
     _check_last(folder, users, len(cir))
-    found = [np.hstack([cir[u][:, 1:4], dod[u][:, 1:3]]) for u in users]
-    return _padded(found), users
+    values = [np.hstack([cir[u][:, 1:4], dod[u][:, 1:3]]) for u in users]
+    return _in_rows(values, users)
 
 
 def _long_vector(path: Path) -> list[np.ndarray]:
@@ -190,7 +170,7 @@ def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
             f"bs is {bs}; {folder} has no BS{bs}_UE_*.mat, only those of "
             f"{', '.join(there) or 'no base station'}"
         )
-    found, users = [], []
+    values, users = [], []
     for path, (first, end) in sorted(spans.items(), key=lambda item: item[1]):
         chosen = np.arange(first, end)
         if wanted is not None:
@@ -202,11 +182,11 @@ def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
             raise DataError(
                 f"{path}: `channels` is no cell of {end - first} structs, one a user"
             )
-        found += [_path_parameters(path, cells[u - first], u) for u in chosen]
+        values += [_path_parameters(path, cells[u - first], u) for u in chosen]
         users.append(chosen)
     if not users:
         raise DataError(f"{folder}: no BS{bs}_UE_*.mat holds users of rows {rows}")
-    return _padded(found), np.concatenate(users)
+    return _in_rows(values, np.concatenate(users))
 
 
 def _path_parameters(path: Path, cell, user: int) -> np.ndarray:
@@ -234,30 +214,29 @@ def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
     chosen = [link for link in links if link[:2] == transmitters[bs - 1]]
     chosen = [k for k in chosen if k[2] not in sets] or chosen
     suffix = matches[0][4]
-    tables, users, grids, start = [], [], [], 0
+    values, users, grids, start = [], [], [], 0
     for t, i, r in sorted(chosen):
         link = f"t{t:03}_tx{i:03}_r{r:03}.{suffix}"
         keys = ("phase", "delay", "power", "aod_az", "aod_el")
-        read = [_v4_array(folder, key, link) for key in keys]
-        if len({a.shape for a in read}) != 1 or read[0].ndim != 2:
+        arrays = [_v4_array(folder, key, link) for key in keys]
+        if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 2:
             raise DataError(
                 f"{folder}: {', '.join(keys)} of {link} are "
-                f"{[list(a.shape) for a in read]}, expected [users, paths] alike"
+                f"{[list(a.shape) for a in arrays]}, expected [users, paths] alike"
             )
-        tables.append(np.stack(read, axis=-1).astype(float))
-        users.append(start + np.arange(len(read[0])))
+        there = ~np.isnan(arrays[2])  # The power of a path.
+        values.append(np.stack([a[there] for a in arrays], axis=-1))
+        users.append(start + np.nonzero(there)[0])
         if rows is not None:
             grids.append(_grid(_v4_array(folder, "rx_pos", link), folder, link))
-        start += len(read[0])
-    width = max(table.shape[1] for table in tables)
-    table = np.concatenate([_widened(table, width) for table in tables])
-    users = np.concatenate(users)
+        start += len(there)
+    values, users = np.concatenate(values), np.concatenate(users)
     if rows is not None:
         counts = np.cumsum([0] + [count for count, _ in grids])
         spans = [(a + 1, b, w) for a, b, (_, w) in zip(counts, counts[1:], grids)]
-        wanted = _grid_users(folder, np.array(spans), rows)
-        table, users = table[wanted], wanted
-    return table, users
+        wanted = np.isin(users, _grid_users(folder, np.array(spans), rows))
+        values, users = values[wanted], users[wanted]
+    return values, users
 
 
 def _v4_array(folder: Path, key: str, link: str) -> np.ndarray:
@@ -284,19 +263,12 @@ def _grid(positions: np.ndarray, folder: Path, link: str) -> tuple[int, int]:
     return len(positions) // width, width
 
 
-def _padded(found: list[np.ndarray]) -> np.ndarray:
-    """Tables [paths, 5] of users as one, [n, most paths, 5], with NaN."""
-    width = max(1, max(map(len, found)))
-    out = np.full((len(found), width, 5), np.nan)
-    for row, values in zip(out, found):
-        row[: len(values)] = values
-    return out
-
-
-def _widened(table: np.ndarray, width: int) -> np.ndarray:
-    """A table [n, paths, 5] with more paths, of NaN."""
-    missing = ((0, 0), (0, width - table.shape[1]), (0, 0))
-    return np.pad(table, missing, constant_values=np.nan)
+def _in_rows(
+    values: Sequence[np.ndarray], users: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values [paths, 5] of each user in one array, and the user of each row."""
+    values = [np.empty((0, len(_FIELDS))), *values]
+    return np.concatenate(values), np.repeat(users, [len(v) for v in values[1:]])
 
 
 def _check_last(where: Path, users: np.ndarray, count: int) -> None:

@@ -28,9 +28,9 @@ import numpy as np
 from tfcsi import responses, transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
-from tfcsi.datasets._scenarios import Paths, nested, read
+from tfcsi.datasets._scenarios import nested, read
 from tfcsi.datasets.contract import Dataset
-from tfcsi.responses import Band
+from tfcsi.responses import Band, Paths
 
 __all__ = [
     "Band",
@@ -109,10 +109,11 @@ def _read(
         return _read_generated(path, split, domain, o), None
     band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
     paths = read(path, o.bs, o.rows or None)
-    where = f"{path}: {len(paths.user)} users with a path"
-    chosen = _files.split_users(len(paths.user), split, where, o.num_val, o.num_test)
-    order = np.random.default_rng(_ORDER).permutation(len(paths.user))
-    paths = paths[np.sort(order[chosen]) if o.shuffle else chosen]
+    users = np.unique(paths.user)
+    where = f"{path}: {len(users)} users with a path"
+    chosen = _files.split_users(len(users), split, where, o.num_val, o.num_test)
+    order = np.random.default_rng(_ORDER).permutation(len(users))
+    paths = paths.of_users(users[np.sort(order[chosen]) if o.shuffle else chosen])
     if o.timing == "strongest":
         paths = _from_strongest(paths)
     form = (o.array, o.spacing, o.rotation, o.clip, o.max_paths or None)
@@ -171,17 +172,20 @@ def matrices(
     """
     if len(array) != 2 or min(array) < 1:
         raise ValueError(f"array is {tuple(array)}; give antennas along y and along z")
-    paths = paths[:] if max_paths is None else _first(paths, max_paths)
-    late = paths.delay * band.bandwidth >= band.num_fft
-    amplitude = np.where(late, 0, paths.gain) if clip else paths.gain
-    response = _array_response(paths, array, spacing, rotation)
+    users, place = np.unique(paths.user, return_inverse=True)
+    if max_paths is not None:
+        first = np.searchsorted(place, np.arange(len(users)))
+        few = np.arange(len(place)) - first[place] < max_paths
+        paths, place = paths[few], place[few]
     scale = np.sqrt(band.num_fft) if normalize else 1
-    gain = amplitude[:, None] * response / scale
-    h, lost = responses.matrices(gain, paths.delay, band, domain)
+    response = _array_response(paths.departure, array, spacing, rotation)
+    whole = Paths(place, paths.gain[:, None] * response / scale, paths.delay)
+    late = paths.delay * band.bandwidth >= band.num_fft
+    sent = whole[~late] if clip else whole
+    h, lost = responses.with_loss(sent, len(users), response.shape[1], band, domain)
     if clip and late.any():
-        whole = responses.energy(paths.gain[:, None] * response, paths.delay, band)
-        kept = responses.energy(gain * scale, paths.delay, band)
-        lost = 1 - (1 - lost) * np.clip(kept / whole, 0, 1)
+        kept, total = (responses.energy(p, len(users), band) for p in (sent, whole))
+        lost = 1 - (1 - lost) * np.clip(kept / total, 0, 1)
     return h, lost
 
 
@@ -282,11 +286,17 @@ def converter(
     return convert
 
 
-def _array_response(paths, array, spacing: float, rotation: float) -> np.ndarray:
-    """[n, num_tx, num_paths] of antennas along y and z, those along y first."""
-    across = np.sin(paths.zenith) * np.sin(paths.azimuth - np.deg2rad(rotation))
-    z, y = (axis.ravel()[:, None] for axis in np.indices(array[::-1]))
-    turns = y * across[:, None] + z * np.cos(paths.zenith)[:, None]
+def _array_response(
+    departure: np.ndarray, array: Sequence[int], spacing: float, rotation: float
+) -> np.ndarray:
+    """[paths, num_tx] of antennas along y and z, those along y first.
+
+    `departure` holds unit vectors [paths, 3] from the base station.
+    """
+    turn = np.deg2rad(rotation)
+    across = departure[:, 1] * np.cos(turn) - departure[:, 0] * np.sin(turn)
+    z, y = (axis.ravel() for axis in np.indices(array[::-1]))
+    turns = np.outer(across, y) + np.outer(departure[:, 2], z)
     return np.exp(2j * np.pi * spacing * turns)
 
 
@@ -299,15 +309,8 @@ def _check_timing(timing: str) -> None:
 
 def _from_strongest(paths: Paths) -> Paths:
     """Paths with the delay of each user's strongest one taken off."""
-    strongest = np.abs(paths.gain).argmax(1)[:, None]
-    delay = paths.delay - np.take_along_axis(paths.delay, strongest, 1)
+    users, place = np.unique(paths.user, return_inverse=True)
+    by_gain = np.lexsort((-np.abs(paths.gain), place))
+    strongest = by_gain[np.searchsorted(place, np.arange(len(users)))]
+    delay = paths.delay - paths.delay[strongest][place]
     return dataclasses.replace(paths, delay=delay)
-
-
-def _first(paths: Paths, count: int) -> Paths:
-    """The first `count` paths of each user."""
-    cut = (
-        values[:, :count]
-        for values in (paths.gain, paths.delay, paths.azimuth, paths.zenith)
-    )
-    return Paths(*cut, paths.user)

@@ -28,7 +28,7 @@ from tfcsi import responses, transforms
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import Dataset
-from tfcsi.responses import Band
+from tfcsi.responses import Band, Paths, joined
 
 KEY = "H"
 NUM_TX, NUM_DELAY = 32, 32
@@ -75,10 +75,10 @@ def _read(
     with _files.arrays(path) as found:
         if any(_CHANNEL.fullmatch(variable) for variable in found):
             band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
-            gain, delay = channels(path, o.rx)
-            where = f"{path}: {len(gain)} snapshots"
-            chosen = _files.split_users(len(gain), split, where)
-            h, lost = responses.matrices(gain[chosen], delay[chosen], band, domain)
+            paths, num = channels(path, o.rx)
+            chosen = _files.split_users(num, split, f"{path}: {num} snapshots")
+            paths, num_tx = paths.of_users(chosen), paths.gain.shape[1]
+            h, lost = responses.with_loss(paths, len(chosen), num_tx, band, domain)
             return _scaled(h, path), lost
         expected = f"complex {o.key} "
         expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if published else "[num_tx, k, n]"
@@ -103,32 +103,32 @@ DATASET = Dataset("quadriga", _read, Options, tuple(FILES), own=".mat")
 load = DATASET.load
 
 
-def channels(path: Path, rx: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Paths of the channel objects of a file, one row a snapshot.
+def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
+    """Paths of the channel objects of a file; each snapshot is a user.
 
     Args:
       path: a `.mat` file of `qd_channel.mat_save`, v6 or v7.3.
       rx: antenna of the UE that is taken, from 0.
 
     Returns:
-      gain: [n, num_tx, num_paths], complex64, 0 where there is no path.
-      delay: [n, num_paths], or [n, num_tx, num_paths] if any object has delays of each
-        antenna; float32, s.
+      paths: with gains at each antenna, complex64, and delays that are common, or of
+        each antenna if any object has those; float32, s.
+      num: number of snapshots.
 
     Raises:
       ValueError: `rx` is none of the antennas.
       DataError: a variable is missing or of another form.
     """
-    found = _variables(path)
-    numbers = sorted({int(number) for number, _ in found})
+    variables = _variables(path)
+    numbers = sorted({int(number) for number, _ in variables})
     if not numbers:
         raise DataError(f"{path}: no channel_%05d_Coeffs; expected a qd_channel file")
-    gains, delays = [], []
+    parts, num = [], 0
     for number in numbers:
-        missing = {"Coeffs", "Delays"} - {w for n, w in found if int(n) == number}
+        missing = {"Coeffs", "Delays"} - {w for n, w in variables if int(n) == number}
         if missing:
             raise DataError(f"{path}: channel_{number:05d}_{missing.pop()} is missing")
-        coeffs, delay = (found[f"{number:05d}", w] for w in ("Coeffs", "Delays"))
+        coeffs, delay = (variables[f"{number:05d}", w] for w in ("Coeffs", "Delays"))
         # MATLAB drops trailing axes of length one.
         coeffs = coeffs.reshape(coeffs.shape + (1,) * (4 - coeffs.ndim))
         num_rx, _, num_paths, num_snap = coeffs.shape
@@ -144,34 +144,31 @@ def channels(path: Path, rx: int = 0) -> tuple[np.ndarray, np.ndarray]:
                 )
         if not 0 <= rx < num_rx:
             raise ValueError(f"rx is {rx}; {path} has antennas 0 to {num_rx - 1}")
-        for what, values in (("Coeffs", coeffs), ("Delays", delay)):
-            if not np.isfinite(values).all() or (what == "Delays" and values.min() < 0):
+        for kind, values in (("Coeffs", coeffs), ("Delays", delay)):
+            if not np.isfinite(values).all() or (kind == "Delays" and values.min() < 0):
                 raise DataError(
-                    f"{path}: channel_{number:05d}_{what} has NaN, infinite or "
+                    f"{path}: channel_{number:05d}_{kind} has NaN, infinite or "
                     f"negative values"
                 )
-        gains.append(np.moveaxis(coeffs[rx], -1, 0))
-        delays.append(np.moveaxis(delay[0 if common else rx], -1, 0))
-    if len({g.shape[1] for g in gains}) != 1:
-        counts = sorted({g.shape[1] for g in gains})
+        # Rows are snapshots, then paths; columns antennas of the BS.
+        gain = np.moveaxis(coeffs[rx], 0, -1).swapaxes(0, 1)
+        delay = np.moveaxis(delay[0 if common else rx], 0, -1).swapaxes(0, 1)
+        user = np.repeat(num + np.arange(num_snap), num_paths)
+        gain, delay = (x.reshape(len(user), -1) for x in (gain, delay))
+        parts.append(Paths(user, gain, delay))
+        num += num_snap
+    counts = sorted({part.gain.shape[1] for part in parts})
+    if len(counts) != 1:
         raise DataError(f"{path}: channels differ in antennas of the BS: {counts}")
-    gain, delay = _stacked(gains), _stacked(delays)
-    return gain, delay[:, 0] if delay.shape[1] == 1 else delay
-
-
-def _stacked(parts: list[np.ndarray]) -> np.ndarray:
-    """[snapshots, 1 or num_tx, paths] of channels as one array, padded with 0."""
-    rows, paths = (max(p.shape[axis] for p in parts) for axis in (1, 2))
-    out = np.zeros((sum(map(len, parts)), rows, paths), parts[0].dtype)
-    start = 0
+    widest = max(part.delay.shape[1] for part in parts)
     for part in parts:
-        out[start : start + len(part), :, : part.shape[2]] = part
-        start += len(part)
-    return out
+        part.delay = np.broadcast_to(part.delay, (len(part.user), widest))
+        part.delay = part.delay[:, 0] if widest == 1 else part.delay
+    return joined(parts), num
 
 
 def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
-    """(number, what) to array: coefficients and delays of all channels, read at once.
+    """(number, kind) to array: coefficients and delays of all channels, read at once.
 
     One by one, each would cost a pass through a v6 file.
     """
