@@ -16,23 +16,19 @@ receiver's do. With "absolute" ones, which run over all 32 taps, three gradient 
 from zero find nothing (docs/csi_inr.md has the numbers).
 """
 
-import pathlib
-import runpy
+from tfcsi.training.config import read
 
-from ml_collections import config_dict
-
-# About equal time of training: six minutes on two cores. The rates are the best of a
-# few short trainings, by validation data; TransNet learns nothing at 2e-3.
+# About equal time of training: six minutes on two cores. The learning rates are the
+# best of a few short trainings, by validation data. TransNet learns nothing at 2e-3.
 EPOCHS = {"csi_inr": 30, "transnet": 75, "crnet": 200}
-LEARNING_RATES = {"csi_inr": 4e-3, "transnet": 5e-4, "crnet": 2e-3}
+LEARNING_RATES = {"csi_inr": 4e-3, "transnet": 5e-4}
 
 
 def get_config(name="csi_inr"):
-    path = pathlib.Path(__file__).with_name("family.py")
-    config = runpy.run_path(str(path))["get_config"](name)
-    config.dataset, config.scenario = "raytraced", "street_canyon"
+    config = read(f"autoencoder:{name}", ["dataset=raytraced"])
+    config.scenario = "street_canyon"
     config.domain = "space_frequency"
-    config.source = config_dict.ConfigDict({"timing": "strongest"})
+    config.source.timing = "strongest"
     config.augment = "phase"
     config.latent_dim = 32
     config.epochs = EPOCHS.get(name, 100)

@@ -8,36 +8,12 @@ domain (arXiv:2403.13615); all rows of users unless told. --config.domain=angula
 keeps the first 32 of 1024 delay taps of 10 ns.
 """
 
-import pathlib
-import runpy
-
-from ml_collections import config_dict
+from tfcsi.training.config import read
 
 
 def get_config(name="csinet"):
-    path = pathlib.Path(__file__).with_name("family.py")
-    config = runpy.run_path(str(path))["get_config"](name)
-    config.dataset, config.scenario = "deepmimo", "O1_3p5"
+    config = read(f"autoencoder:{name}", ["dataset=deepmimo"])
+    config.scenario = "O1_3p5"
     config.domain = "space_frequency"
     config.augment = "phase"
-    config.source = config_dict.ConfigDict(
-        {
-            "bs": 1,
-            "rows": (),
-            "array": (32, 1),
-            "spacing": 0.5,
-            "rotation": 0.0,
-            "bandwidth": 100e6,
-            "num_fft": 1024,
-            "num_sc": 32,
-            "select": "spread",
-            "clip": True,
-            "max_paths": 0,
-            "timing": "absolute",
-            "rx": 0,
-            "num_val": 200,
-            "num_test": 400,
-            "shuffle": True,
-        }
-    )
     return config

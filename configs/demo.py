@@ -6,13 +6,11 @@ About 2 minutes of training on 2 cores. On simulated COST 2100 indoor channels i
 near 550 bits a CSI matrix and -14.5 dB (KLT transform coding: about -12.5 dB).
 """
 
-import pathlib
-import runpy
+from tfcsi.training.config import read
 
 
 def get_config():
-    path = pathlib.Path(__file__).with_name("stqenet_indoor.py")
-    config = runpy.run_path(str(path))["get_config"]()
+    config = read("stqenet_indoor")
     config.epochs = 5
     config.num_train, config.num_val, config.num_test = 8000, 1000, 1000
     return config

@@ -9,12 +9,11 @@ bits then loses 0.01 dB on validation data (results/phone.json has more).
 
 from ml_collections import config_dict
 
+from tfcsi.training.config import section
 
-def get_config() -> config_dict.ConfigDict:
-    config = config_dict.ConfigDict()
-    config.qat = config_dict.ConfigDict(
-        {"weight_bits": 8, "activation_bits": 8, "decoder": False}
-    )
+
+def get_config():
+    config = config_dict.ConfigDict({"qat": section("qat")})
     config.epochs = 2
     config.learning_rate = 3e-4
     config.prior_learning_rate = 2e-3

@@ -8,26 +8,10 @@ The file holds channel objects, or matrices under `source.key`, which are subcar
 zero angle in the middle).
 """
 
-import pathlib
-import runpy
-
-from ml_collections import config_dict
+from tfcsi.training.config import read
 
 
 def get_config(name="csinet"):
-    path = pathlib.Path(__file__).with_name("family.py")
-    config = runpy.run_path(str(path))["get_config"](name)
-    config.dataset, config.scenario = "quadriga", "28ghz"
-    config.domain = "angular_delay"
-    config.source = config_dict.ConfigDict(
-        {
-            "key": "H",
-            "stored": "angular_delay",
-            "rx": 0,
-            "bandwidth": 20e6,
-            "num_fft": 1024,
-            "num_sc": 32,
-            "select": "spread",
-        }
-    )
+    config = read(f"autoencoder:{name}", ["dataset=quadriga"])
+    config.scenario = "28ghz"
     return config

@@ -10,16 +10,11 @@ entry, warm-up and cosine in place of a constant rate. One epoch of 16000 matric
 minutes on 2 CPU cores; a full training was not run here.
 """
 
-import pathlib
-import runpy
+from tfcsi.training.config import defaults
 
 
 def get_config():
-    path = pathlib.Path(__file__).with_name("stqenet_indoor.py")
-    config = runpy.run_path(str(path))["get_config"]()
-    config.network.attention = "windowed"
-    config.network.amplitude = "normalized"
-    config.init = "random"
+    config = defaults(model="stqenet")
     config.quantizer = "mulaw"
     config.quantizer_args.bits = 4
     config.quantizer_args.mu = 255.0
@@ -27,8 +22,10 @@ def get_config():
     config.coder = "huffman"
     config.distortion = "sse"
     config.lmbda = 1e-3
+    config.batch_size = 200
     config.epochs = 1000
     config.learning_rate = 1e-3
     config.beta_1 = 0.5
+    config.warmup_epochs = 1.0
     config.augment = "none"
     return config

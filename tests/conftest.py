@@ -48,36 +48,23 @@ def correlated_csi(n, shape=SHAPE, seed=0):
 
 def small_config(**fields):
     """Config of a codec that trains in seconds; `fields` override."""
-    network = {"attention": "windowed", "window": 8, "num_heads": 4}
-    config = ml_collections.ConfigDict(
-        {
-            "shape": SHAPE,
-            "model": "stqenet",
-            "network": {**network, "amplitude": "kept"},
-            "latent_dim": 32,
-            "init": "klt",
-            "quantizer": "uniform",
-            "quantizer_args": {},
-            "prior": "factorized",
-            "coder": "range",
-            "send_gain": False,
-            "distortion": "nmse",
-            "lmbda": 1e-3,
-            "batch_size": 20,
-            "epochs": 2,
-            "learning_rate": 3e-4,
-            "prior_learning_rate": 3e-3,
-            "beta_1": 0.9,
-            "warmup_epochs": 0.5,
-            "final_rate": 0.01,
-            "clip_norm": 1.0,
-            "prior_warmup_steps": 60,
-            "prior_warmup_learning_rate": 5e-2,
-            "augment": "phase_flip",
-            "noise": {"csi_snr_db": (), "codeword_snr_db": ()},
-            "stages": (),
-            "seed": 1,
-        }
+    from tfcsi.training.config import defaults
+
+    config = defaults(model="stqenet")
+    config.network.amplitude = "kept"
+    config.update(
+        shape=SHAPE,
+        latent_dim=32,
+        init="klt",
+        quantizer="uniform",
+        prior="factorized",
+        lmbda=1e-3,
+        batch_size=20,
+        epochs=2,
+        learning_rate=3e-4,
+        prior_learning_rate=3e-3,
+        prior_warmup_steps=60,
+        prior_warmup_learning_rate=5e-2,
     )
     if "model" in fields and fields["model"] != config.model:
         config.network = ml_collections.ConfigDict()

@@ -1,6 +1,6 @@
 """Trains one codec on several sources together, each matrix scaled to the same peak.
 
-    python train/mixed.py --config=configs/family.py:crnet --data_root=DIR \
+    python train/mixed.py --config=configs/autoencoder.py:crnet --data_root=DIR \
         --sources=cost2100_indoor,quadriga_28ghz --workdir=runs/a [--resume]
 
 DIR holds the folders cost2100/, quadriga/, raytraced/ and deepmimo/. `tfcsi evaluate`

@@ -1,6 +1,6 @@
 """Trains a codec on channels that were made with QuaDRiGa.
 
-    python train/quadriga.py --config=configs/family.py:crnet --data_dir=DIR \
+    python train/quadriga.py --config=configs/autoencoder.py:crnet --data_dir=DIR \
         --config.scenario=28ghz --workdir=runs/a [--resume]
 
 The scenario is 28ghz, 5p3ghz or 300mhz, or the name of a .mat file of the folder. How

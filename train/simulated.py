@@ -1,6 +1,6 @@
 """Trains a codec on fresh channels of a simulator, others in each epoch.
 
-    python train/simulated.py --config=configs/family.py:crnet \
+    python train/simulated.py --config=configs/autoencoder.py:crnet \
         --channel=tr38901_uma_nlos --workdir=runs/a [--resume]
 
 Channels are those of `tfcsi generate`. Validation data are simulated, too. A field

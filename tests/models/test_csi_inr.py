@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import runpy
 import subprocess
 import sys
 
@@ -17,9 +15,9 @@ from tfcsi.codecs.neural import load
 from tfcsi.coding.packets import write_file
 from tfcsi.models import csi_inr
 from tfcsi.tflite import convert, runner
+from tfcsi.training import config as configs
 from tfcsi.training.run import train
 
-CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "csi_inr.py"
 SHAPE = (8, 6)
 SMALL = {"widths": (10, 7), "features": 5, "gain": 2.0}
 OTHER_PROCESS = """
@@ -166,7 +164,7 @@ def test_what_no_network_can_have_is_refused(arguments, words):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Workdir of a tiny CSI-INR with real codewords, trained on two-path channels."""
-    config = runpy.run_path(str(CONFIG))["get_config"]()
+    config = configs.read("csi_inr")
     config.update(shape=SHAPE, latent_dim=12, batch_size=20, epochs=20)
     config.network.update(widths=(48, 16), features=16, sigma=(0.5, 0.5))
     config.learning_rate = 1e-2

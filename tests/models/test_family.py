@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pathlib
-import runpy
 
 import numpy as np
 import pytest
@@ -12,9 +10,9 @@ import pytest
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import load
 from tfcsi.tflite import convert, runner
+from tfcsi.training import config as configs
 from tfcsi.training import run
 
-CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "family.py"
 # Trainable parameters on 32 x 32: model to (arguments of the network, {latent_dim:
 # (encoder, pair)}). Pairs are those of a table in print or of released code where it
 # says "published" (all digits) or "rounded" (as many digits as are printed); "ours"
@@ -239,7 +237,7 @@ def test_every_model_has_a_small_network():
 @pytest.mark.tflite
 @pytest.mark.parametrize("name", TINY)
 def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(name, h, tmp_path):
-    config = runpy.run_path(str(CONFIG))["get_config"](name)
+    config = configs.read(f"autoencoder:{name}")
     config.update(shape=h.shape[1:], latent_dim=64, network=TINY[name])
     config.update(batch_size=20, epochs=1 + len(config.stages))
     config.update(prior_warmup_steps=5, **({} if name in OWN else MU_LAW))

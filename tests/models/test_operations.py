@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
-import runpy
-
 import pytest
 
 from tfcsi import models, transforms
 from tfcsi.entropy import quantizers
 from tfcsi.tflite import convert, flatbuffer
+from tfcsi.training import config as configs
 
-CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "family.py"
 LATENT = 128
 ATTENTION = "MEAN RSQRT SOFTMAX SQUARED_DIFFERENCE SUB"
 PACKED = "BATCH_MATMUL GATHER GREATER STRIDED_SLICE"
@@ -59,7 +56,7 @@ NO_INT16 = {
 
 def export(name, precision, x):
     """Operations of a model's encoder and a quantiser of uniform steps."""
-    network = runpy.run_path(str(CONFIG))["get_config"](name).network
+    network = configs.read(f"autoencoder:{name}").network
     model, uniform = models.get(name), quantizers.Uniform(LATENT)
     uniform.log_step.assign_add([0.5] * LATENT)
     encoder = model.encoder((32, 32), LATENT, **network)

@@ -1,25 +1,24 @@
-"""Every config trains: an epoch on a few matrices, then packets and back."""
+"""Every config reads, says only what it changes, trains an epoch and sends."""
 
-import importlib.util
 import pathlib
+import sys
 
+import ml_collections
 import numpy as np
 import pytest
 
 from tfcsi.channels import cost2100
-from tfcsi.training import run
+from tfcsi.training import config as configs
+from tfcsi.training import config_files, run
 
+FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CHANGES = {"qat"}  # What fine-tuning changes in the config of a run.
-CONFIGS = sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))
-CONFIGS = [path for path in CONFIGS if path.stem not in CHANGES]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_trains_and_sends(path, tmp_path):
-    spec = importlib.util.spec_from_file_location("config", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+@pytest.mark.parametrize("name", sorted({*NAMES} - CHANGES))
+def test_a_config_trains_and_sends(name, tmp_path):
+    config = configs.read(name)
     config.update(epochs=1, batch_size=20, latent_dim=32, prior_warmup_steps=2)
     scenario = config.scenario if config.dataset == "cost2100" else "indoor"
     h = cost2100.simulate(60, 1, scenario)
@@ -28,5 +27,37 @@ def test_a_config_trains_and_sends(path, tmp_path):
     received = codec.receive(codec.compress(h[40:]))
     np.testing.assert_array_equal(received[0], symbols)
     np.testing.assert_array_equal(received[1], side)
-    doc = module.__doc__
-    assert "python train/" in doc and f"--config=configs/{path.name}" in doc
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_is_read_by_its_name_and_by_its_path(name):
+    config = configs.read(name)
+    assert configs.read(str(FOLDER / f"{name}.py")).to_dict() == config.to_dict()
+    configs.check(config, whole=name not in CHANGES)
+    assert config_files.names() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_on_top_of_a_config_has_the_command(name):
+    text = (FOLDER / f"{name}.py").read_text()
+    doc = text.split('"""')[1]
+    if name in CHANGES:
+        assert "finetune" in doc
+    else:
+        assert f"--config=configs/{name}.py" in doc or f"--config={name}" in doc
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_config_sets_no_field_to_what_it_is_already(name, monkeypatch):
+    said_again = []
+
+    def recorded(config, key, value, assign=ml_collections.ConfigDict.__setattr__):
+        caller = sys._getframe(1).f_code
+        if pathlib.Path(caller.co_filename).parent == FOLDER and key in config:
+            if caller.co_name == "get_config" and config[key] == value:
+                said_again.append(f"{name}.py: {key} is {value!r} already")
+        assign(config, key, value)
+
+    monkeypatch.setattr(ml_collections.ConfigDict, "__setattr__", recorded)
+    configs.read(name)
+    assert not said_again

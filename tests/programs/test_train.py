@@ -79,7 +79,7 @@ def test_a_deepmimo_scenario_is_trained_on_and_evaluated(root, tmp_path, capsys)
 def test_a_run_on_several_sources_is_evaluated_on_each(root, tmp_path, capsys):
     sources = "quadriga_my.mat,deepmimo_street"
     flags = [f"--data_root={root}", f"--sources={sources}"]
-    done = run("mixed", "family", tmp_path / "run", *flags)
+    done = run("mixed", "autoencoder", tmp_path / "run", *flags)
     assert done.returncode == 0, done.stderr
     assert "quadriga_my.mat train: 60 matrices\n" in done.stdout
     config = load_config(tmp_path / "run")
@@ -102,7 +102,7 @@ def test_a_quadriga_file_is_trained_on(root, tmp_path):
 
 def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
     flags = ["--config.data=simulate", "--config.num_train=60", "--config.num_val=20"]
-    done = run("cost2100", "family", tmp_path / "run", *flags, "--config.epochs=2")
+    done = run("cost2100", "autoencoder", tmp_path / "run", *flags, "--config.epochs=2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch ") == 2
     assert load_config(tmp_path / "run").data == "simulate"
@@ -110,10 +110,9 @@ def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
 
 def test_another_array_and_domain_are_simulated(tmp_path):
     lines = [
-        "import pathlib, runpy",
-        f"path = {str(ROOT / 'configs' / 'family.py')!r}",
+        "from tfcsi.training.config import defaults",
         "def get_config():",
-        "    config = runpy.run_path(path)['get_config']('csinet')",
+        "    config = defaults()",
         "    config.data, config.num_train, config.num_val = 'simulate', 40, 20",
         "    config.domain, config.shape = 'space_frequency', (16, 24)",
         "    config.simulator = {'num_tx': 16, 'num_sc': 24, 'num_delay': 24}",
@@ -134,7 +133,9 @@ def test_another_array_and_domain_are_simulated(tmp_path):
 
 def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
     flags = ["--channel=cost2100_semi_urban_300mhz_los", "--config.num_train=60"]
-    done = run("simulated", "family", tmp_path / "run", *flags, "--config.num_val=20")
+    done = run(
+        "simulated", "autoencoder", tmp_path / "run", *flags, "--config.num_val=20"
+    )
     assert done.returncode == 0, done.stderr
     config = load_config(tmp_path / "run")
     assert (config.data, config.scenario) == ("simulate", "semi_urban_300mhz_los")
@@ -158,6 +159,6 @@ def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_trained_on_is_told(tmp_path, program, flags, words):
-    done = run(program, "family", tmp_path / "run", *flags)
+    done = run(program, "autoencoder", tmp_path / "run", *flags)
     assert done.returncode != 0 and words in done.stderr + done.stdout
     assert "Traceback" not in done.stderr

@@ -22,6 +22,7 @@ from tfcsi.codecs.neural import load
 from tfcsi.coding.tables import CODERS
 from tfcsi.entropy import priors, quantizers
 from tfcsi.training import augment, stages
+from tfcsi.training.config import AUGMENTATIONS
 from tfcsi.training.run import train
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -308,7 +309,7 @@ def test_a_flip_turns_angle_k_into_minus_k(h):
     assert 0.4 < turned.mean() < 0.6
 
 
-@pytest.mark.parametrize("kind", augment.AUGMENTATIONS)
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_augmentation_keeps_energy_and_peak_and_depends_on_the_seed(h, kind):
     out = augmented(h, kind)
     for measure in (lambda a: np.abs(a).max((1, 2)), lambda a: metrics.nmse(h, 0 * a)):
@@ -378,7 +379,7 @@ def test_csi_that_no_codec_takes_is_refused_at_once(
         ({"clip_norm": 0.0}, "clip_norm is 0.0; it must be positive"),
         ({"lmbda": float("nan")}, "lmbda is nan; it must be positive"),
         ({"batch_size": 301}, "300 training and 100 validation matrices; at least"),
-        ({"model": "csenet"}, "model is 'csenet'; known models"),
+        ({"model": "csenet"}, "model is 'csenet'; did you mean 'csinet'"),
         ({"quantizer": "vector"}, "quantizer is 'vector'; known quantizers"),
         ({"prior": "flat"}, "prior is 'flat'; known priors"),
         ({"prior": "histogram"}, "takes a quantizer with a fixed number of levels"),

@@ -34,14 +34,18 @@ def test_shares_become_whole_epochs_that_sum_up(make_config):
         else:
             with pytest.raises(ValueError, match="epochs is 3; too few for 3 stages"):
                 stages.stages_of(config)
-    assert stages.stages_of(make_config(epochs=7)) == [stages.Stage(7)]
+    assert stages.stages_of(make_config(epochs=7)) == [
+        stages.Stage(7, train="", quantize=True, noise=True, loss="csi")
+    ]
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"share": 1, "epoch": 2}, "may have train, quantize, noise, loss"),
-        ({"train": "x"}, "with share 0; a stage has a positive share"),
+        ({"share": 1, "epoch": 2}, "no field 'stages\\[0\\].epoch'; known: loss, "),
+        ({"share": 1, "trian": ""}, "no field 'stages.*trian'; did you mean 'train'"),
+        ({"train": "x"}, r"stages\[0\].share is missing; each stage needs it"),
+        ({"share": 0}, r"stages\[0\].share is 0; it must be positive"),
         ({"share": 1, "loss": "csy"}, r"'csy'; it must be one of \('csi', 'codeword'"),
         ({"share": 1, "train": "^middle"}, r"'\^middle'; no layer has that"),
         ({"share": 1, "loss": "codeword"}, "has no layer 'denoised'"),

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-AUGMENTATIONS = ("none", "phase", "phase_flip")
-
 
 def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
     """Draws other matrices of the same law from a batch.

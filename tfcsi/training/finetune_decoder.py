@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfcsi import metrics, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.training import augment as augmentation
+from tfcsi.training.config import AUGMENTATIONS
 
 
 def finetune_decoder(
@@ -108,8 +109,8 @@ def check_tuning(
     epochs: int, batch_size: int, learning_rate: float, augment: str
 ) -> None:
     """Raises a ValueError if an argument of `finetune_decoder` is out of range."""
-    if augment not in augmentation.AUGMENTATIONS:
-        known = ", ".join(augmentation.AUGMENTATIONS)
+    if augment not in AUGMENTATIONS:
+        known = ", ".join(AUGMENTATIONS)
         raise ValueError(f"augment is {augment!r}; it must be one of {known}")
     numbers = {"epochs": epochs, "batch_size": batch_size}
     for field, value in {**numbers, "learning_rate": learning_rate}.items():

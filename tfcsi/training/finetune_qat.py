@@ -12,7 +12,8 @@ from tfcsi import transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.coding.tables import Tables
 from tfcsi.model_optimization.fake_quantization import calibrate, quantize_pair
-from tfcsi.training import loop, run
+from tfcsi.training import config as configs
+from tfcsi.training import run
 
 _CALIBRATION_MATRICES = 500
 
@@ -54,8 +55,7 @@ def finetune(
         raise ValueError(
             "this run is quantisation-aware already; give the float run it came from"
         )
-    quiet = dict.fromkeys(loop.NOISES, ())  # For runs of before there was noise.
-    config = ml_collections.ConfigDict({"noise": quiet, **source.config.to_dict()})
+    config = configs.complete(source.config)
     config.update(tuning)
     config.stages = ()
     start = functools.partial(initialize, source=source)

@@ -15,9 +15,9 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.entropy import priors
 from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
+from tfcsi.training.config import NOISE
 from tfcsi.training.stages import WarmUpCosine, stages_of
 
-NOISES = ("csi_snr_db", "codeword_snr_db")
 DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.
 _EVAL_BATCH = 500
 
@@ -197,7 +197,7 @@ class Run:
         limits = self.config.noise[field]
         if not (limits and self.stage.noise):
             return y
-        seed = seed + 2**40 * (1 + NOISES.index(field))
+        seed = seed + 2**40 * (1 + list(NOISE).index(field))
         snr_db = draw_snr(tf.shape(y)[0], limits, seed)
         return awgn(y, snr_db, seed + 2**39)
 

@@ -28,12 +28,10 @@ import tensorflow as tf
 from tfcsi import files, results, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import CALIBRATION_FILE, load_config, save_config
-from tfcsi.coding.tables import CODERS
-from tfcsi.training.augment import AUGMENTATIONS
+from tfcsi.training import config as configs
 from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
-from tfcsi.training.loop import NOISES, Run
+from tfcsi.training.loop import Run
 
-DISTORTIONS = ("nmse", "sse")
 MAX_TABLE_MATRICES = 20000
 _CALIBRATION_MATRICES = 4000
 
@@ -129,24 +127,8 @@ def train(
 
 
 def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
-    choices = {"distortion": DISTORTIONS, "augment": AUGMENTATIONS}
-    choices |= {"init": ("random", "klt"), "coder": CODERS}
-    for field, known in choices.items():
-        if config[field] not in known:
-            raise ValueError(f"{field} is {config[field]!r}; it must be one of {known}")
-    for field in ("epochs", "batch_size", "learning_rate", "clip_norm", "lmbda"):
-        if not config[field] > 0:
-            raise ValueError(f"{field} is {config[field]}; it must be positive")
-    for field, limits in config.noise.items():
-        if (
-            field not in NOISES
-            or len(limits) not in (0, 2)
-            or list(limits) != sorted(limits)
-        ):
-            raise ValueError(
-                f"noise.{field} is {limits}; {' and '.join(NOISES)} are empty or two "
-                f"SNRs in dB, the lower first"
-            )
+    """Refuses a config or matrices that cannot be trained on."""
+    configs.check(config, whole=True)
     if len(h_train) < config.batch_size or not len(h_val):
         raise ValueError(
             f"{len(h_train)} training and {len(h_val)} validation matrices; at least "
@@ -164,10 +146,12 @@ def _claim(config, workdir: pathlib.Path, resume: bool) -> None:
             f"{workdir} already holds a run: give another --workdir, or --resume"
         )
     if started:
-        stored, given = load_config(workdir).to_dict(), config.to_dict()
-        given = json.loads(json.dumps(given))
+        stored, wanted = (
+            json.loads(json.dumps(configs.complete(each).to_dict()))
+            for each in (load_config(workdir), config)
+        )
         differs = [
-            k for k in given.keys() | stored.keys() if given.get(k) != stored.get(k)
+            k for k in wanted.keys() | stored.keys() if wanted.get(k) != stored.get(k)
         ]
         if differs:
             raise ValueError(

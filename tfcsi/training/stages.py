@@ -8,61 +8,46 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-LOSSES = ("csi", "codeword")
+from tfcsi.training.config import STAGE
+from tfcsi.training.fields import with_defaults
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """A part of a training.
 
-    An entry of `config.stages` has these fields but `epochs`, in place of which it has
-    `share`: its length relative to the other stages.
-
     Attributes:
       epochs: Number of epochs, at least one; they sum to `config.epochs`.
-      train: Regular expression; the variables of layers in whose name, "encoder/..." or
-        "decoder/...", it is found are trained. Batch normalisation learns statistics
-        only where it is empty, which trains all.
-      quantize: Whether the decoder gets quantised codewords and bits count.
-      noise: Whether the noise of the config is on.
-      loss: "csi", or "codeword": the error of the decoder's layer "denoised" relative
-        to the codeword before noise, in place of the error of the CSI.
+      train: As the fields below in `config.STAGE`, which tells what each does.
+      quantize: See `config.STAGE`.
+      noise: See `config.STAGE`.
+      loss: See `config.STAGE`.
     """
 
     epochs: int
-    train: str = ""
-    quantize: bool = True
-    noise: bool = True
-    loss: str = "csi"
+    train: str
+    quantize: bool
+    noise: bool
+    loss: str
 
 
 def stages_of(config: ml_collections.ConfigDict) -> list[Stage]:
     """Returns the stages of a training, one of all epochs if the config has none.
 
     Raises:
-      ValueError: If a stage has an unknown field or value, or epochs are too few.
+      ValueError: If there are too few epochs for the stages.
     """
-    known = [field.name for field in dataclasses.fields(Stage)][1:]
-    given = [dict(stage) for stage in config.stages] or [{"share": 1}]
-    shares = [stage.pop("share", 0) for stage in given]
-    for stage, share in zip(given, shares):
-        if not share > 0 or set(stage) - set(known):
-            raise ValueError(
-                f"stages has {stage} with share {share}; a stage has a positive share "
-                f"and may have {', '.join(known)}"
-            )
-        if stage.get("loss", LOSSES[0]) not in LOSSES:
-            raise ValueError(
-                f"loss of a stage is {stage['loss']!r}; it must be one of {LOSSES}"
-            )
+    entries = [{**with_defaults(STAGE), **stage} for stage in config.stages]
+    entries = entries or [{**with_defaults(STAGE), "share": 1}]
+    shares = [entry.pop("share") for entry in entries]
     ends = np.rint(config.epochs * np.cumsum(shares) / sum(shares)).astype(int)
     epochs = np.diff(ends, prepend=0)
     if epochs.min() < 1:
         raise ValueError(
-            f"epochs is {config.epochs}; too few for {len(given)} stages of shares "
+            f"epochs is {config.epochs}; too few for {len(entries)} stages of shares "
             f"{shares}"
         )
-    return [Stage(int(number), **stage) for number, stage in zip(epochs, given)]
+    return [Stage(int(number), **entry) for number, entry in zip(epochs, entries)]
 
 
 @tf.keras.utils.register_keras_serializable("tfcsi")

@@ -1,0 +1,185 @@
+"""Fields of a config: their types, how they are read from text and how checked.
+
+A type is written as an annotation in source text is: "int", "tuple[float, ...]",
+"tuple[int, ...] | None". So the arguments of a network are checked in the same way as
+the fields of a config, without importing TensorFlow.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import numbers
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import ml_collections
+
+import tfcsi
+
+UNSET = object()  # Default of a field that has none.
+_PACKAGE = pathlib.Path(tfcsi.__file__).parent
+_SIMPLE = {"int": numbers.Integral, "float": numbers.Real, "str": str, "bool": bool}
+_WORDS = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "text",
+    "bool": "True or False",
+    "dict": "a set of fields",
+}
+
+
+class ConfigError(ValueError):
+    """A config cannot be used. The message names the field and what would do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field of a config, or one argument of a network, quantiser or data set.
+
+    Attributes:
+      name: Name of the field.
+      type: Its type, as an annotation.
+      default: Its default; `UNSET` if there is none.
+      meaning: What it does, in one sentence.
+      choices: The values that it may have; empty if any value of the type will do.
+      positive: Whether it must be greater than 0.
+    """
+
+    name: str
+    type: str
+    default: object = UNSET
+    meaning: str = ""
+    choices: tuple = ()
+    positive: bool = False
+
+
+def options_of(declared: type, skip: Iterable[str]) -> dict[str, Field]:
+    """Returns the fields of a dataclass of options, but for those to skip."""
+    return {
+        f.name: Field(f.name, str(f.type), f.default)
+        for f in dataclasses.fields(declared)
+        if f.name not in skip
+    }
+
+
+def arguments_in_source(module: str, function: str) -> dict[str, Field] | None:
+    """Returns the arguments of a function of this package that have a default.
+
+    The text of the module is read, which is not imported: that would load TensorFlow.
+    Defaults must be literals.
+
+    Args:
+      module: Full name, such as "tfcsi.models.crnet".
+      function: Name of a function that it defines, or imports from another one.
+
+    Returns:
+      Name to field; None if the module is not a file of this package.
+    """
+    path = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not module.startswith("tfcsi.") or not path.exists():
+        return None
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("tfcsi."):
+            if function in [alias.asname or alias.name for alias in node.names]:
+                return arguments_in_source(node.module, function)
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            arguments = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+            return {
+                a.arg: Field(a.arg, ast.unparse(a.annotation), ast.literal_eval(value))
+                for a, value in zip(arguments, node.args.defaults)
+            }
+    raise LookupError(f"{path} defines no function {function}")
+
+
+def with_defaults(fields: Mapping[str, Field]) -> dict[str, object]:
+    """Returns name to default of the fields that have one."""
+    return {n: f.default for n, f in fields.items() if f.default is not UNSET}
+
+
+def is_of_type(value: object, type_: str) -> bool:
+    """Whether a value fits a type; one that is not known here fits anything."""
+    head, *rest = (part.strip() for part in type_.split("|"))
+    if rest:
+        return any(is_of_type(value, part) for part in (head, *rest))
+    if head == "None":
+        return value is None
+    if head == "dict":
+        return isinstance(value, (Mapping, ml_collections.ConfigDict))
+    if head in _SIMPLE:
+        right = isinstance(value, _SIMPLE[head])
+        return right and (head == "bool" or not isinstance(value, bool))
+    if head.startswith(("tuple[", "Sequence[")):
+        inner, *more = head[head.index("[") + 1 : -1].split(", ")
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return False
+        of_length = head.startswith("Sequence") or more in ([], ["..."])
+        return (of_length or len(value) == 1 + len(more)) and all(
+            is_of_type(item, inner) for item in value
+        )
+    return True
+
+
+def words_of(type_: str) -> str:
+    """Returns what a value of a type is, in words."""
+    head, *rest = (part.strip() for part in type_.split("|"))
+    if head in _WORDS:
+        words = _WORDS[head]
+    elif "[" in head:
+        inner, *more = head[head.index("[") + 1 : -1].split(", ")
+        count = "" if more in ([], ["..."]) else f"{1 + len(more)} "
+        plural = {"int": "integers", "float": "numbers", "dict": "sets of fields"}
+        words = f"a tuple of {count}{plural.get(inner, inner)}"
+    else:
+        words = head
+    return f"{words} or None" if "None" in rest else words
+
+
+def value_of(text: str, field: Field, name: str) -> object:
+    """Reads the value of a field from the text of a command line.
+
+    Args:
+      text: Such as "1e-4", "conv", "true", "0,40" or "(0, 40)".
+      field: Whose type says how the text is read.
+      name: Full name of the field for the error.
+
+    Raises:
+      ConfigError: If the text is no value of the type.
+    """
+    if field.type == "str":
+        return text
+    try:
+        if field.type == "bool":
+            value = {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        elif field.type in ("int", "float"):
+            value = {"int": int, "float": float}[field.type](text)
+        else:
+            value = ast.literal_eval(text)
+    except (KeyError, ValueError, SyntaxError):
+        value = text
+    if not is_of_type(value, field.type) and is_of_type((value,), field.type):
+        value = (value,)
+    check_value(value, field, name)
+    return value
+
+
+def check_value(value: object, field: Field, name: str) -> None:
+    """Raises a ConfigError unless a field may have the value."""
+    if not is_of_type(value, field.type):
+        raise ConfigError(f"{name} is {value!r}; it must be {words_of(field.type)}")
+    if field.choices and value not in field.choices:
+        raise ConfigError(f"{name} is {value!r}; it must be one of {field.choices}")
+    if field.positive and not value > 0:
+        raise ConfigError(f"{name} is {value!r}; it must be positive")
+
+
+def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
+    """Returns "; did you mean ...?" or, if no name is near, the known names."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    if not known:
+        return "; it has none"
+    return f"; known{kind and ' ' + kind}: {', '.join(known)}"
