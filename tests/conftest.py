@@ -130,6 +130,7 @@ def dense():
     import tensorflow as tf
 
     from tfcsi import models, transforms
+    from tfcsi.models.contract import Model
 
     def encoder(shape, latent_dim):
         x = tf.keras.Input((*shape, 2))
@@ -151,8 +152,7 @@ def dense():
         encoder.get_layer("codeword").set_weights([basis, next(zeros)])
 
     module = types.ModuleType("dense_pair")
-    module.encoder, module.decoder = encoder, decoder
-    module.initialize_klt = initialize_klt
+    module.MODEL = Model("dense", encoder, decoder, initialize_klt=initialize_klt)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
         patch.setitem(models.MODELS, "dense", module.__name__)

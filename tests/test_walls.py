@@ -54,7 +54,7 @@ class Import(NamedTuple):
     line: str  # "path:number: text" for the report.
     target: str  # Module that is imported.
     name: str  # Name that is imported from it, or "".
-    lazy: bool  # Whether it stands in a function.
+    lazy: bool  # Whether it stands in a function, or is for types alone.
 
 
 def module_of(path: pathlib.Path) -> str:
@@ -70,13 +70,18 @@ def room(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def for_types(node: ast.AST) -> bool:
+    """Whether a node is `if TYPE_CHECKING:`, which never runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports_of(module: str) -> list[Import]:
     text = FILES[module].read_text()
     lines, tree = text.splitlines(), ast.parse(text)
     inner = {
         id(node)
         for function in ast.walk(tree)
-        if isinstance(function, (ast.FunctionDef, ast.Lambda))
+        if isinstance(function, (ast.FunctionDef, ast.Lambda)) or for_types(function)
         for node in ast.walk(function)
     }
     found = []
@@ -211,18 +216,15 @@ def test_no_module_has_more_than_400_lines():
 ALLOWED = {
     ("tfcsi/channels/generate.py", "hasattr"): "os.sched_getaffinity is Linux's alone",
     ("tfcsi/model_optimization/integer_layers.py", "hasattr"): "layers of Keras's own",
+    ("tfcsi/models/contract.py", "inspect.signature"): "builders declare the options",
     ("tfcsi/tflite/footprint.py", "hasattr"): "mallinfo2 came with glibc 2.33",
     ("tflite/check_arm.py", "_get_ops_details"): "not public",
 }
 # Files that are still to be straightened. The list only ever gets shorter.
 CROOKED = (
     *("benchmarks/csi_inr.py", "benchmarks/latent_kinds.py", "benchmarks/phone.py"),
-    *("benchmarks/pytorch_speed.py", "tfcsi/codecs/neural.py"),
-    *(
-        "tfcsi/commands/info.py",
-        "tfcsi/datasets/__init__.py",
-        "tfcsi/evaluation/measure.py",
-    ),
+    *("benchmarks/pytorch_speed.py", "tfcsi/commands/info.py"),
+    *("tfcsi/datasets/__init__.py", "tfcsi/evaluation/measure.py"),
     *("tfcsi/evaluation/over_noise.py", "tfcsi/training/finetune_decoder.py"),
     "tfcsi/training/loop.py",
 )

@@ -74,7 +74,7 @@ class Codec:
         network = dict(config.network)
         self.encoder = model.encoder(self.shape, config.latent_dim, **network)
         self.decoder = model.decoder(self.shape, config.latent_dim, **network)
-        if hasattr(model, "share"):  # One network at both ends.
+        if model.share:  # One network at both ends.
             model.share(self.encoder, self.decoder)
         make = quantizers.get(config.quantizer)
         self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))

@@ -69,7 +69,8 @@ def quantize_pair(
     bits = {name: config.qat[name] for name in ("weight_bits", "activation_bits")}
     symbols = symbols and isinstance(encoder.layers[-1], integer_graph.DENSE)
     model = models.get(config.model)
-    encoder = getattr(model, "fold_to_train", lambda encoder: encoder)(encoder)
+    if model.fold_to_train:
+        encoder = model.fold_to_train(encoder)
     encoder = quantize_aware(encoder, **bits, peak=transforms.PEAK, tail=not symbols)
     if config.qat.decoder:
         decoder = quantize_aware(decoder, **bits, tail=False)

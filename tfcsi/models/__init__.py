@@ -1,9 +1,10 @@
-"""Model registry: one module a paper, each with `encoder` and `decoder`."""
+"""Model registry: one module a paper, each of which declares its `MODEL`."""
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+
+from tfcsi.models.contract import Model
 
 _NAMES = (
     *("acrnet", "aianet", "attention_csinet", "bacrnet", "bcsinet", "cllwcsinet"),
@@ -15,8 +16,8 @@ _NAMES = (
 MODELS = {name: f"tfcsi.models.{name}" for name in _NAMES}
 
 
-def get(name: str) -> ModuleType:
-    """Returns the module of a model.
+def get(name: str) -> Model:
+    """Returns a model: its builders, its options, and what else it can do.
 
     Args:
       name: A key of `MODELS`.
@@ -28,4 +29,4 @@ def get(name: str) -> ModuleType:
         raise ValueError(
             f"model is {name!r}; known models: {', '.join(sorted(MODELS))}"
         )
-    return importlib.import_module(MODELS[name])
+    return importlib.import_module(MODELS[name]).MODEL

@@ -25,6 +25,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 from tfcsi.models.grouped import grouped_conv
 
@@ -104,3 +105,6 @@ def _decoder_block(x, expansion: int, name: str):
     y = prelu(y, f"{name}_act2")
     y = conv_bn(y, 2, (9, 1), name=f"{name}_9x1")
     return prelu(layers.Add()([x, y]), f"{name}_act3")
+
+
+MODEL = Model("acrnet", encoder, decoder)

@@ -29,6 +29,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.transnet import attention
 
 
@@ -165,3 +166,6 @@ def _fuse(channel, spatial, name: str):
     return layers.Add()(
         [layers.Multiply()([channel, first]), layers.Multiply()([spatial, second])]
     )
+
+
+MODEL = Model("aianet", encoder, decoder)

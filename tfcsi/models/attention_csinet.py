@@ -17,6 +17,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import from_codeword, leaky, to_codeword
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check, features, reconstruct, refine_net
 
 
@@ -90,3 +91,6 @@ def _attention(x, reduction: int, name: str):
     gate = leaky(layers.Conv2D(hidden, 1, name=f"{name}_squeeze")(gate))
     gate = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_excite")(gate)
     return layers.Multiply()([x, gate])
+
+
+MODEL = Model("attention_csinet", encoder, decoder)

@@ -17,6 +17,7 @@ from tensorflow.keras import layers
 from tfcsi.models import acrnet
 from tfcsi.models.binary import check_dense, to_binary_codeword
 from tfcsi.models.blocks import scale_in
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
 
@@ -62,3 +63,6 @@ def decoder(
     """
     check_dense(latent)
     return acrnet.decoder(shape, latent_dim, expansion)
+
+
+MODEL = Model("bacrnet", encoder, decoder)

@@ -20,6 +20,7 @@ from tensorflow.keras import layers
 
 from tfcsi.models.binary import check_dense, to_binary_codeword
 from tfcsi.models.blocks import conv_bn, from_codeword, leaky, scale_in, scale_out
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
 HEADS = ("A", "B", "C")
@@ -104,3 +105,6 @@ def _refine(x, widths: tuple[int, ...], name: str):
 def _check_head(head: str) -> None:
     if head not in HEADS:
         raise ValueError(f"head is {head!r}; it must be one of {HEADS}")
+
+
+MODEL = Model("bcsinet", encoder, decoder)

@@ -47,6 +47,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_delay_line,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.noise_path import clean
 
 NOISE_PATHS = ("fair", "released")
@@ -183,3 +184,6 @@ def _refine(x, name: str):
     joint = leaky(layers.Concatenate()(paths))
     joint = _conv(joint, 2, (1, 7), f"{name}_merge", gain=0.0)
     return leaky(layers.Add()([joint, x]))
+
+
+MODEL = Model("cllwcsinet", encoder, decoder)

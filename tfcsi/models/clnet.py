@@ -24,6 +24,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.crnet import cr_block, long_path
 from tfcsi.models.csinet import check
 
@@ -99,3 +100,6 @@ def _squeeze_excite(x, reduction: int = 16):
     )(y)
     y = layers.Dense(channels, activation="sigmoid", use_bias=False, name="excite")(y)
     return layers.Multiply()([x, y])
+
+
+MODEL = Model("clnet", encoder, decoder)

@@ -23,6 +23,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
 
@@ -114,3 +115,6 @@ def long_path(x, filters: int, name: str, length: int = 9):
     x = leaky(conv_bn(x, filters, 3, name=f"{name}_3x3"))
     x = leaky(conv_bn(x, filters, (1, length), name=f"{name}_1x{length}"))
     return conv_bn(x, filters, (length, 1), name=f"{name}_{length}x1")
+
+
+MODEL = Model("crnet", encoder, decoder)

@@ -34,6 +34,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
+from tfcsi.models.contract import Model
+
 _CHUNK = 64  # Matrices at a time in `fold`.
 # Deviation of the weights of scale and shift at first, whatever the length of the
 # codeword: so one inner rate fits all lengths, as the loss is as steep in each entry.
@@ -345,3 +347,6 @@ def _check_positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not number > 0:
             raise ValueError(f"{name} is {number}; it must be positive")
+
+
+MODEL = Model("csi_inr", encoder, decoder, share=share, fold=fold)

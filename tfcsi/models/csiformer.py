@@ -23,6 +23,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import from_codeword, scale_in, scale_out, to_codeword
+from tfcsi.models.contract import Model
 from tfcsi.models.transnet import attention
 
 _PATCH = 2
@@ -163,3 +164,6 @@ def _from_windows(x, shape, window: int):
     x = layers.Reshape((down, across, window, window * channels))(x)
     x = layers.Permute((1, 3, 2, 4))(x)
     return layers.Reshape((height, width, channels))(x)
+
+
+MODEL = Model("csiformer", encoder, decoder)

@@ -26,6 +26,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 
 ACTIVATIONS = ("linear", "sigmoid", "tanh")
 
@@ -153,3 +154,6 @@ def check_widths(name: str, widths) -> None:
     """Raises ValueError, which names the argument, unless all widths are positive."""
     if any(width < 1 for width in widths):
         raise ValueError(f"{name} is {tuple(widths)}; each must be at least 1")
+
+
+MODEL = Model("csinet", encoder, decoder)

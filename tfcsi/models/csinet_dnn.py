@@ -16,6 +16,7 @@ from tensorflow.keras import layers
 
 from tfcsi.models import csinet
 from tfcsi.models.blocks import from_codeword
+from tfcsi.models.contract import Model
 
 
 def encoder(
@@ -88,3 +89,6 @@ def _check(shape, latent_dim, hidden, activation, blocks, latent) -> None:
             f"hidden is {tuple(hidden)}; latent='conv' takes a last width that is a "
             f"multiple of num_delay, {shape[1]}"
         )
+
+
+MODEL = Model("csinet_dnn", encoder, decoder)

@@ -24,6 +24,7 @@ from tensorflow.keras import layers
 
 from tfcsi.models import csinet
 from tfcsi.models.blocks import from_codeword
+from tfcsi.models.contract import Model
 
 
 def encoder(
@@ -89,3 +90,6 @@ def _noise_extraction_unit(y, hidden):
         name = f"denoise_hidden{i + 1}"
         noise = layers.Dense(width, activation="sigmoid", name=name)(noise)
     return layers.Dense(y.shape[-1], name="denoise_out")(noise)
+
+
+MODEL = Model("csinet_dnnet", encoder, decoder)

@@ -26,6 +26,7 @@ from tfcsi.models.blocks import (
     scale_in,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import bound, check
 
 
@@ -102,3 +103,6 @@ def _refine_net_plus(x, name: str):
     y = conv_bn(y, 2, 3, name=f"{name}_conv3")
     y = layers.Rescaling(1 / GAIN, name=f"{name}_gain")(y)
     return layers.Add()([x, layers.Activation("tanh")(y)])
+
+
+MODEL = Model("csinet_plus", encoder, decoder)

@@ -23,6 +23,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check, check_widths
 
 
@@ -93,3 +94,6 @@ def _check(shape, latent_dim: int, widths) -> None:
         raise ValueError(
             f"widths is {tuple(widths)}; it must end in 2, the real and imaginary parts"
         )
+
+
+MODEL = Model("csinet_pro", encoder, decoder)

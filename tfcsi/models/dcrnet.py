@@ -29,6 +29,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 from tfcsi.models.grouped import grouped_conv
 
@@ -155,3 +156,6 @@ def _conv(x, filters: int, kernel, name: str, rate: int = 1):
 def _kaiming():
     """Kaiming's rule by the outputs, as released."""
     return tf.keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+MODEL = Model("dcrnet", encoder, decoder)

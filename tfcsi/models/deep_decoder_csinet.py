@@ -16,6 +16,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfcsi.models import csinet
+from tfcsi.models.contract import Model
 
 
 def encoder(
@@ -62,3 +63,6 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     return csinet.decoder(shape, latent_dim, blocks=blocks, latent=latent)
+
+
+MODEL = Model("deep_decoder_csinet", encoder, decoder)

@@ -22,6 +22,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import BatchNormalization, conv_bn, leaky, scale_in, scale_out
+from tfcsi.models.contract import Model
 
 _DOWN = 16
 _SLOPE = 0.1
@@ -114,3 +115,6 @@ def _map_shape(shape, latent_dim: int, width: int) -> tuple[int, int, int]:
             f"positions of the latent map of {shape[0]} x {shape[1]}"
         )
     return *sides, latent_dim // positions
+
+
+MODEL = Model("deepcmc", encoder, decoder)

@@ -28,6 +28,7 @@ from tfcsi.models.blocks import (
     scale_out,
     to_codeword,
 )
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
 _KERAS = {"momentum": 0.99, "epsilon": 1e-3}  # Batch normalisation, as released.
@@ -114,3 +115,6 @@ def _refine_block(x, name: str):
 
 def _activate(x, name: str):
     return leaky(BatchNormalization(name=f"{name}_bn", **_KERAS)(x))
+
+
+MODEL = Model("ds_nlcsinet", encoder, decoder)

@@ -23,6 +23,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models import csinet_plus
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check, check_widths
 
 
@@ -95,3 +96,6 @@ def _offset(y, hidden):
         offset = layers.Dense(width, activation="relu", name=name)(offset)
     last = layers.Dense(y.shape[-1], kernel_initializer="zeros", name="offset_out")
     return layers.Add(name="offset_sum")([y, last(offset)])
+
+
+MODEL = Model("offset_csinet", encoder, decoder)

@@ -20,6 +20,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import leaky
+from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
 _GAIN = 32.0  # Peak-scaled CSI has about unit energy over 2 num_tx num_delay reals.
@@ -104,3 +105,6 @@ def _code_map(shape, latent_dim: int, filters: int, stages: int):
             f"the entries of the last feature map: change it or stages, {stages}"
         )
     return height, width, latent_dim // (height * width)
+
+
+MODEL = Model("ravula_jain", encoder, decoder)

@@ -6,6 +6,11 @@ which says what differs from the release; here under its own name, for trainings
 float codewords as published.
 """
 
-from tfcsi.models.stqenet import decoder, encoder, fold, fold_to_train, initialize_klt
+import dataclasses
 
-__all__ = ["decoder", "encoder", "fold", "fold_to_train", "initialize_klt"]
+from tfcsi.models import stqenet
+from tfcsi.models.stqenet import decoder, encoder
+
+__all__ = ["MODEL", "decoder", "encoder"]
+
+MODEL = dataclasses.replace(stqenet.MODEL, name="stnet")

@@ -40,6 +40,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import conv_bn, leaky
+from tfcsi.models.contract import Model
 from tfcsi.models.crnet import cr_block
 from tfcsi.models.stqenet_attention import Stb, from_rows, layer_norm, to_rows, up_down
 from tfcsi.transforms import klt_basis
@@ -285,3 +286,13 @@ def _check(shape, latent_dim, attention, window, num_heads, amplitude) -> None:
             f"shape is {tuple(shape)}; the released reshapes are defined for "
             f"{4 * window} x {4 * window} only: use attention='windowed'"
         )
+
+
+MODEL = Model(
+    "stqenet",
+    encoder,
+    decoder,
+    fold=fold,
+    fold_to_train=fold_to_train,
+    initialize_klt=initialize_klt,
+)

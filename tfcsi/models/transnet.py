@@ -27,6 +27,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import from_codeword, scale_in, scale_out, to_codeword
+from tfcsi.models.contract import Model
 
 _PASSES = 2
 
@@ -197,3 +198,6 @@ class _FeedForward:
 
     def __call__(self, x):
         return self.outer(self.inner(x))
+
+
+MODEL = Model("transnet", encoder, decoder)

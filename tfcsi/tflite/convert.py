@@ -26,7 +26,6 @@ import functools
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
@@ -35,6 +34,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 
 from tfcsi import models
 from tfcsi.model_optimization import codeword
+from tfcsi.models.contract import Model
 from tfcsi.tflite import flatbuffer
 from tfcsi.tflite.runner import Runner
 
@@ -54,7 +54,7 @@ def convert(
     encoder: tf.keras.Model,
     precision: str,
     x: np.ndarray | None = None,
-    model: ModuleType | None = None,
+    model: Model | None = None,
     step: np.ndarray | None = None,
     quantize: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> bytes:
@@ -66,7 +66,7 @@ def convert(
       x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate integers by;
         in all precisions with 8-bit weights, a dense codeword layer is rounded for
         them (without them "dynamic" rounds to the nearest).
-      model: The module of the encoder; it may have `fold`, a rewriting for export.
+      model: Model of the encoder, which may have `fold`, a rewriting for export.
       step: float32 [latent], quantiser steps of the entries, if it has such; the 8-bit
         results of a dense codeword layer in "int8" are then the symbols themselves.
       quantize: `graph` of a quantiser, float32 [1, latent] to int32 [1, words], which
@@ -92,7 +92,8 @@ def convert(
         own_units = integer and (precision == "int8" or quantize is not None)
         encoder, unit = codeword.round_codeword(encoder, x, integer, step, own_units)
     encoder = codeword.pack_codeword(encoder)
-    encoder = getattr(model, "fold", lambda encoder: encoder)(encoder)
+    if model and model.fold:
+        encoder = model.fold(encoder)
     make = functools.partial(_network, precision=precision, x=x)
     return _whole(encoder, make, precision, unit, quantize)
 

@@ -32,6 +32,12 @@ class Run:
         start: Callable[[Codec, np.ndarray], None] | None = None,
     ):
         self.config, self.start = config, start
+        self.initialize_klt = models.get(config.model).initialize_klt
+        if config.init == "klt" and not (start or self.initialize_klt):
+            raise ValueError(
+                f"init is 'klt'; the model {config.model!r} has no such start: use "
+                f"init 'random'"
+            )
         self.codec = codec = Codec(config)
         self.prior = priors.get(config.prior)(
             codec.quantizer.num_symbols, codec.quantizer.num_levels, config.coder
@@ -105,8 +111,7 @@ class Run:
         if self.start and not number:
             self.start(self.codec, h_train)
         elif self.config.init == "klt" and not number:
-            model = models.get(self.config.model)
-            model.initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
+            self.initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
         if not self.stage.quantize or (number and self.stages[number - 1].quantize):
             return
         rng = np.random.default_rng([self.config.seed, 2**31 + number])
