@@ -1,60 +1,90 @@
-"""The command line: tfcsi evaluate | transfer | compress | decompress | info | ...
-
-Each command reads or adds a file of a workdir, the folder of one training run.
-"""
+"""The command line: `tfcsi COMMAND [flags]`; `tfcsi --help` lists the commands."""
 
 from __future__ import annotations
 
-import inspect
-import os
+import argparse
 import sys
-from collections.abc import Callable
+from types import ModuleType
 
 import tfcsi
+from tfcsi.commands import (
+    benchmark,
+    check,
+    compress,
+    data,
+    decompress,
+    demo,
+    evaluate,
+    export,
+    finetune,
+    generate,
+    info,
+    program,
+    quantize,
+    table,
+    train,
+    transfer,
+)
+from tfcsi.commands.parser import Parser, UsageError, parts_of, unknown
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-try:
-    tfcsi.need_full()
-except ImportError as error:
-    sys.exit(f"tfcsi: error: {error}")
-
-from tfcsi.commands.compress import compress, decompress
-from tfcsi.commands.data import data
-from tfcsi.commands.evaluate import evaluate
-from tfcsi.commands.flags import HelpRequested, UsageError
-from tfcsi.commands.generate import generate
-from tfcsi.commands.info import info
-from tfcsi.commands.table import table
-from tfcsi.commands.transfer import transfer
-
-COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "evaluate": evaluate,
-    "transfer": transfer,
-    "compress": compress,
-    "decompress": decompress,
-    "info": info,
-    "generate": generate,
-    "data": data,
-    "table": table,
+GROUPS: dict[str, tuple[ModuleType, ...]] = {
+    "See everything once": (demo,),
+    "Make and inspect channels": (generate, data),
+    "Train": (train, finetune, quantize),
+    "Compress": (compress, decompress, info),
+    "Measure": (evaluate, transfer, table),
+    "Bring the encoder to a phone": (export, check, benchmark),
 }
+COMMANDS = {
+    module.__name__.rpartition(".")[2]: module
+    for modules in GROUPS.values()
+    for module in modules
+}
+
+
+def overview() -> str:
+    """Lists all commands in groups, a sentence each."""
+    lines = [
+        "usage: tfcsi COMMAND [flags]",
+        "",
+        "Compresses channel state information.",
+    ]
+    for title, modules in GROUPS.items():
+        lines += ["", f"{title}:"]
+        for module in modules:
+            name = module.__name__.rpartition(".")[2]
+            lines.append(f"  {name:11s} {parts_of(module.__doc__)[0]}")
+    lines += ["", "tfcsi COMMAND --help shows the flags of a command and an example."]
+    return "\n".join([*lines, "tfcsi --version shows the version."])
+
+
+def parser_of(command: str) -> Parser:
+    """The parser of a command."""
+    module = COMMANDS[command]
+    parser = Parser(f"tfcsi {command}", module.__doc__)
+    parser.add_argument("--helpfull", action="help", help=argparse.SUPPRESS)
+    module.add_arguments(parser)
+    return parser
 
 
 def main(argv: list[str]) -> int:
     """Runs a command; returns the exit status."""
-    if len(argv) < 2 or argv[1] not in COMMANDS:
-        print("usage: tfcsi COMMAND [flags]; tfcsi COMMAND --help tells more\n")
-        for name, command in COMMANDS.items():
-            print(f"  {name:11s} {command.__doc__.splitlines()[0]}")
-        return 0 if len(argv) > 1 and argv[1] in ("--help", "-h", "help") else 2
-    command = COMMANDS[argv[1]]
-    try:
-        command(argv[1:])
-    except HelpRequested as asked:
-        print(f"{inspect.getdoc(command)}\n\n{asked}")
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"tfcsi {argv[1]}: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    return 0
+    command = argv[1] if len(argv) > 1 else ""
+    if command in COMMANDS:
+        parser, module = parser_of(command), COMMANDS[command]
+        return program.run(lambda: module.run(parser.parse_args(argv[2:])), parser)
+    words = {"--version": f"tfcsi {tfcsi.__version__}"}
+    words |= dict.fromkeys(("--help", "-h", "--helpfull", "help"), overview())
+    return program.run(lambda: _answer(command, words), Parser("tfcsi", tfcsi.__doc__))
+
+
+def _answer(command: str, words: dict[str, str]) -> None:
+    if not command:
+        raise UsageError("give a command; tfcsi --help lists them")
+    if command not in words:
+        kind = "flag" if command.startswith("-") else "command"
+        raise UsageError(unknown(kind, command, [*COMMANDS, "--help", "--version"]))
+    print(words[command])
 
 
 def run() -> None:

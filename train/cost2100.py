@@ -1,17 +1,27 @@
 """Trains a codec on COST 2100 data in the published file format.
 
-    python train/cost2100.py --config=configs/stqenet_indoor.py --data_dir=DIR \
-        --workdir=runs/a [--config.lmbda=1e-4 ...] [--resume]
+    python train/cost2100.py --config=stqenet_indoor --data_dir=DIR --workdir=runs/a
 
-With --config.data=simulate each epoch trains on `num_train` fresh matrices, simulated
-while the one before trains; validation data come from DIR, or without it are simulated
-too. A field `simulator` of the config gives the simulator further arguments.
+With --config.data=simulate each epoch trains on `num_train` fresh matrices, which are
+simulated during the epoch before. The validation matrices come from --data_dir; without
+it they are simulated too. A field `simulator` of the config gives the simulator further
+arguments. A training that was stopped continues with --resume.
 """
 
-import launch
-from absl import flags
+from absl import app
 
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the DATA_H*.mat files.")
+from tfcsi.commands import flags, program, train
+
+
+def add_arguments(parser):
+    train.add_run(parser)
+    flags.add(parser, "data_dir", help="Folder of the DATA_H*.mat files.")
+
+
+def run(args):
+    train.train_on_files(flags.config_of(args), args, "cost2100")
+
 
 if __name__ == "__main__":
-    launch.run(lambda config: {f"cost2100_{config.scenario}": _DATA_DIR.value})
+    PROGRAM = program.Program(__doc__, add_arguments, run)
+    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)

@@ -1,17 +1,27 @@
 """Trains a codec on a DeepMIMO scenario, or on a data set generated from one.
 
-    python train/deepmimo.py --config=configs/deepmimo.py:crnet --data_dir=DIR \
-        --config.scenario=O1_3p5 --config.source.rows=1,500 --workdir=runs/a [--resume]
+    python train/deepmimo.py --config=deepmimo:crnet --data_dir=DIR \
+        --config.scenario=O1_3p5 --config.source.rows=1,500 --workdir=runs/a
 
 DIR holds the folder (or file) that the scenario names. Base station, rows of users,
 antennas, band and subcarriers are fields of --config.source; the defaults are those of
-the CSI-INR paper.
+the CSI-INR paper. A training that was stopped continues with --resume.
 """
 
-import launch
-from absl import flags
+from absl import app
 
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of scenarios.")
+from tfcsi.commands import flags, program, train
+
+
+def add_arguments(parser):
+    train.add_run(parser)
+    flags.add(parser, "data_dir", help="Folder of the scenarios.")
+
+
+def run(args):
+    train.train_on_files(flags.config_of(args), args, "deepmimo")
+
 
 if __name__ == "__main__":
-    launch.run(lambda config: {f"deepmimo_{config.scenario}": _DATA_DIR.value})
+    PROGRAM = program.Program(__doc__, add_arguments, run)
+    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)

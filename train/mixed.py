@@ -1,28 +1,27 @@
 """Trains one codec on several sources together, each matrix scaled to the same peak.
 
-    python train/mixed.py --config=configs/autoencoder.py:crnet --data_root=DIR \
-        --sources=cost2100_indoor,quadriga_28ghz --workdir=runs/a [--resume]
+    python train/mixed.py --config=autoencoder:crnet --data_root=DIR \
+        --sources=cost2100_indoor,quadriga_28ghz --workdir=runs/a
 
 DIR holds the folders cost2100/, quadriga/, raytraced/ and deepmimo/. `tfcsi evaluate`
-measures such a run on one source: --scenario=quadriga_28ghz --data_dir=DIR/quadriga.
+measures such a run on one source: --scenario=quadriga_28ghz --data_dir=DIR/quadriga. A
+training that was stopped continues with --resume.
 """
 
-import pathlib
+from absl import app
 
-import launch
-from absl import flags
-
-from tfcsi import datasets
-
-_DATA_ROOT = flags.DEFINE_string("data_root", None, "Folder of the sources' folders.")
-_SOURCES = flags.DEFINE_list("sources", None, "Sources, after commas.")
-flags.mark_flags_as_required(["data_root", "sources"])
+from tfcsi.commands import flags, program, train
 
 
-def folders(config):
-    root = pathlib.Path(_DATA_ROOT.value)
-    return {name: root / datasets.parts(name)[0] for name in _SOURCES.value}
+def add_arguments(parser):
+    train.add_run(parser)
+    train.add_sources(parser, required=True)
+
+
+def run(args):
+    train.train_on_sources(flags.config_of(args), args)
 
 
 if __name__ == "__main__":
-    launch.run(folders)
+    PROGRAM = program.Program(__doc__, add_arguments, run)
+    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)

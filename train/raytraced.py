@@ -1,15 +1,26 @@
 """Trains a codec on ray-traced streets in the form of a DeepMIMO data set.
 
-    python train/raytraced.py --config=configs/csi_inr.py --data_dir=DIR \
-        --config.scenario=street_canyon --workdir=runs/a [--resume]
+    python train/raytraced.py --config=csi_inr --data_dir=DIR \
+        --config.scenario=street_canyon --workdir=runs/a
 
-The scenario is munich or street_canyon. Domain and timing are fields of the config.
+The scenario is munich or street_canyon. Domain and timing are fields of the config. A
+training that was stopped continues with --resume.
 """
 
-import launch
-from absl import flags
+from absl import app
 
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the .npz files.")
+from tfcsi.commands import flags, program, train
+
+
+def add_arguments(parser):
+    train.add_run(parser)
+    flags.add(parser, "data_dir", help="Folder of the .npz files.")
+
+
+def run(args):
+    train.train_on_files(flags.config_of(args), args, "raytraced")
+
 
 if __name__ == "__main__":
-    launch.run(lambda config: {f"raytraced_{config.scenario}": _DATA_DIR.value})
+    PROGRAM = program.Program(__doc__, add_arguments, run)
+    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)

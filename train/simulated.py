@@ -1,25 +1,28 @@
 """Trains a codec on fresh channels of a simulator, others in each epoch.
 
-    python train/simulated.py --config=configs/autoencoder.py:crnet \
-        --channel=tr38901_uma_nlos --workdir=runs/a [--resume]
+    python train/simulated.py --config=autoencoder:crnet --channel=tr38901_uma_nlos \
+        --workdir=runs/a
 
-Channels are those of `tfcsi generate`. Validation data are simulated, too. A field
-`simulator` of the config gives the simulator further arguments. `tfcsi evaluate`
-measures such a run on files: --scenario=quadriga_28ghz --data_dir=DIR.
+The channels are those of `tfcsi generate`; the validation matrices are simulated too. A
+field `simulator` of the config gives the simulator further arguments. `tfcsi evaluate`
+measures such a run on files: --scenario=quadriga_28ghz --data_dir=DIR. A training that
+was stopped continues with --resume.
 """
 
-import launch
-from absl import flags
+from absl import app
 
-_CHANNEL = flags.DEFINE_string(
-    "channel", None, "Simulator and scenario.", required=True
-)
+from tfcsi.commands import flags, program, train
 
 
-def channel(config):
-    config.data = "simulate"
-    return {_CHANNEL.value: None}
+def add_arguments(parser):
+    train.add_run(parser)
+    flags.add(parser, "channel", required=True)
+
+
+def run(args):
+    train.train_on_channel(flags.config_of(args), args)
 
 
 if __name__ == "__main__":
-    launch.run(channel)
+    PROGRAM = program.Program(__doc__, add_arguments, run)
+    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)

@@ -27,7 +27,7 @@ def small_config():
 @pytest.mark.tflite
 def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
     workdir = tmp_path / "demo"
-    demo.run(small_config(), workdir)
+    demo.show(small_config(), workdir)
     points = results.read(workdir / "results.json")["points"]
     names = [point["codec"] for point in points]
     assert names == ["stqenet, Keras"] + [

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 MACHINE = os.environ.get("TFCSI_ARM")
 NAMES = """
 import json, pathlib, sys
-from check_arm import inexact_operations
+from tfcsi.tflite.arm import inexact_operations
 
 print(json.dumps([inexact_operations(pathlib.Path(path)) for path in sys.argv[1:]]))
 """
@@ -71,7 +71,7 @@ def test_operations_that_may_round_otherwise_are_named(tmp_path):
         paths[-1].write_bytes(convert.convert(small_encoder(softmax), precision, x))
     done = subprocess.run(
         [sys.executable, "-c", NAMES, *map(str, paths)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tflite'}"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

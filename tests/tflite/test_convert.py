@@ -213,5 +213,5 @@ def test_exports_are_found_by_variant_in_the_order_of_precisions(tmp_path):
 
 
 def test_a_folder_without_exports_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run tflite/export.py first"):
+    with pytest.raises(FileNotFoundError, match="run tfcsi export first"):
         exports.find(tmp_path)

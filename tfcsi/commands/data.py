@@ -1,26 +1,45 @@
-"""`tfcsi data`: verifies published files and measures what matrices look like."""
+"""Verifies published files, or measures the statistics of matrices.
+
+    tfcsi data stats a.npy b.npy --output=statistics.html
+
+`tfcsi data verify DIR` compares the COST 2100 files of a folder with the published
+release. `tfcsi data stats FILE [FILE2]` measures the matrices of one file, or of two
+side by side, prints a table and draws a page.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping
 
-from tfcsi.commands.flags import UsageError, parse
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser, UsageError
 
 
-def data(argv: list[str]) -> None:
-    """`tfcsi data verify DIR` compares files with the published release.
+def add_arguments(parser: Parser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="verify DIR | stats FILE [FILE2]",
+        help="What to do, and the folder or the files.",
+    )
+    flags.add(parser, "key")
+    flags.add(
+        parser,
+        "output",
+        default="statistics.html",
+        help="Page to write, with stats.",
+    )
 
-    `tfcsi data stats FILE [FILE2]` measures what the matrices of a file look like, or
-    of two side by side, and draws it on a page, --output=PAGE.html.
-    """
-    usage = "verify DIR | stats FILE [FILE2]"
-    page = {"output": "statistics.html"}
-    given = parse(argv, "", "key", positional=usage, **page)
-    command, *paths = given["positional"].split()
-    if command == "stats" and len(paths) in (1, 2):
-        return _statistics(paths, given["key"], given["output"])
-    if command != "verify" or len(paths) != 1:
-        raise UsageError("usage: tfcsi data verify DIR, or stats FILE [FILE2]")
+
+def run(args: argparse.Namespace) -> None:
+    """Prints what was found."""
+    task, *paths = args.paths
+    if task == "stats" and len(paths) in (1, 2):
+        return _statistics(paths, args.key, args.output)
+    if task != "verify" or len(paths) != 1:
+        raise UsageError("give tfcsi data verify DIR, or tfcsi data stats FILE [FILE2]")
     from tfcsi.datasets import cost2100
 
     rows = cost2100.verify(paths[0])
@@ -36,28 +55,32 @@ def _statistics(paths: list[str], key: str | None, output: str) -> None:
     from tfcsi.datasets.statistics import statistics
     from tfcsi.evaluation import plots, report
 
-    found, samples = {}, {}
+    measured, samples = {}, {}
     for path in paths:
         records = path.endswith(".tfrecord")
         h = tfrecord.read([path]) if records else any_file.read_csi(path, key)
-        found[path], samples[path] = statistics(h), h[:4, :, :32]
-    table = of_statistics(found)
+        measured[path], samples[path] = statistics(h), h[:4, :, :32]
+    table = of_statistics(measured)
     print(table)
-    figures = {"Statistics": plots.statistics(found)}
+    figures = {"Statistics": plots.statistics(measured)}
     figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
     title = "Channel statistics"
     report.report(output, title, " and ".join(paths), [], figures, table)
     print(f"written to {output}")
 
 
-def of_statistics(found: Mapping[str, dict]) -> str:
-    """Table of `datasets.statistics.statistics`, a column a set, profiles left out.
+def of_statistics(measured: Mapping[str, dict]) -> str:
+    """Formats statistics as a table with a column for each set, without profiles.
 
-    With two sets a last column tells how far the second is from the first: dB where the
-    row is dB, percent elsewhere.
+    Args:
+      measured: Name of a set to its `datasets.statistics.statistics`.
+
+    Returns:
+      The table. For two sets the last column tells how far the second is from the
+      first: in dB where the row is in dB, in percent elsewhere.
     """
-    columns = [dict(_flat(values)) for values in found.values()]
-    rows = [["", *found]]
+    columns = [dict(_flat(values)) for values in measured.values()]
+    rows = [["", *measured]]
     if len(columns) == 2:
         rows[0].append("difference")
     for name in columns[0]:

@@ -1,55 +1,103 @@
-"""`tfcsi evaluate`: NMSE, SGCS and real bits of runs, clean or over noise."""
+"""Measures NMSE, SGCS and real bits of a run on a split of its data.
+
+    tfcsi evaluate --workdir=runs/a --data_dir=DIR
+
+Several runs are measured one after the other into one file. With --snr_db the NMSE is
+measured over the SNR of noise, with --bit_error_rate over the rate of inverted bits.
+Both write a results file and a picture. Without --output the file goes to the workdir.
+"""
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 
 import numpy as np
 
 from tfcsi import results
-from tfcsi.commands.flags import UsageError, check_output, numbers_of, parse
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import columns, publish
 from tfcsi.evaluation import measure, over_noise
 
 
-def evaluate(argv: list[str]) -> None:
-    """Measures NMSE, SGCS and real bits of a run on a split of its data.
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    flags.add(
+        parser,
+        "workdir",
+        type=flags.NAMES,
+        required=True,
+        metavar="DIR,...",
+        help="Folder of the run, or folders of several runs.",
+    )
+    flags.add(parser, "data_dir", required=True)
+    flags.add(
+        parser, "output", help="Results file to write (.json), needed for several runs."
+    )
+    flags.add(parser, "split")
+    parser.add_argument(
+        "--scenario",
+        type=flags.TEXT,
+        metavar="NAME",
+        help="Scenario to measure on, or a whole source such as quadriga_28ghz. It is "
+        "the scenario of the run if not given.",
+    )
+    parser.add_argument(
+        "--snr_db",
+        type=flags.NUMBERS,
+        metavar="LOW:HIGH:STEP",
+        help="SNRs in dB at which the NMSE is measured: from low to high, both ends "
+        "included, or a list such as 0,10,20.",
+    )
+    parser.add_argument(
+        "--noise",
+        type=flags.choice(*over_noise.NOISES),
+        metavar="PLACE",
+        help="Place of the noise, with --snr_db: on the codeword (if not given), on "
+        "the latent before the quantiser, or on the measured csi.",
+    )
+    parser.add_argument(
+        "--bit_error_rate",
+        type=flags.NUMBERS,
+        metavar="RATE,...",
+        help="Rates of inverted bits, 0 to 1, at which the NMSE is measured.",
+    )
+    flags.add(parser, "seed", help="Seed of noise and bit errors.")
 
-    Of several runs with commas between their workdirs. With --snr_db, NMSE over the SNR
-    of noise on the way, with --bit_error_rate over the rate of inverted bits: a results
-    file and its picture.
-    """
-    optional = "scenario output snr_db noise bit_error_rate"
-    given = parse(argv, "workdir data_dir", optional, split="test", seed=1)
-    if given["noise"] and not given["snr_db"]:
-        raise UsageError(f"--noise={given['noise']}; it goes with --snr_db=...")
-    if given["snr_db"] or given["bit_error_rate"]:
-        return _evaluate_noise(given)
+
+def run(args: argparse.Namespace) -> None:
+    """Writes a results file and prints it as a table."""
+    if args.noise and args.snr_db is None:
+        raise UsageError(f"--noise={args.noise}; it goes with --snr_db=...")
+    runs = _runs(args)
+    if args.snr_db is not None or args.bit_error_rate is not None:
+        return _evaluate_noise(args, runs)
     from tfcsi.codecs.workdir import load
 
     points = []
-    for workdir, name in (runs := _runs(given)):
+    for workdir, name in runs:
         codec = load(workdir)
-        dataset, scenario, h = _matrices(codec.config, given)
+        dataset, scenario, h = _matrices(codec.config, args)
         point = {
             **codec.describe(),
             "dataset": f"{dataset}_{scenario}",
-            "split": given["split"],
-            **measure.evaluate(codec, h, _frequency(dataset, scenario, given)),
+            "split": args.split,
+            **measure.evaluate(codec, h, _frequency(dataset, scenario, args)),
         }
         label = {"codec": f"{codec.name} {name}"} if len(runs) > 1 else {}
         points.append({**point, **label})
-    name = f"evaluation_{scenario}_{given['split']}.json"
-    path = pathlib.Path(given["output"] or runs[0][0] / name)
+    name = f"evaluation_{scenario}_{args.split}.json"
+    path = pathlib.Path(args.output or runs[0][0] / name)
     results.write(path, points, codec.config["seed"])
     print(results.table(points))
     print(f"written to {path}")
 
 
-def _runs(given: dict) -> list[tuple[pathlib.Path, str]]:
-    """The workdirs of a flag and a name for each."""
-    workdirs = [pathlib.Path(name) for name in given["workdir"].split(",")]
-    if len(workdirs) > 1 and not given["output"]:
+def _runs(args: argparse.Namespace) -> list[tuple[pathlib.Path, str]]:
+    """The workdirs and a name for each."""
+    workdirs = [pathlib.Path(name) for name in args.workdir]
+    if len(workdirs) > 1 and not args.output:
         raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
     names = [workdir.resolve().name for workdir in workdirs]
     if len(set(names)) < len(names):
@@ -57,64 +105,68 @@ def _runs(given: dict) -> list[tuple[pathlib.Path, str]]:
     return list(zip(workdirs, names))
 
 
-def _frequency(dataset: str, scenario: str, given: dict) -> np.ndarray | None:
+def _frequency(
+    dataset: str, scenario: str, args: argparse.Namespace
+) -> np.ndarray | None:
     """Frequency-domain truth of test matrices, where there is one."""
     from tfcsi.datasets import cost2100
 
-    if (dataset, given["split"]) != ("cost2100", "test"):
+    if (dataset, args.split) != ("cost2100", "test"):
         return None
     name = cost2100.frequency_file_name(scenario)
-    if not pathlib.Path(given["data_dir"], name).exists():
+    if not pathlib.Path(args.data_dir, name).exists():
         return None
-    return cost2100.load_frequency(given["data_dir"], scenario)
+    return cost2100.load_frequency(args.data_dir, scenario)
 
 
-def _evaluate_noise(given: dict) -> None:
+def _evaluate_noise(
+    args: argparse.Namespace, runs: list[tuple[pathlib.Path, str]]
+) -> None:
     """NMSE of some runs over SNR or bit error rate, as a results file and a picture."""
-    if given["snr_db"] and given["bit_error_rate"]:
+    if args.snr_db is not None and args.bit_error_rate is not None:
         raise UsageError("--snr_db and --bit_error_rate; give one of them")
-    flag = "snr_db" if given["snr_db"] else "bit_error_rate"
-    values, kind = numbers_of(flag, given[flag]), given["noise"] or "codeword"
-    if kind not in over_noise.NOISES:
-        known = ", ".join(over_noise.NOISES)
-        raise UsageError(f"--noise={kind}; it must be one of {known}")
+    flag = "bit_error_rate" if args.snr_db is None else "snr_db"
+    values, kind = getattr(args, flag), args.noise or "codeword"
     if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):
-        raise UsageError(f"--{flag}={given[flag]}; a rate is 0 to 1")
-    check_output(given["output"])
-    runs = _runs(given)
+        rates = ",".join(f"{value:g}" for value in values)
+        raise UsageError(f"--{flag}={rates}; a rate is 0 to 1")
+    if args.output and not args.output.endswith(".json"):
+        raise UsageError(
+            f"--output={args.output}; give FILE.json, the picture is FILE.png"
+        )
     from tfcsi.codecs.workdir import load
     from tfcsi.evaluation import plots
 
     points = []
     for workdir, name in runs:
         codec = load(workdir)
-        dataset, scenario, h = _matrices(codec.config, given)
+        dataset, scenario, h = _matrices(codec.config, args)
         if flag == "snr_db":
-            found = over_noise.over_snr(codec, h, values, kind, given["seed"])
+            measured = over_noise.over_snr(codec, h, values, kind, args.seed)
         else:
-            found = over_noise.over_bit_errors(codec, h, values, given["seed"])
+            measured = over_noise.over_bit_errors(codec, h, values, args.seed)
         known = {**codec.describe(), "codec": f"{codec.name} {name}"}
-        known |= {"dataset": f"{dataset}_{scenario}", "split": given["split"]}
-        points += [{**known, **point} for point in found]
+        known |= {"dataset": f"{dataset}_{scenario}", "split": args.split}
+        points += [{**known, **point} for point in measured]
     kind = kind if flag == "snr_db" else "bit_errors"
-    name = f"evaluation_{scenario}_{given['split']}_{kind}.json"
+    name = f"evaluation_{scenario}_{args.split}_{kind}.json"
     draw = plots.over_snr if flag == "snr_db" else plots.over_bit_errors
     more = ("nmse_db_zero", "refused", "undetected") if kind == "bit_errors" else ()
     print(columns(points, ("codec", flag, "nmse_db", *more, "bits")))
-    publish(given["output"] or runs[0][0] / name, points, given["seed"], draw)
+    publish(args.output or runs[0][0] / name, points, args.seed, draw)
 
 
-def _matrices(config, given: dict) -> tuple[str, str, np.ndarray]:
+def _matrices(config, args: argparse.Namespace) -> tuple[str, str, np.ndarray]:
     """Data set and scenario that a run is measured on, and the matrices."""
     from tfcsi import datasets
 
     dataset = config.get("dataset", "cost2100")
-    scenario = given["scenario"] or config.get("scenario")
+    scenario = args.scenario or config.get("scenario")
     if not scenario:
         raise ValueError("the run's config has no scenario: give --scenario")
-    known, whole = datasets.DATASETS, scenario.partition("_")[0]
-    if whole in known or dataset not in known:  # As of runs on several sources.
+    known, first = datasets.DATASETS, scenario.partition("_")[0]
+    if first in known or dataset not in known:  # A whole source, or a mixed run.
         dataset, scenario = datasets.parts(scenario)
     name, options = f"{dataset}_{scenario}", datasets.options_of(config)
-    h = datasets.read(name, given["data_dir"], given["split"], **options)
+    h = datasets.read(name, args.data_dir, args.split, **options)
     return dataset, scenario, h

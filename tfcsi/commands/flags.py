@@ -1,129 +1,131 @@
-"""Flags that the commands share: what each means, and how a command line is read."""
+"""Flags that several commands share, and what kinds of values flags have."""
 
 from __future__ import annotations
 
+import argparse
 import ast
-import sys
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from absl import flags
 
-FLAGS_OF = {
-    "workdir": "Folder of the run.",
-    "data_dir": "Folder of the files of the run's data set (the published .mat files).",
-    "data_root": "Folder of the folders cost2100/, quadriga/ and raytraced/.",
-    "channel": "Simulator and scenario, such as cost2100_indoor or cost2100_outdoor.",
-    "num": "Matrices of training data, or of train,val,test.",
-    "out": "Folder of the files.",
-    "format": "mat (the published form), hdf5 or tfrecord.",
-    "setup": "Arguments of a simulator: key=value, after commas.",
-    "processes": "That simulate; 0 for as many as there are CPUs.",
-    "input": "File to read.",
-    "output": "File to write.",
-    "columns": "Columns of a table, with commas between, such as codec,nmse_db,bits.",
-    "key": "Name of the variable in a .mat or .h5 file; found if there is only one.",
-    "scenario": "Of the source of the run, or a whole source.",
-    "split": "train, val or test.",
-    "snr_db": "SNRs in dB: low:high:step, both ends in, or a list after commas.",
-    "bit_error_rate": "Rates of inverted bits, 0 to 1, after commas.",
-    "noise": "With --snr_db, where the noise is: on the codeword (the default), on the "
-    "latent before the quantiser, or on the measured csi.",
-    "seed": "Of noise and bit errors.",
-    "config": "Config file, FILE or FILE:ARGUMENT; --config.FIELD=... changes a field.",
-    "train_on": "Sources of training, after commas, such as quadriga_28ghz.",
-    "test_on": "Sources of test, after commas.",
-    "shots": "Training matrices of a test source that decoders are tuned on; 0 for "
-    "no tuning.",
-    "limit": "Test matrices of each source, the first ones; all if not given.",
-    "tune_epochs": "Epochs of the tuning.",
-    "tune_batch_size": "Matrices a step of the tuning.",
-    "tune_learning_rate": "Learning rate (Adam) of the tuning.",
-    "tune_augment": "Augmentation in the tuning: none, phase or phase_flip.",
-    "packet": "Number of a packet, from 0.",
-    "latent_dim": "Length of the codeword.",
-    "shape": "num_tx,num_delay.",
-    "network": "Arguments of a model's builders: key=value, after commas.",
-}
-# Flags of integers to their lowest value.
-INTEGERS = {"packet": None, "seed": 0, "limit": 1, "shots": 0, "latent_dim": 1}
-INTEGERS |= {"tune_epochs": 1, "tune_batch_size": 1, "processes": 0}
-FLOATS = ("tune_learning_rate",)
+from tfcsi.commands.parser import CHANGE, Parser, Switch, UsageError
+
+if TYPE_CHECKING:
+    import ml_collections
 
 
-class UsageError(ValueError):
-    """The command line is not one of this program's."""
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Reads the text of a flag.
+
+    Attributes:
+      words: What to give, for the help text.
+      read: Text to value; a ValueError if there is none.
+      remedy: What an error says behind "flag --name=text".
+    """
+
+    words: str
+    read: Callable[[str], object]
+    remedy: str
+
+    def __call__(self, text: str) -> object:
+        """The value, or an ArgumentTypeError that names the remedy."""
+        try:
+            return self.read(text)
+        except ValueError:
+            remedy = self.remedy.format(text=text)
+            raise argparse.ArgumentTypeError(f"={text}{remedy}") from None
 
 
-class HelpRequested(Exception):
-    """The command line asks for help; the message is the usage and the flags."""
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError
+    return text
 
 
-def parse(
-    argv: list[str], required: str, optional: str = "", positional: str = "", **defaults
-) -> dict:
-    """Parses a command's flags; `positional` names its other arguments, if any."""
-    values = flags.FlagValues()
-    for name in [*required.split(), *optional.split(), *defaults]:
-        given = (name, defaults.get(name), FLAGS_OF[name])
-        if name == "config":
-            from ml_collections import config_flags
+def _names(text: str) -> list[str]:
+    return [_text(name.strip()) for name in text.split(",")]
 
-            config_flags.DEFINE_config_file(*given, flag_values=values)
-        elif name in INTEGERS:
-            low = INTEGERS[name]
-            flags.DEFINE_integer(*given, lower_bound=low, flag_values=values)
-        elif name in FLOATS:
-            flags.DEFINE_float(*given, lower_bound=0.0, flag_values=values)
-        else:
-            flags.DEFINE_string(*given, flag_values=values)
-    usage = " ".join(
-        ["usage: tfcsi", argv[0], *positional.split()]
-        + [f"--{name}=..." for name in required.split()]
-        + [f"[--{name}=...]" for name in [*optional.split(), *defaults]]
+
+def integer(low: int | None = None) -> Kind:
+    """Kind of an integer, `low` or more."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if low is not None and number < low:
+            raise ValueError
+        return number
+
+    known = {None: "integer", 1: "positive integer"}
+    words = known.get(low, f"integer, {low} or more")
+    article = "an" if words.startswith("i") else "a"
+    return Kind(words, read, f": {{text}} is not {article} {words}")
+
+
+def number(low: float | None = None) -> Kind:
+    """Kind of a finite number, `low` or more."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not np.isfinite(value) or low is not None and value < low:
+            raise ValueError
+        return value
+
+    words = "number" if low is None else f"number, {low:g} or more"
+    return Kind(words, read, f": {{text}} is not a {words}")
+
+
+def choice(*names: str) -> Kind:
+    """Kind of one of some words."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError
+        return text
+
+    known = ", ".join(names)
+    return Kind(f"one of {known}", read, f"; it must be one of {known}")
+
+
+def choices(*names: str) -> Kind:
+    """Kind of some of some words, separated by commas."""
+
+    def read(text: str) -> list[str]:
+        given = _names(text)
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f" has {', '.join(unknown)}; known are {known}"
+            )
+        return given
+
+    known = ", ".join(names)
+    return Kind(
+        f"some of {known}", read, f"; give some of {known}, separated by commas"
     )
-    if {"--help", "-h", "--helpfull"} & set(argv):
-        raise HelpRequested(f"{usage}\n{values.get_help()}")
-    program, sys.argv = sys.argv, argv  # Where config_flags looks for --config.FIELD.
-    try:
-        rest = values(argv)[1:]
-    except flags.Error as error:
-        raise UsageError(f"{error}\n{usage}") from None
-    finally:
-        sys.argv = program
-    missing = [name for name in required.split() if not values[name].value]
-    if missing or bool(rest) != bool(positional):
-        lacks = [f"--{name}" for name in missing] or [f"{positional or 'no'} argument"]
-        raise UsageError(f"expected {', '.join(lacks)}, got {argv[1:]}\n{usage}")
-    return {**values.flag_values_dict(), "positional": " ".join(rest)}
 
 
-def numbers_of(flag: str, text: str) -> list[float]:
-    """Numbers of a flag, "low:high:step" with both ends, or a list after commas."""
-    try:
-        numbers = [float(part) for part in text.replace(":", ",").split(",")]
-        if not np.isfinite(numbers).all():
-            raise ValueError
-        if ":" not in text:
-            return numbers
-        low, high, step = numbers
-        if step <= 0 or high < low:
-            raise ValueError
-    except ValueError:
-        raise UsageError(
-            f"--{flag}={text}; give low:high:step with a positive step, or numbers "
-            f"with commas between"
-        ) from None
+def _numbers(text: str) -> list[float]:
+    given = [float(part) for part in text.replace(":", ",").split(",")]
+    if not np.isfinite(given).all():
+        raise ValueError
+    if ":" not in text:
+        return given
+    low, high, step = given
+    if step <= 0 or high < low:
+        raise ValueError
     count = int((high - low) / step + 1e-6) + 1
     return [round(low + step * i, 10) for i in range(count)]
 
 
-def arguments_of(text: str | None, flag: str = "network") -> dict:
-    """Arguments of "key=value,key=value"; what is no Python number or so is a word."""
+def _arguments(text: str) -> dict:
     arguments = {}
     for part in text.split(",") if text else ():
         key, equals, value = part.partition("=")
         if not equals or not key.isidentifier():
-            raise UsageError(f"--{flag}={text}; give key=value,key=value")
+            raise ValueError
         try:
             arguments[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -131,18 +133,127 @@ def arguments_of(text: str | None, flag: str = "network") -> dict:
     return arguments
 
 
-def shape_of(text: str) -> tuple[int, int]:
-    """Two positive integers."""
-    try:
-        num_tx, num_delay = (int(side) for side in text.split(","))
-        if min(num_tx, num_delay) < 1:
-            raise ValueError
-    except ValueError:
-        raise UsageError(f"--shape={text}; give num_tx,num_delay") from None
+def _shape(text: str) -> tuple[int, int]:
+    num_tx, num_delay = (int(side) for side in text.split(","))
+    if min(num_tx, num_delay) < 1:
+        raise ValueError
     return num_tx, num_delay
 
 
-def check_output(path: str | None) -> None:
-    """Raises a UsageError unless the picture gets another name than the results."""
-    if path and not path.endswith(".json"):
-        raise UsageError(f"--output={path}; give FILE.json, the picture is FILE.png")
+def _counts(text: str) -> list[int]:
+    given = [int(part) for part in text.split(",")]
+    if len(given) not in (1, 3):
+        raise ValueError
+    return given
+
+
+def _results_file(text: str) -> str:
+    if not text.endswith(".json"):
+        raise ValueError
+    return text
+
+
+TEXT = Kind("text", _text, ": a value is missing")
+NAMES = Kind("names, separated by commas", _names, "; give names, separated by commas")
+NUMBERS = Kind(
+    "numbers, or low:high:step",
+    _numbers,
+    "; give low:high:step with a positive step, or numbers with commas between",
+)
+# A value that is no Python number, truth or tuple is a word.
+ARGUMENTS = Kind("key=value,key=value", _arguments, "; give key=value,key=value")
+SHAPE = Kind("num_tx,num_delay", _shape, "; give num_tx,num_delay")
+COUNTS = Kind("N, or train,val,test", _counts, "; give N, or three: train,val,test")
+RESULTS = Kind("file", _results_file, "; give FILE.json, the picture is FILE.png")
+FOLDER = dataclasses.replace(TEXT, words="folder")
+FILE = dataclasses.replace(TEXT, words="file")
+SPLITS = ("train", "val", "test")
+
+# Name of a flag to the arguments of `add_argument`.
+SHARED = {
+    "workdir": {"type": FOLDER, "metavar": "DIR", "help": "Folder of the run."},
+    "data_dir": {
+        "type": FOLDER,
+        "metavar": "DIR",
+        "help": "Folder of the files of the run's data set.",
+    },
+    "data_root": {
+        "type": FOLDER,
+        "metavar": "DIR",
+        "help": "Folder of the folders cost2100/, quadriga/, raytraced/ and deepmimo/.",
+    },
+    "config": {
+        "type": dataclasses.replace(TEXT, words="name or file"),
+        "metavar": "NAME",
+        "help": "Name of a config that comes with tfcsi, such as stqenet_indoor, or a "
+        "config file. NAME:ARGUMENT gives the config an argument, such as "
+        "autoencoder:crnet.",
+    },
+    "resume": {
+        "action": Switch,
+        "help": "Continue the run in the workdir; start one if there is none.",
+    },
+    "progress": {"action": Switch, "default": True, "help": "Show progress bars."},
+    "channel": {
+        "type": TEXT,
+        "metavar": "NAME",
+        "help": "Name of a simulator and of one of its scenarios, such as "
+        "cost2100_indoor or tr38901_uma_nlos.",
+    },
+    "input": {"type": FILE, "metavar": "FILE", "help": "File to read."},
+    "output": {"type": FILE, "metavar": "FILE", "help": "File to write."},
+    "key": {
+        "type": TEXT,
+        "metavar": "NAME",
+        "help": "Name of the variable in a .mat or .h5 file. It is needed only if more "
+        "than one variable could be CSI.",
+    },
+    "split": {
+        "type": choice(*SPLITS),
+        "default": "test",
+        "metavar": "NAME",
+        "help": "Split of the data set to measure on.",
+    },
+    "seed": {"type": integer(0), "metavar": "N", "default": 1},
+}
+
+
+def add(parser: Parser, *names: str, **keywords) -> None:
+    """Adds shared flags to a parser.
+
+    Args:
+      parser: Gets the flags.
+      *names: Keys of `SHARED`.
+      **keywords: Arguments of `add_argument` that differ from those of `SHARED`.
+    """
+    for name in names:
+        parser.add_argument(f"--{name}", **{**SHARED[name], **keywords})
+
+
+def add_config(parser: Parser, **keywords) -> None:
+    """Adds --config and --config.FIELD; `config_of` reads what was given."""
+    add(parser, "config", **keywords)
+    parser.add_argument(
+        CHANGE,
+        type=dataclasses.replace(TEXT, words="any number of times"),
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="VALUE",
+        help="Change a field of the config, as in --config.lmbda=1e-4 or "
+        "--config.network.latent=conv.",
+    )
+
+
+def config_of(args: argparse.Namespace) -> ml_collections.ConfigDict:
+    """The config that --config names, with the changes of --config.FIELD.
+
+    Raises:
+      UsageError: If there is no such config or field, or a value does not fit.
+    """
+    from tfcsi.training import config
+
+    try:
+        return config.read(args.config, args.changes)
+    except config.ConfigError as error:
+        raise UsageError(str(error)) from error

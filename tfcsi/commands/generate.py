@@ -1,35 +1,75 @@
-"""`tfcsi generate`: simulated channels into files."""
+"""Simulates channels and writes them to files.
+
+    tfcsi generate --channel=cost2100_indoor --num=16000,3000,3000 --out=data
+
+A command that was stopped continues when it is started again. The matrices depend on
+channel and seed only, not on their number or the number of processes.
+"""
 
 from __future__ import annotations
 
-from tfcsi.commands.flags import UsageError, arguments_of, parse
+import argparse
+
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser
 
 
-def generate(argv: list[str]) -> None:
-    """Simulates channels into files: the published form, HDF5 or TFRecord.
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    flags.add(parser, "channel", required=True)
+    parser.add_argument(
+        "--num",
+        type=flags.COUNTS,
+        required=True,
+        metavar="N",
+        help="Number of training matrices, or of training, validation and test "
+        "matrices.",
+    )
+    parser.add_argument(
+        "--out",
+        type=flags.FOLDER,
+        required=True,
+        metavar="DIR",
+        help="Folder to write the files to.",
+    )
+    parser.add_argument(
+        "--format",
+        type=flags.TEXT,
+        default="mat",
+        metavar="NAME",
+        help="Format of the files: mat (as the published COST 2100 files), hdf5 or "
+        "tfrecord.",
+    )
+    flags.add(parser, "seed", help="Seed of the simulation.")
+    parser.add_argument(
+        "--processes",
+        type=flags.integer(0),
+        default=0,
+        metavar="N",
+        help="Number of worker processes; 0 starts one for each CPU.",
+    )
+    parser.add_argument(
+        "--setup",
+        type=flags.ARGUMENTS,
+        default={},
+        metavar="KEY=VALUE,...",
+        help="Further arguments of the simulator, such as num_tx=64.",
+    )
 
-    Stopped and started again it goes on where it was. The matrices depend on channel
-    and seed, not on the number of processes, nor on how many there are.
-    """
-    optional = {"seed": 1, "format": "mat", "processes": 0}
-    given = parse(argv, "channel num out", "setup", **optional)
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the files and prints their names."""
     from tfcsi.channels import blocks
     from tfcsi.channels import generate as work
 
-    try:
-        counts = [int(part) for part in given["num"].split(",")]
-    except ValueError:
-        counts = []
-    if len(counts) not in (1, 3):
-        raise UsageError(f"--num={given['num']}; give N, or three: train,val,test")
     written = work.generate(
-        given["channel"],
-        dict(zip(blocks.SPLITS, counts)),
-        given["seed"],
-        given["out"],
-        given["format"],
-        given["processes"] or None,
-        setup=arguments_of(given["setup"], "setup"),
+        args.channel,
+        dict(zip(blocks.SPLITS, args.num)),
+        args.seed,
+        args.out,
+        args.format,
+        args.processes or None,
+        setup=args.setup,
     )
     for path in written:
         print(path)

@@ -1,7 +1,14 @@
-"""`tfcsi info`: explains workdirs, files of packets, packets and models."""
+"""Explains a workdir, a file of packets, or what a model costs.
+
+    tfcsi info h.tcsi --packet=0 --workdir=runs/a
+
+The cost of a model is told for one matrix, UE and BS apart: parameters,
+multiply-accumulates and activations. A path that exists wins over a model of that name.
+"""
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 from collections.abc import Mapping
 
@@ -13,31 +20,60 @@ from tfcsi.coding.packets import (
     check_session,
     read_file,
 )
-from tfcsi.commands.flags import arguments_of, parse, shape_of
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser
 
 
-def info(argv: list[str]) -> None:
-    """Explains a workdir, a file of packets, one --packet=N of it, or a model's cost.
-
-    The cost of a model by its name: parameters, multiply-accumulates and activations
-    for one matrix, UE and BS apart. A path that exists wins over a model.
-    """
-    given = parse(
-        argv,
-        "",
-        "workdir packet network",
-        positional="PATH|MODEL",
-        latent_dim=512,
-        shape="32,32",
+def add_arguments(parser: Parser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument(
+        "path",
+        metavar="PATH|MODEL",
+        help="Folder of a run, file of packets, or name of a model such as csinet.",
     )
-    path = pathlib.Path(given["positional"])
+    parser.add_argument(
+        "--packet",
+        type=flags.integer(),
+        metavar="N",
+        help="Number of the packet to explain byte by byte; the first one is 0.",
+    )
+    flags.add(
+        parser,
+        "workdir",
+        help="Folder of the run that wrote the packets; its tables decode the packet.",
+    )
+    parser.add_argument(
+        "--latent_dim",
+        type=flags.integer(1),
+        default=512,
+        metavar="N",
+        help="Length of the codeword of a model.",
+    )
+    parser.add_argument(
+        "--shape",
+        type=flags.SHAPE,
+        default=(32, 32),
+        metavar="NUM_TX,NUM_DELAY",
+        help="Shape of the CSI matrix that a model takes.",
+    )
+    parser.add_argument(
+        "--network",
+        type=flags.ARGUMENTS,
+        default={},
+        metavar="KEY=VALUE,...",
+        help="Arguments of the networks of a model, such as latent=conv.",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the explanation."""
+    path = pathlib.Path(args.path)
     if path.is_dir():
         print(of_workdir(path))
     elif path.exists():
-        print(of_packets(path, given["packet"], given["workdir"]))
+        print(of_packets(path, args.packet, args.workdir))
     else:
-        shape, arguments = shape_of(given["shape"]), arguments_of(given["network"])
-        print(of_model(str(path), shape, given["latent_dim"], arguments))
+        print(of_model(args.path, args.shape, args.latent_dim, args.network))
 
 
 def of_workdir(path: pathlib.Path) -> str:

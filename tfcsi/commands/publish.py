@@ -1,4 +1,4 @@
-"""What commands leave behind: a results file, its picture, a table on the screen."""
+"""What commands write and print: a results file, its picture, a table of points."""
 
 from __future__ import annotations
 

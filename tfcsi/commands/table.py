@@ -1,24 +1,51 @@
-"""`tfcsi table`: result files as Markdown tables."""
+"""Prints result files as a Markdown table, or puts it into a page.
+
+    tfcsi table results/stqenet_indoor.json --output=README.md
+
+Without --output the table is printed.
+"""
 
 from __future__ import annotations
 
+import argparse
+
 from tfcsi import results
-from tfcsi.commands.flags import parse
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser
 
 
-def table(argv: list[str]) -> None:
-    """Prints result files as a Markdown table.
+def add_arguments(parser: Parser) -> None:
+    """Adds the arguments of the command."""
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=flags.FILE,
+        metavar="FILE...",
+        help="Result files, one or more.",
+    )
+    flags.add(
+        parser,
+        "output",
+        help="Markdown file whose table is replaced. It has a line <!-- table: FILE... "
+        "--> before the table and a line <!-- end --> after it.",
+    )
+    parser.add_argument(
+        "--columns",
+        type=flags.NAMES,
+        default=[],
+        metavar="NAME,...",
+        help="Columns of the table, such as codec,nmse_db,bits; all that have values "
+        "if not given.",
+    )
 
-    With --output=README.md the table replaces the one of the same file on that page.
-    """
-    given = parse(argv, "", "output columns", positional="FILE...")
-    paths = given["positional"].split()
-    columns = given["columns"].split(",") if given["columns"] else []
-    points = [point for path in paths for point in results.read(path)["points"]]
-    text = results.table(points, markdown=True, columns=columns)
-    if given["output"]:
-        flags = [f"--columns={given['columns']}"] if columns else []
-        results.insert(given["output"], [*paths, *flags], text)
-        print(f"table of {', '.join(paths)} written to {given['output']}")
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the table or writes it into the page."""
+    points = [point for path in args.files for point in results.read(path)["points"]]
+    text = results.table(points, markdown=True, columns=args.columns)
+    if args.output:
+        columns = [f"--columns={','.join(args.columns)}"] if args.columns else []
+        results.insert(args.output, [*args.files, *columns], text)
+        print(f"table of {', '.join(args.files)} written to {args.output}")
     else:
         print(text)

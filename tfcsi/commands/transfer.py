@@ -1,43 +1,110 @@
-"""`tfcsi transfer`: training on some sources, testing on others."""
+"""Trains on some sources and tests on others.
+
+    tfcsi transfer --config=autoencoder:crnet --data_root=DIR --workdir=runs/transfer \
+        --train_on=cost2100_indoor --test_on=cost2100_indoor,quadriga_28ghz \
+        --output=results/transfer.json
+
+A decoder is tuned on a few training matrices of the test source. The encoder, the
+quantiser and the tables stay as they are. The workdir gets a folder for the run of each
+source; finished runs are not trained again.
+"""
 
 from __future__ import annotations
 
-from tfcsi.commands.flags import check_output, parse
+import argparse
+
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser
 from tfcsi.commands.publish import publish
 
 
-def transfer(argv: list[str]) -> None:
-    """Trains on some sources and tests on others, as trained and with tuned decoders.
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    flags.add_config(parser, required=True)
+    flags.add(parser, "data_root", required=True)
+    flags.add(parser, "workdir", required=True, help="Folder of the runs.")
+    parser.add_argument(
+        "--train_on",
+        type=flags.NAMES,
+        required=True,
+        metavar="NAME,...",
+        help="Sources to train on, such as quadriga_28ghz.",
+    )
+    parser.add_argument(
+        "--test_on",
+        type=flags.NAMES,
+        required=True,
+        metavar="NAME,...",
+        help="Sources to test on.",
+    )
+    flags.add(
+        parser,
+        "output",
+        type=flags.RESULTS,
+        required=True,
+        help="Results file to write (.json); its picture gets the same name.",
+    )
+    parser.add_argument(
+        "--shots",
+        type=flags.integer(0),
+        default=100,
+        metavar="N",
+        help="Number of training matrices of a test source that decoders are tuned on; "
+        "0 tunes none.",
+    )
+    parser.add_argument(
+        "--limit",
+        type=flags.integer(1),
+        metavar="N",
+        help="Number of test matrices of each source; all if not given.",
+    )
+    parser.add_argument(
+        "--tune_epochs",
+        type=flags.integer(1),
+        default=50,
+        metavar="N",
+        help="Number of epochs of the tuning.",
+    )
+    parser.add_argument(
+        "--tune_batch_size",
+        type=flags.integer(1),
+        default=20,
+        metavar="N",
+        help="Number of matrices in a step of the tuning.",
+    )
+    parser.add_argument(
+        "--tune_learning_rate",
+        type=flags.number(0),
+        default=1e-3,
+        metavar="RATE",
+        help="Learning rate of the tuning (Adam).",
+    )
+    parser.add_argument(
+        "--tune_augment",
+        type=flags.TEXT,
+        default="phase",
+        metavar="NAME",
+        help="Augmentation in the tuning: none, phase or phase_flip.",
+    )
 
-    A decoder is tuned on a few training matrices of the test source, while the encoder,
-    the quantiser and the tables stay. The workdir gets a folder for the run of each
-    source; finished runs are not trained again.
-    """
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the results file and its picture."""
+    config = flags.config_of(args)
     from tfcsi.evaluation import plots
     from tfcsi.evaluation import transfer as work
 
-    given = parse(
-        argv,
-        "config data_root train_on test_on workdir output",
-        "limit",
-        shots=100,
-        tune_epochs=50,
-        tune_batch_size=20,
-        tune_learning_rate=1e-3,
-        tune_augment="phase",
-    )
-    check_output(given["output"])
     points = work.transfer(
-        given["config"],
-        given["data_root"],
-        given["workdir"],
-        given["train_on"].split(","),
-        given["test_on"].split(","),
-        given["shots"],
-        given["limit"],
-        epochs=given["tune_epochs"],
-        batch_size=given["tune_batch_size"],
-        learning_rate=given["tune_learning_rate"],
-        augment=given["tune_augment"],
+        config,
+        args.data_root,
+        args.workdir,
+        args.train_on,
+        args.test_on,
+        args.shots,
+        args.limit,
+        epochs=args.tune_epochs,
+        batch_size=args.tune_batch_size,
+        learning_rate=args.tune_learning_rate,
+        augment=args.tune_augment,
     )
-    publish(given["output"], points, given["config"].seed, plots.transfer)
+    publish(args.output, points, config.seed, plots.transfer)

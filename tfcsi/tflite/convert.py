@@ -36,11 +36,9 @@ from tfcsi import models
 from tfcsi.model_optimization import codeword
 from tfcsi.models.contract import Model
 from tfcsi.tflite import flatbuffer
+from tfcsi.tflite.exports import CALIBRATED, OUTPUTS, PRECISIONS
 from tfcsi.tflite.runner import Runner
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
-OUTPUTS = ("codeword", "symbols")
-CALIBRATED = ("int8", "int8_full", "int16x8")
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 _MIN_WEIGHTS = 1024  # Of an operation that "int8" computes in integers.
 _CALIBRATION_MATRICES = 1000

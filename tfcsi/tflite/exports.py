@@ -1,10 +1,12 @@
-"""The exported encoders of a workdir."""
+"""The exported encoders of a workdir: their kinds, names and files."""
 
 from __future__ import annotations
 
 import pathlib
 
-from tfcsi.tflite.convert import PRECISIONS
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
+OUTPUTS = ("codeword", "symbols")
+CALIBRATED = ("int8", "int8_full", "int16x8")  # Precisions that need some matrices.
 
 
 def file_name(precision: str, output: str = "codeword", kind: str = "") -> str:
@@ -34,6 +36,6 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
     found = {p.stem.split("_", 1)[1]: p for p in workdir.glob(file_name("*"))}
     if not found:
         raise FileNotFoundError(
-            f"{workdir} holds no {file_name('*')}: run tflite/export.py first"
+            f"{workdir} holds no {file_name('*')}: run tfcsi export first"
         )
     return {name: found[name].read_bytes() for name in sorted(found, key=place)}

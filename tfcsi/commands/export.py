@@ -1,0 +1,105 @@
+"""Exports the UE encoder of a run to TFLite files.
+
+    tfcsi export --workdir=runs/a --precision=float16,int8
+
+The files have builtin operations only. They are written to the workdir, and the tables
+of the entropy coder beside them. With
+--clusters or --sparsity the weights become few values, or many zeros, first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import pathlib
+
+import numpy as np
+
+from tfcsi import files
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser, UsageError
+from tfcsi.tflite import exports
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    flags.add(parser, "workdir", required=True)
+    parser.add_argument(
+        "--precision",
+        type=flags.choices(*exports.PRECISIONS),
+        default=["float32"],
+        metavar="NAME,...",
+        help="Precision of the encoder; each gives a file.",
+    )
+    flags.add(
+        parser,
+        "output",
+        type=flags.choice(*exports.OUTPUTS),
+        default="codeword",
+        metavar="NAME",
+        help="Output of the network: the codeword in floats, or the symbols. For the "
+        "symbols the network also quantises.",
+    )
+    parser.add_argument(
+        "--clusters",
+        type=flags.integer(),
+        metavar="N",
+        help="Number of values that the weights of a layer may have, 2 to 256.",
+    )
+    parser.add_argument(
+        "--sparsity",
+        type=flags.number(),
+        metavar="SHARE",
+        help="Share of zeros in the weights of a layer, between 0 and 1.",
+    )
+    parser.add_argument(
+        "--tune_steps",
+        type=flags.integer(1),
+        default=300,
+        metavar="N",
+        help="Number of training steps with --clusters or --sparsity.",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes a file for each precision, and the tables."""
+    integers = set(args.precision) & set(exports.CALIBRATED)
+    if args.clusters is not None and (integers or args.sparsity is not None):
+        raise UsageError(
+            "--clusters goes with float32, float16 and dynamic, whose weights are not "
+            "rounded anew, and not with --sparsity"
+        )
+    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import CALIBRATION_FILE
+    from tfcsi.coding.sending import TABLES_FILE
+    from tfcsi.tflite import convert, runner
+
+    workdir = pathlib.Path(args.workdir)
+    codec = neural.load(workdir)
+    x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
+    kind = _shrink(codec, x, args)
+    for precision in args.precision:
+        rounded_by = None if args.clusters else x
+        content = convert.export(codec, precision, rounded_by, args.output)
+        path = workdir / exports.file_name(precision, args.output, kind)
+        files.write_bytes(path, content)
+        operations = ", ".join(runner.Runner(content).operations)
+        print(
+            f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
+            f"gzip\nbuiltin operations: {operations}",
+            flush=True,
+        )
+    codec.save_ue(workdir / TABLES_FILE)
+
+
+def _shrink(codec, x: np.ndarray, args: argparse.Namespace) -> str:
+    """Gives the encoder few values or many zeros; returns what was done."""
+    if args.clusters is None and args.sparsity is None:
+        return ""
+    from tfcsi.model_optimization import sparsity
+
+    if args.clusters is None:
+        codec.encoder = sparsity.prune(codec.encoder, args.sparsity, x, args.tune_steps)
+        return f"sparsity{100 * args.sparsity:g}"
+    codec.encoder = sparsity.cluster(codec.encoder, args.clusters, x, args.tune_steps)
+    return f"clusters{args.clusters}"

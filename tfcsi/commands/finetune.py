@@ -1,0 +1,55 @@
+"""Fine-tunes a finished run for an integer encoder.
+
+    tfcsi finetune --workdir=runs/a --data_dir=DIR --config.qat.weight_bits=4
+
+Encoder and decoder are trained on with fake quantisation of the encoder, so that it
+loses little when `tfcsi export` converts it to integers.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    flags.add(parser, "workdir", required=True, help="Folder of the float run.")
+    flags.add(parser, "data_dir", required=True)
+    flags.add(
+        parser,
+        "output",
+        type=flags.FOLDER,
+        metavar="DIR",
+        help="Folder of the fine-tuned run; that of the float run with _qat at the end "
+        "if not given.",
+    )
+    flags.add_config(parser, default="qat")
+    flags.add(
+        parser,
+        "resume",
+        help="Continue the run in the output; start one if there is none.",
+    )
+    flags.add(parser, "progress")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fine-tunes the run on the data it was trained on."""
+    tuning = flags.config_of(args)
+    from tfcsi import datasets
+    from tfcsi.codecs import neural
+    from tfcsi.training import finetune_qat
+
+    source = neural.load(args.workdir)
+    name = datasets.name_of(source.config)
+    options = datasets.options_of(source.config)
+    h_train, h_val = (
+        datasets.read(name, args.data_dir, split, **options)
+        for split in ("train", "val")
+    )
+    output = args.output or f"{args.workdir.rstrip('/')}_qat"
+    finetune_qat.finetune(
+        source, tuning, output, h_train, h_val, args.resume, args.progress
+    )

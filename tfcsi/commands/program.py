@@ -1,0 +1,123 @@
+"""How commands and programs run: errors become one line and an exit status.
+
+The exit status is 0 if all went well, 2 if the command line is invalid, 130 if the user
+stopped it (Ctrl-C), and 1 for any other error. Expected errors show no traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+import tfcsi
+from tfcsi.commands.parser import Parser, UsageError
+
+STOPPED = 130  # As shells have it: 128 + SIGINT.
+EXPECTED = (ValueError, OSError, RuntimeError, ImportError, ArithmeticError)
+
+
+def run(work: Callable[[], None], parser: Parser) -> int:
+    """Does some work; returns the exit status and prints what went wrong.
+
+    Args:
+      work: What is done.
+      parser: Parser of the command, for its name and usage.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow starts.
+    try:
+        work()
+        sys.stdout.flush()
+    except SystemExit as stop:  # After --help.
+        return stop.code or 0
+    except UsageError as error:
+        complain(parser.prog, error)
+        print(parser.format_usage(), end="", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: stopped", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:  # Whoever read the output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except EXPECTED as error:
+        complain(parser.prog, explained(error))
+        return 1
+    return 0
+
+
+def complain(prog: str, error) -> None:
+    """Prints an error."""
+    print(f"{prog}: error: {error}", file=sys.stderr)
+
+
+def explained(error: Exception) -> Exception:
+    """The error, or what to install if that is its cause."""
+    if isinstance(error, ImportError):
+        try:
+            tfcsi.need_full()
+        except ImportError as missing:
+            return missing
+    return error
+
+
+class Program:
+    """An absl program: `absl.app.run(program.main, flags_parser=program.parse)`.
+
+    absl's own flags work beside those of the program; --helpfull lists them.
+    """
+
+    def __init__(
+        self,
+        doc: str,
+        add_arguments: Callable[[Parser], None],
+        run: Callable[[argparse.Namespace], None],
+    ):
+        """Makes a program.
+
+        Args:
+          doc: Its docstring.
+          add_arguments: Adds its flags to a parser.
+          run: Does the work with what was parsed.
+        """
+        self.doc, self.add_arguments, self.run = doc, add_arguments, run
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """Parses a command line; exits with 2 if it is invalid."""
+        self.parser = absl_parser(f"python {argv[0]}", self.doc)
+        self.add_arguments(self.parser)
+        parsed = []
+        status = run(
+            lambda: parsed.append(self.parser.parse_args(argv[1:])), self.parser
+        )
+        if not parsed:
+            sys.exit(status)
+        return parsed[0]
+
+    def main(self, args: argparse.Namespace) -> int:
+        """Does the work; returns the exit status."""
+        return run(lambda: self.run(args), self.parser)
+
+
+def absl_parser(prog: str, doc: str) -> Parser:
+    """A parser that also knows the flags of absl and of imported modules."""
+    from absl import flags
+    from absl.flags import argparse_flags
+
+    class AbslParser(argparse_flags.ArgumentParser, Parser):
+        def notes(self) -> list[str]:
+            return ["--helpfull also lists the flags of absl."]
+
+        def error(self, message: str):
+            raise UsageError(message)
+
+        def parse_args(self, args=None, namespace=None):
+            try:
+                return super().parse_args(args, namespace)
+            except flags.Error as error:
+                raise UsageError(str(error)) from None
+
+    parser = AbslParser(prog=prog, doc=doc)
+    parser.shown.clear()  # Those of absl.
+    return parser

@@ -1,0 +1,146 @@
+"""Trains a codec on files of a data set, or on simulated channels.
+
+    tfcsi train --config=stqenet_indoor --data_dir=DIR --workdir=runs/a
+
+The config names data set and scenario; --data_dir is the folder of its files. With
+--channel each epoch trains on fresh channels of a simulator, and no files are needed.
+With --data_root and --sources one codec is trained on several sources together. A
+training that was stopped continues with --resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tfcsi.commands import flags
+from tfcsi.commands.parser import Parser, UsageError
+
+if TYPE_CHECKING:
+    import ml_collections
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the flags of the command."""
+    add_run(parser)
+    flags.add(parser, "data_dir", "channel")
+    add_sources(parser)
+
+
+def add_run(parser: Parser) -> None:
+    """Adds the flags of a run: what is trained, and the folder of the run."""
+    flags.add_config(parser, required=True)
+    flags.add(parser, "workdir", required=True)
+    flags.add(parser, "resume", "progress")
+
+
+def add_sources(parser: Parser, **keywords) -> None:
+    """Adds the flags of a training on several sources."""
+    flags.add(parser, "data_root", **keywords)
+    parser.add_argument(
+        "--sources",
+        type=flags.NAMES,
+        metavar="NAME,...",
+        help="Sources to train on together, such as cost2100_indoor,quadriga_28ghz.",
+        **keywords,
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains on what the flags name."""
+    names = [n for n in ("data_dir", "channel", "data_root") if getattr(args, n)]
+    if len(names) > 1:
+        listed = " and ".join(f"--{name}" for name in names)
+        raise UsageError(f"{listed} were given; give one of them")
+    if bool(args.data_root) != bool(args.sources):
+        raise UsageError("--data_root and --sources go together; give both")
+    config = flags.config_of(args)
+    if args.channel:
+        train_on_channel(config, args)
+    elif args.sources:
+        train_on_sources(config, args)
+    else:
+        train_on_files(config, args, config.dataset)
+
+
+def train_on_files(
+    config: ml_collections.ConfigDict, args: argparse.Namespace, dataset: str
+) -> None:
+    """Trains on --data_dir, the folder of a data set."""
+    train(config, {f"{dataset}_{config.scenario}": args.data_dir}, args)
+
+
+def train_on_channel(
+    config: ml_collections.ConfigDict, args: argparse.Namespace
+) -> None:
+    """Trains on fresh channels of --channel."""
+    config.data = "simulate"
+    train(config, {args.channel: None}, args)
+
+
+def train_on_sources(
+    config: ml_collections.ConfigDict, args: argparse.Namespace
+) -> None:
+    """Trains on --sources, folders of --data_root."""
+    from tfcsi import datasets
+
+    root = pathlib.Path(args.data_root)
+    folders = {name: root / datasets.parts(name)[0] for name in args.sources}
+    train(config, folders, args)
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    folders: Mapping[str, str | os.PathLike | None],
+    args: argparse.Namespace,
+) -> None:
+    """Trains a codec on some sources.
+
+    Args:
+      config: Of the training; data set and scenario become those of the sources. With
+        `data` "simulate" the matrices of the only source are simulated.
+      folders: Name of a source to the folder of its files. None simulates the
+        validation matrices too.
+      args: Has workdir, resume and progress.
+
+    Raises:
+      ValueError: If there is no such source or simulator, or as `training.run.train`.
+    """
+    from tfcsi import datasets, transforms
+    from tfcsi.channels import blocks
+    from tfcsi.channels.epochs import Epochs, validation
+    from tfcsi.training import run as training
+
+    names, simulated = list(folders), config.data == "simulate"
+    parts_of = blocks.parts_of if simulated else datasets.parts
+    if len(names) == 1:
+        config.dataset, config.scenario = parts_of(names[0])
+    else:
+        config.dataset, config.scenario = "mixed", ",".join(names)
+        if simulated:
+            raise ValueError("data is 'simulate'; that goes with one source")
+    missing = [name for name, folder in folders.items() if folder is None]
+    if missing and not simulated:
+        raise UsageError(
+            f"give the folder of the files of {missing[0]}: --data_dir=DIR"
+        )
+    setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
+    with contextlib.ExitStack() as stack:
+        h_train = None
+        if simulated:
+            epochs = Epochs(
+                names[0], config.num_train, config.seed, config.epochs, setup
+            )
+            h_train = stack.enter_context(epochs)
+        splits = ("val",) if simulated else ("train", "val")
+        if missing:
+            h_val = validation(names[0], config.num_val, config.seed, setup)
+        else:
+            options = datasets.options_of(config)
+            *parts, h_val = datasets.join(folders, splits, options, report=print)
+            h_train = h_train or parts[0]
+        training.train(config, args.workdir, h_train, h_val, args.resume, args.progress)
