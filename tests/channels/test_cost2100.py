@@ -104,15 +104,15 @@ def test_a_matrix_depends_on_its_seed_and_place_only():
 
 def test_blocks_in_any_order_give_the_same_set():
     size = cost2100.BLOCK
-    h, hf = cost2100.simulate(size + 9, seed=7, return_frequency=True)
-    second = cost2100.simulate_block(1, 7, return_frequency=True)
-    first = cost2100.simulate_block(0, 7)
-    np.testing.assert_array_equal(h, np.concatenate([first, second[0]])[: size + 9])
-    np.testing.assert_array_equal(hf[size:], second[1][:9])
+    h, hf = cost2100.simulate_with_frequency(size + 9, seed=7)
+    second, first = (cost2100.simulate_block(block, 7) for block in (1, 0))
+    np.testing.assert_array_equal(h, np.concatenate([first, second])[: size + 9])
+    _, few = cost2100.simulate_with_frequency(size + 1, seed=7)
+    np.testing.assert_array_equal(hf[: size + 1], few)
 
 
 def test_the_frequency_truth_differs_by_the_dropped_taps_only():
-    h, hf = cost2100.simulate(400, seed=3, return_frequency=True)
+    h, hf = cost2100.simulate_with_frequency(400, seed=3)
     assert hf.shape == (400, 32, 125) and hf.dtype == np.complex64
     np.testing.assert_array_equal(h, cost2100.simulate(400, seed=3))
     error = metrics.nmse(hf, transforms.to_subcarriers(h))
@@ -200,7 +200,8 @@ def test_a_progress_bar_is_shown_if_asked_for(capsys):
     ("changes", "words"),
     [
         ({"scenario": "rural"}, "unknown scenario 'rural'; known: indoor, outdoor"),
-        ({"antennas": 2}, "unknown field 'antennas'; known: users, carrier"),
+        ({"antennas": 2}, "cost2100 has no option 'antennas'; known: users, carrier"),
+        ({"carier": 2}, "no option 'carier'; did you mean 'carrier'. known: users"),
         ({"num_tx": 0}, "num_tx must be at least 1, got 0"),
         ({"num_rx": 1.5}, "num_rx must be an integer, got 1.5"),
         ({"num_delay": 258}, "num_delay must be at most num_sc, 257, got 258"),
@@ -217,10 +218,6 @@ def test_a_progress_bar_is_shown_if_asked_for(capsys):
         ({"users": ("ring", (1, 2, 3), (0, 0))}, "rising edges, weights"),
         ({"users": ("square", 40)}, "up to 56.5685 m from the BS, more than the cell"),
         ({"num_time": 2, "interval": 9, "speed": 9}, "= 81 m, at most 54.56 m"),
-        (
-            {"return_frequency": True, "domain": "space_frequency"},
-            "return_frequency needs domain='angular_delay' and num_sc >= 125",
-        ),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(changes, words):
@@ -229,12 +226,15 @@ def test_what_cannot_be_simulated_is_refused(changes, words):
 
 
 def test_negative_numbers_and_unknown_channels_are_refused():
-    with pytest.raises(ValueError, match="must not be negative, got -1 and 0"):
+    with pytest.raises(ValueError, match="num is -1; it must be an integer, 0 or more"):
         cost2100.simulate(-1, seed=0)
+    for changes in ({"domain": "space_frequency"}, {"num_sc": 64}):
+        with pytest.raises(ValueError, match="truth needs domain='angular_delay' and"):
+            cost2100.simulate_with_frequency(1, seed=0, **changes)
     with pytest.raises(ValueError, match="num at most 128, got -1, 0 and 128"):
         cost2100.simulate_block(-1, seed=0)
     with pytest.raises(ValueError, match="num at most 128, got 0, 0 and 129"):
         cost2100.simulate_block(0, seed=0, num=129)
-    assert channels.get("cost2100") is cost2100
+    assert channels.get("cost2100") is cost2100.SIMULATOR
     with pytest.raises(ValueError, match="unknown channel 'c'; known: cost2100"):
         channels.get("c")

@@ -43,9 +43,9 @@ def with_sionna_rt(test):
     ("arguments", "words"),
     [
         ({"scenario": "paris"}, "unknown scenario 'paris'; known: munich, street_ca"),
-        ({"num": 0}, "num is 0; it must be positive"),
-        ({"seed": -1}, "seed and max_depth must not be negative, got -1 and 4"),
-        ({"max_depth": -2}, "seed and max_depth must not be negative, got 1 and -2"),
+        ({"num": -1}, "num is -1; it must be an integer, 0 or more"),
+        ({"seed": -1}, "seed is -1; it must be an integer, 0 or more"),
+        ({"max_depth": -2}, "max_depth is -2; it must not be negative"),
         ({"bandwidth": 0.0}, "bandwidth is 0.0; it must be positive"),
         ({"radius": -5.0}, "radius is -5.0; it must be positive"),
         ({"tx": (1.0, 2.0)}, r"tx is \[1.0, 2.0\]; it must be x, y, z in m"),

@@ -19,7 +19,7 @@ def sionna(test):
 
 @pytest.fixture(scope="module")
 def uma():
-    return tr38901.simulate(100, 1, "uma_nlos", with_loss=True)
+    return tr38901.simulate_with_loss(100, 1, "uma_nlos")
 
 
 @pytest.mark.skipif(here, reason="Sionna is installed")
@@ -38,7 +38,7 @@ def test_without_sionna_the_command_that_installs_it_is_told():
             {"scenario": "uma"},
             "unknown scenario 'uma'; known: uma_los, uma_nlos, uma_m",
         ),
-        ({"num": -1}, "num and seed must not be negative, got -1 and 1"),
+        ({"num": -1}, "num is -1; it must be an integer, 0 or more"),
         ({"domain": "time"}, "domain is 'time'; it must be one of"),
         ({"num_delay": 2000}, "num_sc is 2000; it must be 1 to 1024"),
     ],

@@ -37,7 +37,7 @@ def project(tmp_path_factory):
     for name in FOLDERS:
         (folder / name).symlink_to(ROOT / name)
     (folder / "DATA_DIR").mkdir()
-    h, hf = simulator.simulate(440, 3, "indoor", return_frequency=True)
+    h, hf = simulator.simulate_with_frequency(440, 3, "indoor")
     for split, part in zip(cost2100.SPLITS, np.split(h, [300, 360])):
         cost2100.write(folder / "DATA_DIR" / cost2100.file_name(split), part)
     np.save(folder / "h.npy", part)

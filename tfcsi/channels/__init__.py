@@ -1,20 +1,28 @@
-"""Channel simulators: one model a module, each with `simulate(num, seed, ...)`."""
+"""Channel simulators: one model a module, each with the same `simulate`.
+
+`contract.Simulator` says what all of them offer. A channel is a simulator and one of
+its scenarios, with the name `SIMULATOR_SCENARIO`.
+"""
 
 from __future__ import annotations
 
-from types import ModuleType
+import importlib
 
-from tfcsi.channels import cost2100, tr38901
+from tfcsi.channels.contract import Simulator
 
-CHANNELS = {"cost2100": cost2100, "tr38901": tr38901}
+CHANNELS = {
+    "cost2100": "tfcsi.channels.cost2100",
+    "tr38901": "tfcsi.channels.tr38901",
+    "raytraced": "tfcsi.channels.raytraced",
+}
 
 
-def get(name: str) -> ModuleType:
-    """The module of a channel simulator, by name.
+def get(name: str) -> Simulator:
+    """Returns a channel simulator by its name.
 
     Raises:
       ValueError: no such simulator; the message lists those there are.
     """
     if name not in CHANNELS:
         raise ValueError(f"unknown channel {name!r}; known: {', '.join(CHANNELS)}")
-    return CHANNELS[name]
+    return importlib.import_module(CHANNELS[name]).SIMULATOR

@@ -50,13 +50,17 @@ def draw(
       ValueError: unknown channel, or an argument that the simulator does not take.
     """
     model, scenario = parts_of(channel)
+    simulator, setup = channels.get(model), dict(setup or {})
     state = np.random.SeedSequence([seed, stream, block]).generate_state(1, np.uint64)
-    arguments = {**(setup or {}), **({"return_frequency": True} if frequency else {})}
+    arguments = num, int(state[0]), scenario
     try:
-        made = channels.get(model).simulate(num, int(state[0]), scenario, **arguments)
+        if not frequency:
+            return simulator.simulate(*arguments, **setup), None
+        if simulator.simulate_with_frequency is None:
+            raise ValueError(f"{model} gives no frequency-domain truth")
+        return simulator.simulate_with_frequency(*arguments, **setup)
     except TypeError as error:
-        raise ValueError(f"setup is {dict(setup or {})}: {error}") from error
-    return made if frequency else (made, None)
+        raise ValueError(f"setup is {setup}: {error}") from error
 
 
 def blocks_of(count: int) -> list[tuple[int, int, int]]:

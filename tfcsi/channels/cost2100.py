@@ -14,24 +14,35 @@ two DFTs would give. NumPy only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from tfcsi.channels.contract import Simulator, check_request
 from tfcsi.channels.cost2100_clusters import draw, paths
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
-from tfcsi.channels.cost2100_setup import DOMAINS, PRESETS, Setup, places, setup
+from tfcsi.channels.cost2100_setup import (
+    DOMAINS,
+    OPTIONS,
+    PRESETS,
+    Setup,
+    places,
+    setup,
+)
 from tfcsi.responses import Paths, matrices
 from tfcsi.transforms import NUM_SC, PEAK
 
 __all__ = [
     "BLOCK",
     "PRESETS",
+    "SIMULATOR",
     "Setup",
     "setup",
     "simulate",
     "simulate_block",
+    "simulate_with_frequency",
     "snapshots",
 ]
 
@@ -43,9 +54,8 @@ def simulate(
     seed: int,
     scenario: str = "indoor",
     progress: bool = False,
-    return_frequency: bool = False,
-    **changes,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    **options: Any,
+) -> np.ndarray:
     """Draws independent channels of users at random places.
 
     Matrix i depends on the seed, the setup and i, not on `num`: it is matrix i % BLOCK
@@ -56,58 +66,56 @@ def simulate(
       seed: not negative.
       scenario: a key of `PRESETS`.
       progress: whether to show a progress bar on standard error.
-      return_frequency: whether to return the frequency-domain truth as well.
-      **changes: fields of `Setup` other than its scenario, such as `num_rx=2`.
+      **options: fields of `Setup` other than its scenario, such as `num_rx=2`.
 
     Returns:
-      h: [num, (num_time,) (num_rx,) num_tx, num_delay], complex64, angles by delay
-        taps, zero-centred; or, in the domain "space_frequency", [..., num_tx, num_sc],
-        antennas by subcarriers. Axes of time and of the antennas of a user are there
-        where their number is more than 1. `transforms.to_angular_delay` of the second
-        form over sqrt(num_sc) is the first, but for the scale.
-      hf: with `return_frequency`, [..., num_tx, 125], complex64, angles by the first
-        125 subcarriers, all delays included, in the scale of
-        `transforms.to_subcarriers(h)`: the `HF_all` of the published files.
+      [num, (num_time,) (num_rx,) num_tx, num_delay], complex64, angles by delay taps,
+      zero-centred; or, in the domain "space_frequency", [..., num_tx, num_sc], antennas
+      by subcarriers. Axes of time and of the antennas of a user are there if their
+      length is more than 1. `transforms.to_angular_delay` of the second form over
+      sqrt(num_sc) is the first, but for the scale.
 
     Raises:
-      ValueError: unknown preset or field, or a value that cannot be.
+      ValueError: unknown preset or option, or a value that cannot be.
     """
-    if num < 0 or seed < 0:
-        raise ValueError(f"num and seed must not be negative, got {num} and {seed}")
-    shape = setup(scenario, **changes).shape
-    h = np.empty((num, *shape), np.complex64)
-    hf = np.empty((num if return_frequency else 0, *shape[:-1], NUM_SC), np.complex64)
-    for block in tqdm(range(-(-num // BLOCK)), disable=not progress, unit="block"):
-        where = slice(block * BLOCK, min((block + 1) * BLOCK, num))
-        options = {
-            "num": where.stop - where.start,
-            "return_frequency": return_frequency,
-        }
-        found = simulate_block(block, seed, scenario, **options, **changes)
-        if return_frequency:
-            h[where], hf[where] = found
-        else:
-            h[where] = found
-    return (h, hf) if return_frequency else h
+    return _simulate(num, seed, scenario, progress, options, frequency=False)[0]
+
+
+def simulate_with_frequency(
+    num: int,
+    seed: int,
+    scenario: str = "indoor",
+    progress: bool = False,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Like `simulate`; also returns the frequency-domain truth.
+
+    Returns:
+      h: as `simulate`.
+      hf: [..., num_tx, 125], complex64, angles by the first 125 subcarriers, all delays
+        included, in the scale of `transforms.to_subcarriers(h)`: the `HF_all` of the
+        published files.
+
+    Raises:
+      ValueError: as `simulate`, or the options have another domain than
+        "angular_delay" or fewer than 125 subcarriers.
+    """
+    h, hf = _simulate(num, seed, scenario, progress, options, frequency=True)
+    assert hf is not None
+    return h, hf
 
 
 def simulate_block(
-    block: int,
-    seed: int,
-    scenario: str = "indoor",
-    num: int = BLOCK,
-    return_frequency: bool = False,
-    **changes,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    block: int, seed: int, scenario: str = "indoor", num: int = BLOCK, **options: Any
+) -> np.ndarray:
     """Draws the drops of a block, which depend on it, the seed and the setup alone.
 
     Args:
-      block: its number, from 0.
+      block: number of the block, from 0.
       seed: not negative.
       scenario: a key of `PRESETS`.
       num: how many of its drops are wanted, at most `BLOCK`, the first ones.
-      return_frequency: whether to return the frequency-domain truth as well.
-      **changes: fields of `Setup` other than its scenario.
+      **options: fields of `Setup` other than its scenario.
 
     Returns:
       As `simulate(num, ...)`.
@@ -120,35 +128,70 @@ def simulate_block(
             f"block and seed must not be negative and num at most {BLOCK}, got "
             f"{block}, {seed} and {num}"
         )
-    what = setup(scenario, **changes)
-    in_angles = what.domain == DOMAINS[0]
-    if return_frequency and not (in_angles and what.num_sc >= NUM_SC):
+    return _draw_block(setup(scenario, **options), block, seed, num, False)[0]
+
+
+SIMULATOR = Simulator(
+    "cost2100", simulate, tuple(PRESETS), OPTIONS, simulate_with_frequency
+)
+
+
+def _simulate(
+    num: int,
+    seed: int,
+    scenario: str,
+    progress: bool,
+    options: Mapping[str, Any],
+    frequency: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """`simulate`, and with `frequency` the truth as well."""
+    check_request("cost2100", num, seed, scenario, PRESETS, options, OPTIONS)
+    chosen = setup(scenario, **options)
+    in_angles = chosen.domain == DOMAINS[0]
+    if frequency and not (in_angles and chosen.num_sc >= NUM_SC):
         raise ValueError(
-            f"return_frequency needs domain={DOMAINS[0]!r} and num_sc >= {NUM_SC}, got "
-            f"{what.domain!r} and {what.num_sc}"
+            f"frequency-domain truth needs domain={DOMAINS[0]!r} and num_sc >= "
+            f"{NUM_SC}, got {chosen.domain!r} and {chosen.num_sc}"
         )
-    h = np.empty((num, what.num_time, what.num_rx, *what.shape[-2:]), np.complex64)
-    hf = np.empty((*h.shape[:-1], NUM_SC) if return_frequency else 0, np.complex64)
-    form = (what.antennas, what.band(what.shape[-1]), in_angles, in_angles)
-    for time, seen in enumerate(snapshots(what, block, seed)):
-        h[:, time] = matrices(seen, num, *form)
-        if return_frequency:
-            band = what.band(NUM_SC)
-            hf[:, time] = matrices(seen, num, what.antennas, band, True, False)
-    if what.scaled:
+    h = np.empty((num, *chosen.shape), np.complex64)
+    hf = np.empty((*h.shape[:-1], NUM_SC), np.complex64) if frequency else None
+    for block in tqdm(range(-(-num // BLOCK)), disable=not progress, unit="block"):
+        rows = slice(block * BLOCK, min((block + 1) * BLOCK, num))
+        size = rows.stop - rows.start
+        h[rows], truth = _draw_block(chosen, block, seed, size, frequency)
+        if hf is not None:
+            hf[rows] = truth
+    return h, hf
+
+
+def _draw_block(
+    chosen: Setup, block: int, seed: int, num: int, frequency: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first `num` matrices of a block, and with `frequency` their truth."""
+    in_angles = chosen.domain == DOMAINS[0]
+    axes = (num, chosen.num_time, chosen.num_rx, *chosen.shape[-2:])
+    h = np.empty(axes, np.complex64)
+    hf = np.empty((*axes[:-1], NUM_SC), np.complex64) if frequency else None
+    band = chosen.band(chosen.shape[-1])
+    for time, seen in enumerate(snapshots(chosen, block, seed)):
+        h[:, time] = matrices(seen, num, chosen.antennas, band, in_angles, in_angles)
+        if hf is not None:
+            form = (chosen.antennas, chosen.band(NUM_SC), True, False)
+            hf[:, time] = matrices(seen, num, *form)
+    if chosen.scaled:
         scale = PEAK / np.abs(h).max(axis=(1, 2, 3, 4), keepdims=True)
         h *= scale
-        if return_frequency:
+        if hf is not None:
             hf *= scale
-    h = h.reshape(num, *what.shape)
-    return (h, hf.reshape(*h.shape[:-1], NUM_SC)) if return_frequency else h
+    h = h.reshape(num, *chosen.shape)
+    return h, None if hf is None else hf.reshape(*h.shape[:-1], NUM_SC)
 
 
-def snapshots(what: Setup, block: int, seed: int) -> Iterator[Paths]:
+def snapshots(chosen: Setup, block: int, seed: int) -> Iterator[Paths]:
     """Yields the paths to the users of a block, `BLOCK` drops, at each moment."""
     rng = np.random.default_rng([seed, block])
-    start = places(what.users, BLOCK, rng)
-    way = what.way * np.exp(1j * rng.uniform(-np.pi, np.pi, BLOCK))
-    drops = draw(SCENARIOS[what.scenario], what.carrier, start, way, rng)
-    for time in range(what.num_time):
-        yield paths(drops, start + way * (time / max(1, what.num_time - 1)))
+    start = places(chosen.users, BLOCK, rng)
+    way = chosen.way * np.exp(1j * rng.uniform(-np.pi, np.pi, BLOCK))
+    drops = draw(SCENARIOS[chosen.scenario], chosen.carrier, start, way, rng)
+    for time in range(chosen.num_time):
+        yield paths(drops, start + way * (time / max(1, chosen.num_time - 1)))

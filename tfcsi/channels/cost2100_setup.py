@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from tfcsi.channels.cost2100_scenarios import SCENARIOS
+from tfcsi.options import check_options
 from tfcsi.responses import Antennas, Band
 from tfcsi.transforms import DOMAINS, NUM_FFT
 
@@ -176,7 +178,15 @@ PRESETS = {
 }
 
 
-def setup(scenario: str = "indoor", **changes) -> Setup:
+# Options of the simulator; None where each preset has its own.
+OPTIONS = {
+    field.name: None if field.default is dataclasses.MISSING else field.default
+    for field in dataclasses.fields(Setup)
+    if field.name != "scenario"
+}
+
+
+def setup(scenario: str = "indoor", **changes: Any) -> Setup:
     """A preset with changes.
 
     Args:
@@ -189,7 +199,5 @@ def setup(scenario: str = "indoor", **changes) -> Setup:
     if scenario not in PRESETS:
         known = ", ".join(PRESETS)
         raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
-    known = [f.name for f in dataclasses.fields(Setup) if f.name != "scenario"]
-    if unknown := [name for name in changes if name not in known]:
-        raise ValueError(f"unknown field {unknown[0]!r}; known: {', '.join(known)}")
+    check_options(changes, OPTIONS, "cost2100")
     return dataclasses.replace(PRESETS[scenario], **changes)

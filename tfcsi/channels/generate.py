@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import tfcsi
-from tfcsi import files
+from tfcsi import channels, files
 from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.transforms import NUM_SC
@@ -40,7 +40,9 @@ def generate(
     progress: bool = True,
     setup: Mapping | None = None,
 ) -> list[Path]:
-    """Writes data sets, split by split; that of test with frequency-domain truth.
+    """Writes data sets, split by split.
+
+    The test split comes with frequency-domain truth if the simulator gives it.
 
     A run that was stopped goes on at the block where it was, if the arguments are the
     same; finished splits are kept.
@@ -53,7 +55,7 @@ def generate(
       form: "mat", the published form of COST 2100, MATLAB v5 where it can hold them,
         else v7.3; "hdf5", SPLIT.h5 with `h` (and `hf`), complex; or "tfrecord",
         SPLIT-*.tfrecord of `datasets.tfrecord`, 10000 matrices each.
-      processes: that simulate; as many as there are CPUs if None.
+      processes: number of processes that simulate; one for each CPU if None.
       progress: whether to show a progress bar on standard error.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
 
@@ -73,9 +75,13 @@ def generate(
             f"num is {dict(num)} and seed {seed}; numbers and seed are not negative, "
             f"and one split or more has matrices"
         )
-    setup = dict(setup or {})
+    setup, simulator = dict(setup or {}), channels.get(model)
+    domain = {**simulator.options, **setup}.get("domain")
+    # The truth is of the same channels, angles by subcarriers.
+    frequency = simulator.simulate_with_frequency is not None
+    frequency = frequency and domain == "angular_delay" and "test" in num
     # Refuses what no process can do.
-    head, _ = draw(channel, seed, 0, 0, 1, setup=setup)
+    head, _ = draw(channel, seed, 0, 0, 1, frequency, setup=setup)
     write = _writer(form, model, scenario, head.shape[1:])
     out = Path(out)
     given = {"channel": channel, "setup": setup, "seed": seed, "format": form}
@@ -97,7 +103,7 @@ def generate(
                 continue
             job = {"channel": channel, "seed": seed, "setup": setup}
             job["stream"] = SPLITS.index(split)
-            job["frequency"] = split == "test" and model == "cost2100"
+            job["frequency"] = frequency and split == "test"
             job["folder"] = str(out / PARTS / split)
             shape = (count, *head.shape[1:])
             arrays = _simulate(submit, job, shape, split, progress)

@@ -26,13 +26,16 @@ import importlib.metadata
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 import tfcsi
-from tfcsi import files
+from tfcsi import files, transforms
+from tfcsi.channels.contract import Simulator, check_request, defaults
 
 BLOCK = 50  # users traced at a time, in up to 8 GB
 INSTALL = "pip install 'tfcsi[raytracing]'"
@@ -68,112 +71,169 @@ SCENARIOS = {
 }
 
 
+@dataclass(frozen=True)
+class Setup:
+    """Options of `simulate` and `trace`.
+
+    Attributes:
+      carrier: Hz.
+      bandwidth: Hz; num_sc subcarriers are bandwidth / num_sc apart.
+      num_sc: number of subcarriers.
+      num_tx: number of antennas of the base station.
+      tx: position of the base station in m; that of the scenario if None.
+      azimuth: of its broadside, degrees from the x axis.
+      radius: of the disc in which users stand, m; that of the scenario if None.
+      height: of users above the ground, m.
+      max_depth: largest number of reflections of a path.
+      diffraction: whether paths may bend once around an edge.
+      domain: "angular_delay" or "space_frequency", of what `simulate` returns.
+    """
+
+    carrier: float = 3.5e9
+    bandwidth: float = 100e6
+    num_sc: int = 32
+    num_tx: int = 32
+    tx: tuple[float, float, float] | None = None
+    azimuth: float = 0.0
+    radius: float | None = None
+    height: float = 1.5
+    max_depth: int = 4
+    diffraction: bool = False
+    domain: str = transforms.DOMAINS[0]
+
+
+OPTIONS = defaults(Setup)
+
+
 def simulate(
     num: int,
     seed: int,
     scenario: str = "munich",
     progress: bool = False,
-    carrier: float = 3.5e9,
-    bandwidth: float = 100e6,
-    num_sc: int = 32,
-    num_tx: int = 32,
-    tx: tuple[float, float, float] | None = None,
-    azimuth: float = 0.0,
-    radius: float | None = None,
-    height: float = 1.5,
-    max_depth: int = 4,
-    diffraction: bool = False,
-) -> dict[str, np.ndarray]:
+    **options: Any,
+) -> np.ndarray:
     """Traces the channels of users at random places.
 
-    User i depends on the seed, the other arguments and i, not on `num`.
+    Matrix i depends on the seed, the other arguments and i, not on `num`. All num_sc
+    delay taps are kept; delays beyond num_sc / bandwidth wrap around.
 
     Args:
-      num: users with a path.
+      num: number of users with a path.
       seed: not negative.
       scenario: a key of `SCENARIOS`.
       progress: whether to show a progress bar on standard error.
-      carrier: Hz.
-      bandwidth: Hz; num_sc subcarriers are bandwidth / num_sc apart.
-      num_sc: subcarriers.
-      num_tx: antennas of the base station.
-      tx: its position in m; that of the scenario if None.
-      azimuth: of its broadside, degrees from the x axis.
-      radius: of the users' disc in m; that of the scenario if None.
-      height: of users above the ground, m.
-      max_depth: reflections of a path at most.
-      diffraction: whether paths may bend once around an edge.
+      **options: fields of `Setup`.
+
+    Returns:
+      [num, num_tx, num_sc], complex64, angles (zero in the middle) by delay taps or
+      antennas by subcarriers, each scaled to max|h| = 0.5.
+
+    Raises:
+      ValueError: unknown scenario or option, an argument out of range, or no user has a
+        path.
+      ImportError: Sionna RT or an LLVM that is new enough is missing.
+    """
+    chosen = _checked(num, seed, scenario, options)
+    if not num:
+        return np.empty((0, chosen.num_tx, chosen.num_sc), np.complex64)
+    h = trace(num, seed, scenario, progress, **options)["channel"][:, 0]
+    if chosen.domain == "angular_delay":
+        h = transforms.to_angular_delay(h, chosen.num_sc)
+    return transforms.to_peak(h)[0]
+
+
+def trace(
+    num: int,
+    seed: int,
+    scenario: str = "munich",
+    progress: bool = False,
+    **options: Any,
+) -> dict[str, np.ndarray]:
+    """Like `simulate`, but returns all that is known of the users.
 
     Returns:
       The arrays of a file but `made`, by name; see above.
 
     Raises:
-      ValueError: an argument out of range, or no user has a path.
-      ImportError: Sionna RT or an LLVM that is new enough is missing.
+      ValueError: as `simulate`, or `num` is 0.
+      ImportError: as `simulate`.
     """
-    if scenario not in SCENARIOS:
-        known = ", ".join(SCENARIOS)
-        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
-    if seed < 0 or max_depth < 0:
-        raise ValueError(
-            f"seed and max_depth must not be negative, got {seed} and {max_depth}"
-        )
-    what = SCENARIOS[scenario]
-    tx = np.array(what.tx if tx is None else tx, float)
-    radius = what.radius if radius is None else radius
-    positive = {"num": num, "carrier": carrier, "bandwidth": bandwidth}
-    positive.update(num_sc=num_sc, num_tx=num_tx, radius=radius, height=height)
-    for name, value in positive.items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}; it must be positive")
-    if tx.shape != (3,) or not np.isfinite(tx).all():
-        raise ValueError(f"tx is {tx.tolist()}; it must be x, y, z in m")
+    chosen = _checked(num, seed, scenario, options)
+    if not num:
+        raise ValueError("num is 0; it must be positive")
+    place = SCENARIOS[scenario]
+    tx = np.array(place.tx if chosen.tx is None else chosen.tx, float)
+    radius = place.radius if chosen.radius is None else chosen.radius
     rt, mi = _sionna_rt()
-    scene = rt.load_scene(getattr(rt.scene, what.scene))
-    scene.frequency = carrier
-    scene.tx_array, scene.rx_array = (_array(rt, n) for n in (num_tx, 1))
-    yaw = float(np.deg2rad(azimuth))
+    scene = rt.load_scene(getattr(rt.scene, place.scene))
+    scene.frequency = chosen.carrier
+    scene.tx_array, scene.rx_array = (_array(rt, n) for n in (chosen.num_tx, 1))
+    yaw = float(np.deg2rad(chosen.azimuth))
     scene.add(rt.Transmitter("tx", position=tx.tolist(), orientation=[yaw, 0, 0]))
-    ground = scene.objects[what.ground].mi_mesh
+    ground = scene.objects[place.ground].mi_mesh
     users = [rt.Receiver(f"rx{i}", position=[0, 0, 0]) for i in range(BLOCK)]
     for user in users:
         scene.add(user)
     solver = rt.PathSolver(deterministic=True)
-    offset = (np.arange(num_sc) - num_sc // 2) * bandwidth / num_sc
-    blocks, found = [], 0
+    num_sc = chosen.num_sc
+    offset = (np.arange(num_sc) - num_sc // 2) * chosen.bandwidth / num_sc
+    blocks, traced = [], 0
     with tqdm(total=num, disable=not progress, unit="user") as bar:
-        while found < num:
+        while traced < num:
             rng = np.random.default_rng([seed, len(blocks)])
             location = _on_ground(mi, scene.mi_scene, ground, rng, tx, radius)
-            location[:, 2] += height
-            for user, place in zip(users, location.tolist()):
-                user.position = place
+            location[:, 2] += chosen.height
+            for user, position in zip(users, location.tolist()):
+                user.position = position
             paths = solver(
                 scene,
-                max_depth=max_depth,
+                max_depth=chosen.max_depth,
                 max_num_paths_per_src=_MAX_PATHS,
                 samples_per_src=_SAMPLES,
                 refraction=False,
-                diffraction=diffraction,
+                diffraction=chosen.diffraction,
                 seed=int(rng.integers(2**31)),
             )
             block = {**_channels(paths, mi, offset), "location": location}
             there = block["channel"].any((1, 2, 3))
             blocks.append({name: values[there] for name, values in block.items()})
-            if len(blocks) == _EMPTY and not found + there.sum():
+            if len(blocks) == _EMPTY and not traced + there.sum():
                 raise ValueError(
                     f"none of {_EMPTY * BLOCK} users has a path from tx "
                     f"{tx.tolist()}; is it inside a building?"
                 )
-            bar.update(min(int(there.sum()), num - found))
-            found += int(there.sum())
+            bar.update(min(int(there.sum()), num - traced))
+            traced += int(there.sum())
     arrays = {k: np.concatenate([b[k] for b in blocks])[:num] for k in blocks[0]}
     peak = np.abs(arrays["channel"]).max((1, 2, 3))
     arrays["channel"] = (arrays["channel"] / peak[:, None, None, None]).astype("c8")
     arrays["location"] = arrays["location"].astype(np.float32)
     arrays["gain_db"] = (20 * np.log10(peak)).astype(np.float32)
-    arrays.update(tx_location=tx, carrier_hz=np.float64(carrier), subcarrier_hz=offset)
+    arrays.update(
+        tx_location=tx, carrier_hz=np.float64(chosen.carrier), subcarrier_hz=offset
+    )
     return arrays
+
+
+SIMULATOR = Simulator("raytraced", simulate, tuple(SCENARIOS), OPTIONS)
+
+
+def _checked(num: int, seed: int, scenario: str, options: Mapping[str, Any]) -> Setup:
+    """Options of a request, or a ValueError."""
+    check_request("raytraced", num, seed, scenario, SCENARIOS, options, OPTIONS)
+    chosen = Setup(**options)
+    transforms.check_domain(chosen.domain)
+    for name in ("carrier", "bandwidth", "num_sc", "num_tx", "radius", "height"):
+        value = getattr(chosen, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value}; it must be positive")
+    if chosen.max_depth < 0:
+        raise ValueError(f"max_depth is {chosen.max_depth}; it must not be negative")
+    if chosen.tx is not None:
+        tx = np.array(chosen.tx, float)
+        if tx.shape != (3,) or not np.isfinite(tx).all():
+            raise ValueError(f"tx is {tx.tolist()}; it must be x, y, z in m")
+    return chosen
 
 
 def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
@@ -204,8 +264,8 @@ def _on_ground(mi, scene, ground, rng, tx: np.ndarray, radius: float) -> np.ndar
         above = mi.Point3f(mi.Float(x), mi.Float(y), mi.Float(np.full(x.size, _SKY)))
         hit = scene.ray_intersect(mi.Ray3f(above, mi.Vector3f(0, 0, -1)))
         seen = np.array(hit.shape == mi.ShapePtr(ground))
-        where = np.stack([x, y, np.array(hit.p.z, float)], 1)
-        places = np.concatenate([places, where[seen]])
+        drawn = np.stack([x, y, np.array(hit.p.z, float)], 1)
+        places = np.concatenate([places, drawn[seen]])
         if len(places) >= BLOCK:
             return places[:BLOCK]
     raise ValueError(
@@ -259,7 +319,7 @@ def main(argv) -> None:
     arguments["tx"] = tuple(map(float, tx)) if tx else None
     if not output.endswith(".npz") or not pathlib.Path(output).parent.is_dir():
         raise ValueError(f"output is {output}; give FILE.npz in a folder that exists")
-    arrays = simulate(progress=True, **arguments)
+    arrays = trace(progress=True, **arguments)
     packages = ("sionna-rt", "mitsuba", "drjit", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
     versions["tfcsi"] = tfcsi.__version__
@@ -277,20 +337,36 @@ if __name__ == "__main__":
     except ImportError as error:
         sys.exit(f"error: {error}; {INSTALL}")
     _FLAGS = {
-        "scenario": flags.DEFINE_enum("scenario", "munich", list(SCENARIOS), "Where."),
-        "num": flags.DEFINE_integer("num", 2000, "Users with a path."),
-        "seed": flags.DEFINE_integer("seed", 1, "Of places and rays."),
-        "output": flags.DEFINE_string("output", None, "An .npz file.", required=True),
-        "carrier": flags.DEFINE_float("carrier", 3.5e9, "Hz."),
-        "bandwidth": flags.DEFINE_float("bandwidth", 100e6, "Hz."),
-        "num_sc": flags.DEFINE_integer("num_sc", 32, "Subcarriers in it."),
-        "num_tx": flags.DEFINE_integer("num_tx", 32, "Antennas of the BS."),
-        "tx": flags.DEFINE_list("tx", None, "x,y,z of the BS in m."),
-        "azimuth": flags.DEFINE_float("azimuth", 0.0, "Of its broadside, degrees."),
-        "radius": flags.DEFINE_float("radius", None, "Of the users' disc, m."),
-        "height": flags.DEFINE_float("height", 1.5, "Of users over the ground, m."),
-        "max_depth": flags.DEFINE_integer("max_depth", 4, "Reflections of a path."),
-        "diffraction": flags.DEFINE_bool("diffraction", False, "Around one edge."),
+        "scenario": flags.DEFINE_enum(
+            "scenario", "munich", list(SCENARIOS), "Name of the scene."
+        ),
+        "num": flags.DEFINE_integer("num", 2000, "Number of users with a path."),
+        "seed": flags.DEFINE_integer("seed", 1, "Seed of the users' places."),
+        "output": flags.DEFINE_string(
+            "output", None, "The .npz file to write.", required=True
+        ),
+        "carrier": flags.DEFINE_float("carrier", 3.5e9, "Carrier frequency, Hz."),
+        "bandwidth": flags.DEFINE_float("bandwidth", 100e6, "Bandwidth, Hz."),
+        "num_sc": flags.DEFINE_integer("num_sc", 32, "Number of subcarriers."),
+        "num_tx": flags.DEFINE_integer(
+            "num_tx", 32, "Number of antennas of the base station."
+        ),
+        "tx": flags.DEFINE_list("tx", None, "Position x,y,z of the base station, m."),
+        "azimuth": flags.DEFINE_float(
+            "azimuth", 0.0, "Direction of the array's broadside, degrees from x."
+        ),
+        "radius": flags.DEFINE_float(
+            "radius", None, "Radius of the disc in which users stand, m."
+        ),
+        "height": flags.DEFINE_float(
+            "height", 1.5, "Height of users above the ground, m."
+        ),
+        "max_depth": flags.DEFINE_integer(
+            "max_depth", 4, "Largest number of reflections of a path."
+        ),
+        "diffraction": flags.DEFINE_bool(
+            "diffraction", False, "Whether paths may bend once around an edge."
+        ),
     }
     try:
         app.run(main)

@@ -15,11 +15,13 @@ import functools
 import sys
 import types
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from tfcsi import responses, transforms
+from tfcsi.channels.contract import Simulator, check_request, defaults
 
 BLOCK = 64  # drops simulated at a time, from one seed
 INSTALL = "pip install 'tfcsi[sionna]'"
@@ -55,19 +57,37 @@ SCENARIOS = {
 }
 
 
+@dataclass(frozen=True)
+class Setup:
+    """Options of `simulate`.
+
+    Attributes:
+      carrier: Hz.
+      bandwidth: Hz.
+      num_fft: subcarriers in it.
+      num_tx: antennas of the base station, in a row of half a wavelength.
+      num_delay: delay taps or subcarriers kept.
+      domain: "angular_delay" or "space_frequency".
+    """
+
+    carrier: float = 28e9
+    bandwidth: float = 20e6
+    num_fft: int = 1024
+    num_tx: int = 32
+    num_delay: int = 32
+    domain: str = transforms.DOMAINS[0]
+
+
+OPTIONS = defaults(Setup)
+
+
 def simulate(
     num: int,
     seed: int,
     scenario: str = "uma_nlos",
     progress: bool = False,
-    carrier: float = 28e9,
-    bandwidth: float = 20e6,
-    num_fft: int = 1024,
-    num_tx: int = 32,
-    num_delay: int = 32,
-    domain: str = "angular_delay",
-    with_loss: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    **options: Any,
+) -> np.ndarray:
     """Draws independent channels of users at random places.
 
     Matrix i depends on the seed, the other arguments and i, not on `num`.
@@ -77,41 +97,52 @@ def simulate(
       seed: not negative.
       scenario: a key of `SCENARIOS`, such as "uma_nlos" or "rma_mixed".
       progress: whether to show a progress bar on standard error.
-      carrier: Hz.
-      bandwidth: Hz.
-      num_fft: subcarriers in it.
-      num_tx: antennas of the base station, in a row of half a wavelength.
-      num_delay: delay taps or subcarriers kept.
-      domain: "angular_delay" or "space_frequency".
-      with_loss: whether to return `lost` as well.
+      **options: fields of `Setup`.
 
     Returns:
-      h: [num, num_tx, num_delay], complex64, angles (zero in the middle) by delay taps,
-        each scaled to max|h| = 0.5.
-      lost: with `with_loss`, [num], linear, the share of energy in later taps.
+      [num, num_tx, num_delay], complex64, angles (zero in the middle) by delay taps or
+      antennas by subcarriers, each scaled to max|h| = 0.5.
 
     Raises:
-      ValueError: unknown scenario, or an argument out of range.
+      ValueError: unknown scenario or option, or an argument out of range.
       ImportError: Sionna is not installed; the message has the command.
     """
-    if scenario not in SCENARIOS:
-        known = ", ".join(SCENARIOS)
-        raise ValueError(f"unknown scenario {scenario!r}; known: {known}")
-    if num < 0 or seed < 0:
-        raise ValueError(f"num and seed must not be negative, got {num} and {seed}")
-    transforms.check_domain(domain)
-    band = responses.Band(bandwidth, num_fft, num_delay)
-    draw = _drawer(scenario, float(carrier), num_tx)
-    h = np.empty((num, num_tx, num_delay), np.complex64)
+    return simulate_with_loss(num, seed, scenario, progress, **options)[0]
+
+
+def simulate_with_loss(
+    num: int,
+    seed: int,
+    scenario: str = "uma_nlos",
+    progress: bool = False,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Like `simulate`; also reports the energy in the taps that are cut off.
+
+    Returns:
+      h: as `simulate`.
+      lost: [num], float64, linear, the share of the energy in later taps.
+    """
+    check_request("tr38901", num, seed, scenario, SCENARIOS, options, OPTIONS)
+    chosen = Setup(**options)
+    transforms.check_domain(chosen.domain)
+    for name in ("carrier", "num_tx"):
+        if not getattr(chosen, name) > 0:
+            raise ValueError(f"{name} is {getattr(chosen, name)}; it must be positive")
+    band = responses.Band(chosen.bandwidth, chosen.num_fft, chosen.num_delay)
+    draw = _drawer(scenario, float(chosen.carrier), chosen.num_tx)
+    h = np.empty((num, chosen.num_tx, chosen.num_delay), np.complex64)
     lost = np.empty(num)
     for block in tqdm(range(-(-num // BLOCK)), disable=not progress, unit="block"):
-        where = slice(block * BLOCK, min((block + 1) * BLOCK, num))
-        gain, delay = (part[: where.stop - where.start] for part in draw(seed, block))
+        rows = slice(block * BLOCK, min((block + 1) * BLOCK, num))
+        gain, delay = (part[: rows.stop - rows.start] for part in draw(seed, block))
         paths = responses.unpadded(gain, delay)
-        form = (len(gain), num_tx, band, domain)
-        h[where], lost[where] = responses.with_loss(paths, *form)
-    h = transforms.to_peak(h)[0] if num else h
-    return (h, lost) if with_loss else h
+        form = (len(gain), chosen.num_tx, band, chosen.domain)
+        h[rows], lost[rows] = responses.with_loss(paths, *form)
+    return (transforms.to_peak(h)[0] if num else h), lost
+
+
+SIMULATOR = Simulator("tr38901", simulate, tuple(SCENARIOS), OPTIONS)
 
 
 @functools.lru_cache(maxsize=4)
@@ -120,14 +151,14 @@ def _drawer(scenario: str, carrier: float, num_tx: int):
     sionna, tr38901 = _sionna()
     import tensorflow as tf
 
-    what = SCENARIOS[scenario]
+    place = SCENARIOS[scenario]
     common = {"num_rows_per_panel": 1, "polarization": "single"}
     common.update(polarization_type="V", antenna_pattern="omni")
     common["carrier_frequency"] = carrier
     bs = tr38901.PanelArray(num_cols_per_panel=num_tx, **common)
     user = tr38901.PanelArray(num_cols_per_panel=1, **common)
-    outside = {} if what.model == "RMa" else {"o2i_model": "low"}
-    model = getattr(tr38901, what.model)(
+    outside = {} if place.model == "RMa" else {"o2i_model": "low"}
+    model = getattr(tr38901, place.model)(
         carrier_frequency=carrier,
         ut_array=user,
         bs_array=bs,
@@ -137,19 +168,19 @@ def _drawer(scenario: str, carrier: float, num_tx: int):
         **outside,
     )
     still = tf.zeros([BLOCK, 1, 3])
-    at_bs = tf.constant([[[0.0, 0.0, what.bs_height]]] * BLOCK)
+    at_bs = tf.constant([[[0.0, 0.0, place.bs_height]]] * BLOCK)
     indoors = tf.zeros([BLOCK, 1], tf.bool)
 
     @tf.function(input_signature=[tf.TensorSpec([BLOCK, 1, 3])])
     def paths(places):
-        model.set_topology(places, at_bs, still, still, still, indoors, what.sight)
+        model.set_topology(places, at_bs, still, still, still, indoors, place.sight)
         gain, delay = model(num_time_samples=1, sampling_frequency=1.0)
         return gain[:, 0, 0, 0, :, :, 0], delay[:, 0, 0]
 
     def draw(seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, block])
         sionna.config.tf_rng.reset_from_seed(int(rng.integers(2**62)))
-        near, far = what.ranges
+        near, far = place.ranges
         distance = np.sqrt(rng.uniform(near**2, far**2, BLOCK))
         azimuth = rng.uniform(-np.pi / 3, np.pi / 3, BLOCK)
         x, y = distance * np.cos(azimuth), distance * np.sin(azimuth)
