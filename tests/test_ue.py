@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import tfcsi
 from tfcsi import __main__ as command_line
-from tfcsi import transforms
+from tfcsi import models, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.coding.packets import read_file
 from tfcsi.coding.sending import TABLES_FILE
@@ -226,7 +226,7 @@ def test_the_command_writes_what_decompress_reads(
         (lambda h: h[:8], r"complex64 \[1, 8, 16\]; this codec takes complex"),
         (lambda h: h[None], r"complex64 \[1, 1, 16, 16\]; this codec takes complex"),
         (lambda h: h * np.nan, "NaN"),
-        (lambda h: 2 * h, r"has max \|h\| = 1; .*to_unit_interval"),
+        (lambda h: 2 * h, r"has max \|h\| = 1; .*to_peak"),
     ],
 )
 def test_csi_that_does_not_fit_is_refused(codec, coarse, tmp_path, spoil, words):
@@ -238,7 +238,7 @@ def test_csi_that_does_not_fit_is_refused(codec, coarse, tmp_path, spoil, words)
 def test_an_encoder_that_does_not_fit_the_tables_is_refused(
     codec, make_codec, dense, tmp_path
 ):
-    encoder = sys.modules["dense_pair"].encoder
+    encoder = models.get(dense).encoder
     for shape, latent, words in (
         (
             (16, 8),
@@ -266,7 +266,7 @@ def test_what_is_no_encoder_or_no_tables_is_refused(codec, tmp_path):
         Ue(encoder, tmp_path / "none.npz")
     with pytest.raises(ValueError, match=f"{TABLES_FILE} is not a TFLite model"):
         Ue(tables, tables)
-    with pytest.raises(ValueError, match=f"encoder.tflite is no {TABLES_FILE}"):
+    with pytest.raises(ValueError, match=f"encoder.tflite is not a {TABLES_FILE}"):
         Ue(encoder, encoder)
     arrays = dict(np.load(tables))
     for change, words in (

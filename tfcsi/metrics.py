@@ -1,8 +1,9 @@
-"""Measures of reconstruction and of rate, linear and per matrix; NumPy only.
+"""Measures of reconstruction and of rate: linear, one number for each matrix.
 
-Report a mean as `to_db(nmse(h, h_hat).mean())`: the mean comes first, dB last. The mean
-of dB values, met in some of the field's code, reads lower for the same matrices.
-Matrices are in the angular-delay domain, [n, num_tx, num_delay], zero-centred.
+Report a mean as `to_db(nmse(h, h_hat).mean())`: the mean comes first, dB last. Some
+code of this field takes the mean of dB values, which is lower for the same matrices.
+Matrices are zero-centred, [n, num_tx, num_delay] or [n, num_tx, num_sc]. This module
+needs NumPy alone.
 """
 
 from __future__ import annotations
@@ -13,48 +14,49 @@ import numpy as np
 
 from tfcsi import transforms
 
-_BLOCK = 64  # matrices in memory at a time
-_DRAWS = 1 << 22  # bootstrap indices in memory at a time
+_BLOCK = 64  # Matrices in memory at a time.
+_DRAWS = 1 << 22  # Bootstrap indices in memory at a time.
 _RESAMPLES = 2000
 
 
 def nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
-    """Normalised squared error ||h - h_hat||^2 / ||h||^2 of each matrix.
+    """Returns the normalised squared error ||h - h_hat||^2 / ||h||^2 of each matrix.
 
-    CsiNet (Wen et al. 2018), Section III, before its mean and its dB.
+    CsiNet (Wen et al. 2018), Section III, before the mean and before dB.
 
     Args:
       h: [n, num_tx, num_delay], complex, the truth, zero-centred.
       h_hat: [n, num_tx, num_delay], complex, the reconstruction.
 
     Returns:
-      [n], float64, linear; 1 if `h_hat` is zero.
+      [n], float64, linear. It is 1 if `h_hat` is zero.
 
     Raises:
-      ValueError: shapes differ, or a matrix of `h` has no energy or is not finite.
+      ValueError: If the shapes differ, or a matrix of `h` has no energy or is not
+        finite.
     """
     return _blockwise(_nmse, h, h_hat, h_hat.shape)
 
 
 def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
-    """Squared generalised cosine similarity of each matrix, as 3GPP defines it.
+    """Returns the squared generalised cosine similarity of each matrix.
 
-    Mean over subcarriers of |w^H w_hat|^2 / (|w|^2 |w_hat|^2), w the vector over
-    antennas (a unitary DFT away from the angles, so the same number); 3GPP TR 38.843,
-    Section 6.2, for rank one. Of delay taps, the subcarriers are those of
-    `transforms.to_subcarriers`.
+    This is the mean over subcarriers of |w^H w_hat|^2 / (|w|^2 |w_hat|^2), where w is
+    the vector over antennas: 3GPP TR 38.843, Section 6.2, for rank one. A vector over
+    angles is a unitary DFT of it and gives the same number. Delay taps are first
+    transformed by `transforms.to_subcarriers`.
 
     Args:
       h: [n, num_tx, num_delay or num_sc], complex, the truth, zero-centred.
       h_hat: complex, the reconstruction, of the same shape.
-      domain: "angular_delay" or "space_frequency", that of both.
+      domain: "angular_delay" or "space_frequency", the domain of both.
 
     Returns:
-      [n], float64, in [0, 1]; 0 if `h_hat` is zero.
+      [n], float64, in [0, 1]. It is 0 if `h_hat` is zero.
 
     Raises:
-      ValueError: shapes differ, the domain is not known, or a matrix of `h` has no
-        energy or is not finite.
+      ValueError: If the shapes differ, the domain is not known, or a matrix of `h` has
+        no energy or is not finite.
     """
     transforms.check_domain(domain)
     delays = domain == "angular_delay"
@@ -70,21 +72,22 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
 
 
 def rho(h_hat: np.ndarray, hf: np.ndarray) -> np.ndarray:
-    """Cosine similarity of each matrix with the published frequency-domain truth.
+    """Returns the cosine similarity with the published frequency-domain truth.
 
-    Mean over subcarriers of |w^H w_hat| / (|w| |w_hat|), not squared: CsiNet (Wen et
-    al. 2018), Section III. The truth holds all delays, so a perfect reconstruction of
-    the truncated matrix stays a little below 1.
+    This is the mean over subcarriers of |w^H w_hat| / (|w| |w_hat|), not squared:
+    CsiNet (Wen et al. 2018), Section III. The truth holds all delays, so a perfect
+    reconstruction of the truncated matrix stays a little below 1.
 
     Args:
       h_hat: [n, num_tx, num_delay], complex, the reconstruction, zero-centred.
       hf: [n, num_tx, 125], complex, the truth, angles by subcarriers (`HF_all`).
 
     Returns:
-      [n], float64, in [0, 1]; 0 if `h_hat` is zero.
+      [n], float64, in [0, 1], for each matrix. It is 0 if `h_hat` is zero.
 
     Raises:
-      ValueError: shapes differ, or a matrix of `hf` has no energy or is not finite.
+      ValueError: If the shapes differ, or a matrix of `hf` has no energy or is not
+        finite.
     """
     expected = (*h_hat.shape[:2], transforms.NUM_SC)
     return _blockwise(
@@ -98,16 +101,17 @@ def rho(h_hat: np.ndarray, hf: np.ndarray) -> np.ndarray:
 
 
 def to_db(value: np.ndarray | float) -> np.ndarray | float:
-    """10 log10 of a power ratio; -inf for zero.
+    """Returns 10 log10 of a power ratio.
 
     Args:
-      value: a number or an array, linear, not negative. Take means before, not after.
+      value: A number or an array, linear, not negative. Take a mean before this
+        function, not after it.
 
     Returns:
-      A float or an array of float64, in dB.
+      A float or an array of float64, in dB. Zero becomes -inf.
 
     Raises:
-      ValueError: a value is negative.
+      ValueError: If a value is negative.
     """
     value = np.asarray(value, dtype=np.float64)
     if (value < 0).any():
@@ -120,36 +124,37 @@ def to_db(value: np.ndarray | float) -> np.ndarray | float:
 
 
 def bits_per_csi(packets: Sequence[bytes]) -> float:
-    """Mean number of bits of a packet, every byte counted.
+    """Returns the mean number of bits of packets; every byte counts.
 
     Raises:
-      ValueError: there are no packets.
+      ValueError: If there are no packets.
     """
     if not len(packets):
-        raise ValueError("bits_per_csi: no packets")
+        raise ValueError("bits_per_csi: there are no packets")
     return 8 * sum(len(packet) for packet in packets) / len(packets)
 
 
 def bits_per_pixel(bits: float, num_reals: int = 2048) -> float:
-    """Bits of a matrix over its real numbers (2048 in a 32 x 32 complex matrix)."""
+    """Returns bits per real number; a 32 x 32 complex matrix has 2048 of them."""
     return bits / num_reals
 
 
 def confidence_interval(
     values: np.ndarray, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Confidence interval of the mean by the percentile bootstrap, 2000 resamples.
+    """Returns the confidence interval of a mean: percentile bootstrap, 2000 resamples.
 
     Args:
-      values: [n], real, one number a matrix, linear.
-      level: coverage, in (0, 1).
-      seed: seed of the resampling.
+      values: [n], real, one linear number for each matrix.
+      level: Coverage, in (0, 1).
+      seed: Seed of the resampling.
 
     Returns:
       (low, high), in the unit of `values`. `to_db` of both is the interval in dB.
 
     Raises:
-      ValueError: `values` is empty or not one-dimensional, or `level` not in (0, 1).
+      ValueError: If `values` is empty or has more than one axis, or `level` is not in
+        (0, 1).
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not values.size:
@@ -171,12 +176,12 @@ def _nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
 
 
 def _cosine_squared(w: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
-    """|w^H w_hat|^2 / (|w|^2 |w_hat|^2) along axis 1, 0 where a vector is zero."""
+    """Returns |w^H w_hat|^2 / (|w|^2 |w_hat|^2) along axis 1; 0 if a vector is zero."""
     w, w_hat = w.astype(np.complex128), w_hat.astype(np.complex128)
     scale = _energy(w, 1) * _energy(w_hat, 1)
     product = np.abs(np.einsum("nik,nik->nk", w.conj(), w_hat)) ** 2
     cosine = np.where(scale > 0, product / np.where(scale > 0, scale, 1), 0)
-    return np.minimum(cosine, 1)  # rounding
+    return np.minimum(cosine, 1)  # Rounding may exceed 1.
 
 
 def _energy(h: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
@@ -186,7 +191,14 @@ def _energy(h: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 def _blockwise(
     measure: Callable, h: np.ndarray, h_hat: np.ndarray, expected: tuple[int, ...]
 ) -> np.ndarray:
-    """Applies a measure to blocks, once the truth is `expected` in shape and sound."""
+    """Checks the truth and applies a measure to it block by block.
+
+    Args:
+      measure: Function of two blocks, truth and reconstruction.
+      h: The truth.
+      h_hat: The reconstruction.
+      expected: Shape that the truth must have.
+    """
     if len(expected) != 3 or h.shape != expected or len(h) != len(h_hat):
         raise ValueError(
             f"the truth has shape {h.shape}, the reconstruction {h_hat.shape}; "

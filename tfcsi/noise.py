@@ -1,8 +1,8 @@
-"""Noise on the way: on the measured CSI, on the codeword, on the bits of a packet.
+"""Noise on the measured CSI, on the codeword, and on the bits of a packet.
 
-All noise power is relative to the power of the matrix or codeword that it is added to,
-each for itself. Papers that take the mean of a batch (CLLWCsiNet) give strong codewords
-a better channel than weak ones. Trainings draw their noise in the graph, see
+The power of the noise is relative to the power of each matrix or codeword for itself.
+The CLLWCsiNet paper relates it to the mean power of a batch, which gives strong
+codewords a better channel than weak ones. Trainings draw their noise in the graph, with
 `tfcsi.training.augment`.
 """
 
@@ -20,13 +20,13 @@ def awgn(
 
     Args:
       y: float32 [n, ...], codewords or CSI as (re, im).
-      snr_db: float [n] or a number, mean of y^2 over variance of the noise [dB], of
-        each row; the mean is over all axes but the first.
-      seed: Of `numpy.random.default_rng`; the same seed draws the same noise, whatever
-        the SNR.
+      snr_db: float [n] or one number, the SNR of each row [dB]: the mean of y^2, over
+        all axes but the first, divided by the variance of the noise.
+      seed: Seed of `numpy.random.default_rng`. The same seed draws the same noise at
+        every SNR, only weaker or stronger.
 
     Returns:
-      float32 [n, ...].
+      float32 [n, ...], y with noise.
     """
     y = np.asarray(y, np.float32)
     power = np.mean(np.square(y), tuple(range(1, y.ndim)), keepdims=True)
@@ -37,18 +37,18 @@ def awgn(
 
 
 def flip_bits(packets: Sequence[bytes], rate: float, seed: int) -> list[bytes]:
-    """Inverts bits of packets, each with a probability.
+    """Inverts each bit of packets with a probability.
 
     Args:
-      packets: n bytes.
+      packets: n bytes objects.
       rate: Probability that a bit is inverted, 0 to 1.
-      seed: Of the draw.
+      seed: Seed of the draw.
 
     Returns:
-      n bytes of the same lengths.
+      n bytes objects of the same lengths.
 
     Raises:
-      ValueError: If the rate is no probability.
+      ValueError: If the rate is not 0 to 1.
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"rate is {rate}; a bit error rate must be 0 to 1")

@@ -5,8 +5,8 @@ Feedback", IEEE Wireless Communications Letters 2018 (CsiNet), Section II: a
 space-frequency matrix (antennas by subcarriers) becomes sparse under a 2-D DFT
 (angles by delays), and only its first delay taps are kept and fed back.
 
-Axes are `num_tx` (antenna or angle), then `num_delay` or `num_sc` (subcarrier), then,
-for real arrays only, (re, im). NumPy only.
+The axes are `num_tx` (antenna or angle), then `num_delay` or `num_sc` (subcarrier).
+Real arrays have (re, im) as their last axis. This module needs NumPy alone.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 
 import numpy as np
 
-# Published evaluation of rho: CsiNet's test script zero-pads 32 delay taps to 257,
-# takes an FFT and compares the first 125 bins with `HF_all`.
+# The published evaluation of rho: the test script of CsiNet pads 32 delay taps with
+# zeros to 257, takes an FFT and compares the first 125 bins with `HF_all`.
 NUM_FFT = 257
 NUM_SC = 125
 
 DOMAINS = ("angular_delay", "space_frequency")
 PEAK = 0.5  # max |h| of the CSI that networks are trained on, as published.
 _PEAK_TOLERANCE = 0.05
-_LARGEST_PEAK = 2.0**125  # Keeps what is sent with its gain within float32.
-_BLOCK = 500  # Matrices at a time; bounds the memory.
+_LARGEST_PEAK = 2.0**125  # Keeps CSI that is sent with its gain within float32.
+_BLOCK = 500  # Matrices in memory at a time.
 
 
 def check_domain(domain: str) -> None:
-    """Raises a ValueError unless it is one of `DOMAINS`."""
+    """Raises a ValueError unless the domain is one of `DOMAINS`."""
     if domain not in DOMAINS:
         known = ", ".join(DOMAINS)
         raise ValueError(f"domain is {domain!r}; it must be one of {known}")
@@ -54,11 +54,10 @@ def to_real(h: np.ndarray) -> np.ndarray:
     """Splits complex matrices into a last axis (re, im).
 
     Args:
-      h: [..., num_tx, num_delay], complex64 (others are cast).
+      h: [..., num_tx, num_delay], complex64. Other types are cast.
 
     Returns:
-      [..., num_tx, num_delay, 2], float32. Shares memory with a contiguous complex64
-      `h`.
+      [..., num_tx, num_delay, 2], float32; a view if `h` is contiguous complex64.
     """
     h = np.ascontiguousarray(h, dtype=np.complex64)
     return h.view(np.float32).reshape(*h.shape, 2)
@@ -68,13 +67,13 @@ def to_complex(x: np.ndarray) -> np.ndarray:
     """Joins a last axis (re, im) into complex matrices; inverse of `to_real`.
 
     Args:
-      x: [..., num_tx, num_delay, 2], float32 (others are cast).
+      x: [..., num_tx, num_delay, 2], float32. Other types are cast.
 
     Returns:
-      [..., num_tx, num_delay], complex64. Shares memory with a contiguous float32 `x`.
+      [..., num_tx, num_delay], complex64; a view if `x` is contiguous float32.
 
     Raises:
-      ValueError: the last axis is not (re, im).
+      ValueError: If the last axis is not (re, im).
     """
     x = np.asarray(x)
     if x.ndim == 0 or x.shape[-1] != 2:
@@ -83,20 +82,20 @@ def to_complex(x: np.ndarray) -> np.ndarray:
 
 
 def to_angular_delay(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
-    """Space-frequency to angular-delay, truncated to the first delay taps.
+    """Transforms space-frequency to angular-delay and keeps the first delay taps.
 
-    A unitary 2-D DFT: FFT over antennas (zero angle in the middle), inverse FFT over
-    subcarriers. A path of positive delay lands in the first taps (CsiNet, Section II).
+    An FFT over antennas (zero angle in the middle) and an inverse FFT over subcarriers,
+    both unitary. Paths of positive delay are in the first taps (CsiNet, Section II).
 
     Args:
       h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
-      num_delay: delay taps to keep, at most `num_sc`.
+      num_delay: Number of delay taps to keep, at most `num_sc`.
 
     Returns:
       [..., num_tx, num_delay], complex64, angles by delay taps.
 
     Raises:
-      ValueError: `num_delay` is not in [1, num_sc].
+      ValueError: If `num_delay` is not in [1, num_sc].
     """
     _check_taps(num_delay, h_sf.shape[-1])
     h = np.fft.ifft(h_sf, axis=-1, norm="ortho")[..., :num_delay]
@@ -104,19 +103,19 @@ def to_angular_delay(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
 
 
 def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
-    """Angular-delay to space-frequency, missing delay taps taken as zero.
+    """Transforms angular-delay to space-frequency; missing delay taps count as zero.
 
-    Inverse of `to_angular_delay` up to the energy of the taps it dropped.
+    The inverse of `to_angular_delay`, except for the taps that were dropped there.
 
     Args:
       h: [..., num_tx, num_delay], complex, angles by delay taps.
-      num_sc: subcarriers, at least `num_delay`.
+      num_sc: Number of subcarriers, at least `num_delay`.
 
     Returns:
       [..., num_tx, num_sc], complex64, antennas by subcarriers.
 
     Raises:
-      ValueError: `num_sc` is smaller than `num_delay`.
+      ValueError: If `num_sc` is smaller than `num_delay`.
     """
     _check_taps(h.shape[-1], num_sc)
     h = to_antennas(h)
@@ -124,10 +123,10 @@ def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
 
 
 def synchronize(h_sf: np.ndarray) -> np.ndarray:
-    """Counts delays from that of the strongest echo, as a receiver's timing does.
+    """Moves the strongest echo to delay zero, as the timing of a receiver does.
 
-    It is found in the power over delay of all antennas, to an eighth of a tap, and
-    taken off by a phase that is linear in frequency.
+    The power over delay of all antennas has its maximum there, to an eighth of a tap.
+    A phase that is linear in frequency removes this delay.
 
     Args:
       h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
@@ -143,10 +142,10 @@ def synchronize(h_sf: np.ndarray) -> np.ndarray:
 
 
 def to_angles(h: np.ndarray) -> np.ndarray:
-    """Antennas to angles, zero angle in the middle: a unitary DFT over axis num_tx.
+    """Transforms antennas to angles: a unitary DFT with the zero angle in the middle.
 
     Args:
-      h: [..., num_tx, num_delay], complex; the last axis may be subcarriers.
+      h: [..., num_tx, num_delay], complex. The last axis may also be subcarriers.
 
     Returns:
       [..., num_tx, num_delay], complex128.
@@ -155,22 +154,22 @@ def to_angles(h: np.ndarray) -> np.ndarray:
 
 
 def to_antennas(h: np.ndarray) -> np.ndarray:
-    """Angles to antennas; inverse of `to_angles`."""
+    """Transforms angles to antennas, the inverse of `to_angles`."""
     return np.fft.ifft(np.fft.ifftshift(h, axes=-2), axis=-2, norm="ortho")
 
 
 def truncation_loss(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
-    """Share of the energy that `to_angular_delay` drops.
+    """Returns the share of the energy that `to_angular_delay` drops.
 
     Args:
       h_sf: [..., num_tx, num_sc], complex, antennas by subcarriers.
-      num_delay: delay taps kept, at most `num_sc`.
+      num_delay: Number of delay taps that are kept, at most `num_sc`.
 
     Returns:
       [...], float64, in [0, 1], linear.
 
     Raises:
-      ValueError: `num_delay` is not in [1, num_sc], or a matrix has no energy.
+      ValueError: If `num_delay` is not in [1, num_sc], or a matrix has no energy.
     """
     kept = np.abs(to_angular_delay(h_sf, num_delay).astype(complex)) ** 2
     total = (np.abs(h_sf.astype(complex)) ** 2).sum(axis=(-2, -1))
@@ -182,64 +181,64 @@ def truncation_loss(h_sf: np.ndarray, num_delay: int) -> np.ndarray:
 def to_subcarriers(
     h: np.ndarray, num_fft: int = NUM_FFT, num_sc: int = NUM_SC
 ) -> np.ndarray:
-    """Delay taps to subcarriers as in the published evaluation of rho.
+    """Transforms delay taps to subcarriers as in the published evaluation of rho.
 
-    Zero-pads the delay axis to `num_fft`, takes a plain (not unitary) FFT along it and
-    keeps the first `num_sc` bins. Angles stay angles: `HF_all` is angle by subcarrier.
-    `from_subcarriers` is its inverse where all bins are kept.
+    The delay axis is padded with zeros to `num_fft` and goes through an FFT that is not
+    unitary. The first `num_sc` bins are kept. Angles stay angles: `HF_all` is angle by
+    subcarrier. `from_subcarriers` is the inverse if all bins are kept.
 
     Args:
       h: [..., num_tx, num_delay], complex.
-      num_fft: length of the FFT, at least `num_delay`.
-      num_sc: bins kept, at most `num_fft`.
+      num_fft: Length of the FFT, at least `num_delay`.
+      num_sc: Number of bins that are kept, at most `num_fft`.
 
     Returns:
       [..., num_tx, num_sc], complex64.
 
     Raises:
-      ValueError: the lengths do not satisfy num_delay <= num_fft >= num_sc.
+      ValueError: Unless num_delay <= num_fft >= num_sc.
     """
     _check_taps(h.shape[-1], num_fft)
     _check_taps(num_sc, num_fft)
-    # As a product: the published length, 257, is prime, and most of it is padding.
+    # A matrix product: the published length, 257, is prime, and most of it is padding.
     turns = np.outer(np.arange(h.shape[-1]), np.arange(num_sc)) % num_fft / num_fft
     dft = np.exp(-2j * np.pi * turns).astype(np.complex64)
-    # And as one product: many small ones wait for each other's threads.
+    # One large product: many small ones would wait for each other's threads.
     rows = h.astype(np.complex64, copy=False).reshape(-1, h.shape[-1])
     return (rows @ dft).reshape(*h.shape[:-1], num_sc)
 
 
 def from_subcarriers(hf: np.ndarray, num_delay: int) -> np.ndarray:
-    """All subcarriers to the first delay taps; inverse of `to_subcarriers`.
+    """Transforms all subcarriers to delay taps, the inverse of `to_subcarriers`.
 
     Args:
-      hf: [..., num_tx, num_fft], complex; all bins of the FFT.
-      num_delay: taps kept, at most `num_fft`.
+      hf: [..., num_tx, num_fft], complex, all bins of the FFT.
+      num_delay: Number of taps that are kept, at most `num_fft`.
 
     Returns:
       [..., num_tx, num_delay], complex64.
 
     Raises:
-      ValueError: `num_delay` is not in [1, num_fft].
+      ValueError: If `num_delay` is not in [1, num_fft].
     """
     _check_taps(num_delay, hf.shape[-1])
     return np.fft.ifft(hf, axis=-1)[..., :num_delay].astype(np.complex64)
 
 
 def to_peak(h: np.ndarray, per_matrix: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Scales to max|h| = 0.5, each matrix by its own number or all by one.
+    """Scales CSI to max |h| = 0.5, each matrix by its own number or all by one number.
 
     Args:
       h: [n, num_tx, num_delay], complex, any scale.
-      per_matrix: whether each matrix gets its own scale, which erases its power; with
-        one for all, the strongest matrix has max|h| = 0.5 and others less.
+      per_matrix: Whether each matrix gets its own scale, which erases its power. With
+        one scale for all, only the strongest matrix has max |h| = 0.5.
 
     Returns:
       scaled: [n, num_tx, num_delay], complex64.
-      scale: [n], or [] if one for all, float32: `from_peak(scaled, scale)` is `h`.
+      scale: float32 [n], or [] if it is one for all; `from_peak(scaled, scale)` is `h`.
 
     Raises:
-      ValueError: a matrix (or all of them) is zero, not finite, too weak or too strong.
+      ValueError: If a matrix (or all of them) is zero, not finite, too weak or strong.
     """
     h = np.asarray(h)
     if h.ndim != 3 or not len(h):
@@ -251,23 +250,23 @@ def to_peak(h: np.ndarray, per_matrix: bool = True) -> tuple[np.ndarray, np.ndar
 
 
 def from_peak(scaled: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    """Inverse of `to_peak`: [n, num_tx, num_delay], complex64, in the unit before."""
+    """Returns [n, num_tx, num_delay], complex64, the inverse of `to_peak`."""
     return scaled * np.asarray(scale, np.float32).reshape(-1, 1, 1)
 
 
 def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scales each matrix to max|h| = 0.5 about 0.5, the published form of COST 2100.
+    """Scales each matrix to max |h| = 0.5 about 0.5, the published form of COST 2100.
 
     Args:
       h: [n, num_tx, num_delay], complex, zero-centred, any scale.
 
     Returns:
-      x01: [n, num_tx, num_delay, 2], float32, in [0, 1], zero at 0.5.
-      scale: [n], float32, 2 max|h| of each matrix, in the unit of `h`:
-        `from_unit_interval(x01, scale)` gives `h` back.
+      x01: [n, num_tx, num_delay, 2], float32, in [0, 1], with zero at 0.5.
+      scale: [n], float32, 2 max |h| of each matrix, in the unit of `h`.
+        `from_unit_interval(x01, scale)` is `h`.
 
     Raises:
-      ValueError: a matrix is zero, not finite, too weak or too strong for float32.
+      ValueError: If a matrix is zero, not finite, too weak or too strong for float32.
     """
     h = np.asarray(h)
     if h.ndim != 3:
@@ -282,24 +281,24 @@ def to_unit_interval(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.ndarray:
-    """Zero-centres matrices in [0, 1]; inverse of `to_unit_interval`.
+    """Centres matrices in [0, 1] at zero, the inverse of `to_unit_interval`.
 
     Args:
-      x01: [n, num_tx, num_delay, 2], float, zero at 0.5.
-      scale: [n] or a number; 1 keeps the published scale, max|h| = 0.5.
+      x01: [n, num_tx, num_delay, 2], float, with zero at 0.5.
+      scale: [n] or a number. 1 keeps the published scale, max |h| = 0.5.
 
     Returns:
       [n, num_tx, num_delay], complex64, in the unit of `scale`.
 
     Raises:
-      ValueError: the last axis of `x01` is not (re, im).
+      ValueError: If the last axis of `x01` is not (re, im).
     """
     scale = np.asarray(scale, dtype=np.float32).reshape(-1, 1, 1)
     return to_complex(np.asarray(x01) - 0.5) * scale
 
 
 def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndarray:
-    """Returns max |h| [n] of CSI that a network can take.
+    """Checks that a network can take CSI; returns max |h| of each matrix, float64 [n].
 
     Args:
       h: complex64 [n, num_tx, num_delay].
@@ -326,14 +325,14 @@ def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndar
         bad = int(np.argmax(off))
         raise ValueError(
             f"h[{bad}] has max |h| = {peak[bad]:.3g}; networks are trained on "
-            f"max |h| = {PEAK}: scale it with tfcsi.transforms.to_unit_interval (a "
-            f"codec trained with --config.send_gain=True scales it and sends the scale)"
+            f"max |h| = {PEAK}. Scale h with tfcsi.transforms.to_peak, or train "
+            f"a codec with --config.send_gain=True, which sends the scale"
         )
     return peak
 
 
 def gain_to_word(peak: np.ndarray) -> np.ndarray:
-    """Peaks to the 16-bit words that are sent: 256 steps an octave, 2^-127 to 2^128.
+    """Turns peaks into 16-bit words: 256 steps an octave, from 2^-127 to 2^128.
 
     Args:
       peak: [n], float, max |h| of each matrix.
@@ -346,41 +345,41 @@ def gain_to_word(peak: np.ndarray) -> np.ndarray:
 
 
 def word_to_gain(word: np.ndarray) -> np.ndarray:
-    """Words to the scale between `h` and CSI of max |h| = 0.5, float32, same shape."""
+    """Turns words into the scale of `h` relative to max |h| = 0.5, float32."""
     return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)
 
 
 def _check_scale(scale: np.ndarray, num: int) -> None:
-    """Raises ValueError where a scale [n] is no normal float32 above zero."""
+    """Raises a ValueError if a scale [n] is not a normal positive float32."""
     normal = np.finfo(np.float32)
-    for bad, what in (
+    for bad, fault in (
         (~(scale <= normal.max), "has NaN or infinite entries, or some above 1.7e38"),
         (scale == 0, "is all zero and has no scale"),
         (scale < normal.tiny, "has no entry above 5.9e-39, too weak for float32"),
     ):
         if bad.any():
-            raise ValueError(f"matrix {np.argmax(bad)} of {num} {what}")
+            raise ValueError(f"matrix {np.argmax(bad)} of {num} {fault}")
 
 
 def _check_taps(few: int, many: int) -> None:
-    """Raises ValueError unless 1 <= few <= many."""
+    """Raises a ValueError unless 1 <= few <= many."""
     if not 1 <= few <= many:
         raise ValueError(f"cannot keep {few} of {many} delay taps or subcarriers")
 
 
 def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Karhunen-Loeve transform: eigenvalues and eigenvectors U of E[h h^H].
+    """Computes a Karhunen-Loeve transform: the eigenvectors U of E[h h^H].
 
     Args:
-      h: [n, num_tx, num_delay], complex64, circularly symmetric: see `Klt`.
+      h: [n, num_tx, num_delay], complex64, circularly symmetric (see `Klt`).
 
     Returns:
-      variances [num_tx * num_delay], float64, falling, and basis
-      [num_tx * num_delay, num_tx * num_delay], complex128, a component a column. The
-      coefficients of a vectorised matrix are z = U^H h.
+      variances [num_tx * num_delay], float64, in falling order, and basis
+      [num_tx * num_delay, num_tx * num_delay], complex128, one component in each
+      column. The coefficients of a vectorised matrix are z = U^H h.
 
     Raises:
-      ValueError: if `h` is empty, of another rank or not finite.
+      ValueError: If `h` is empty, has not three axes, or is not finite.
     """
     if h.ndim != 3 or not len(h):
         raise ValueError(f"h_train must be [n, num_tx, num_delay]: {h.shape}")
@@ -391,7 +390,7 @@ def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vectorised(h: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Vectorised matrices [n, num_tx * num_delay], complex64."""
+    """Returns matrices of a shape as vectors [n, num_tx * num_delay], complex64."""
     if h.ndim != 3 or h.shape[1:] != tuple(shape):
         raise ValueError(f"h must be [n, {shape[0]}, {shape[1]}], got {list(h.shape)}")
     if not np.isfinite(h).all():

@@ -3,14 +3,14 @@
     ue = Ue("encoder_int8.tflite", "tables.npz")
     packet = ue.encode(h)
 
-`tflite/export.py` writes both files of a run; `pip install tfcsi[ue]` makes an
-environment for it, without TensorFlow. A file of matrices becomes a file of packets for
-`tfcsi decompress` by
+`tfcsi export` writes both files for a run. `pip install tfcsi[ue]` installs what this
+module needs, without TensorFlow. This command turns a file of matrices into a file of
+packets for `tfcsi decompress`:
 
     python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \
         --input=h.npy --output=h.tcsi
 
-The steps are those of `Codec.compress`, which calls the same functions.
+`Codec.compress` takes the same steps and calls the same functions.
 """
 
 from __future__ import annotations
@@ -32,36 +32,38 @@ from tfcsi.coding.tables import Tables
 
 
 class Ue:
-    """Encoder, quantiser and range coder of a phone.
+    """Encoder, quantiser and entropy coder of a phone.
 
     Attributes:
-      session: packets.Session of its packets.
-      tables: tables.Tables.
+      session: packets.Session of the packets.
+      tables: tables.Tables of the symbols.
       grid: Grid of the codeword, see `tfcsi.coding.grids`.
       send_gain: Whether packets hold the scale of the CSI.
     """
 
     def __init__(self, encoder: str | os.PathLike, tables: str | os.PathLike):
-        """Loads both files; the network runs in one thread.
+        """Loads both files. The network runs in one thread.
 
         Args:
-          encoder: `.tflite` file, x [1, num_tx, num_delay, 2] -> y [1, latent], each
-            float32 or integers with a scale; or one that quantises too, see `quantize`.
-          tables: `.npz` file that `save_tables` wrote.
+          encoder: `.tflite` file, x [1, num_tx, num_delay, 2] -> y [1, latent]. Both
+            are float32, or integers with a scale. The encoder may also quantise, see
+            `tfcsi.coding.sending.quantize`.
+          tables: `.npz` file that `tfcsi.coding.sending.save_tables` wrote.
 
         Raises:
           OSError: If a file is missing.
-          ValueError: If a file is not such, or the encoder does not fit the tables.
+          ValueError: If a file is of another kind, or the encoder does not fit the
+            tables.
           ImportError: If the LiteRT runtime is missing.
         """
         self._load_tables(pathlib.Path(tables))
         self._load_encoder(pathlib.Path(encoder))
 
     def encode(self, h: np.ndarray) -> bytes:
-        """Turns CSI into a packet.
+        """Turns a CSI matrix into a packet.
 
         Args:
-          h: complex64 [num_tx, num_delay], max |h| = 0.5 unless the gain is sent.
+          h: complex64 [num_tx, num_delay], with max |h| = 0.5 unless the gain is sent.
 
         Returns:
           The packet.
@@ -81,7 +83,7 @@ class Ue:
           symbols int32 [1, num_symbols]; side uint16 [1, words].
 
         Raises:
-          ValueError: As `encode`.
+          ValueError: If h has another shape or scale, or is not finite.
         """
         x, gain = network_input(np.asarray(h)[None], self._shape, self.send_gain)
         symbols, side = quantize(self.analysis(x), self.grid)
@@ -94,7 +96,8 @@ class Ue:
           x: float32 [1, num_tx, num_delay, 2].
 
         Returns:
-          y float32 [1, latent], or int32 [1, num_symbols + num_side], see `quantize`.
+          y float32 [1, latent]; or int32 [1, num_symbols + num_side] of an encoder that
+          quantises too.
         """
         self._interpreter.set_tensor(self._input["index"], to_stored(x, self._input))
         self._interpreter.invoke()
@@ -121,7 +124,7 @@ class Ue:
         except Exception as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise ValueError(
-                f"{path} is no {TABLES_FILE} that tflite/export.py wrote: {reason}"
+                f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
             ) from error
         self._shape = (self.session.num_tx, self.session.num_delay)
 
@@ -136,12 +139,12 @@ class Ue:
             ("takes", inputs, dict.fromkeys(_STORED, x)),
             ("gives", outputs, {**dict.fromkeys(_STORED, y), np.int32: words}),
         ):
-            found = [(d["dtype"], d["shape"].tolist()) for d in details]
-            if len(found) != 1 or fits.get(found[0][0]) != found[0][1]:
-                found = ", ".join(f"{dtype.__name__} {size}" for dtype, size in found)
+            tensors = [(d["dtype"], d["shape"].tolist()) for d in details]
+            if len(tensors) != 1 or fits.get(tensors[0][0]) != tensors[0][1]:
+                has = ", ".join(f"{dtype.__name__} {size}" for dtype, size in tensors)
                 good = ", ".join(f"{k.__name__} {size}" for k, size in fits.items())
                 raise ValueError(
-                    f"{path} {verb} {found}; an encoder for these tables {verb} one of "
+                    f"{path} {verb} {has}; an encoder for these tables {verb} one of "
                     f"{good}"
                 )
         (self._input,), (self._output,) = inputs, outputs
@@ -149,16 +152,16 @@ class Ue:
 
 
 def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
-    """Median times of a matrix on the way to its packet.
+    """Measures how long a matrix takes on the way to its packet.
 
     Args:
       ue: Ue.
       h: complex64 [num_tx, num_delay].
-      runs: Number of times each is measured.
+      runs: How often each step is measured.
 
     Returns:
-      `network` [us]; `packet` [us], the range coder, the check and the header; and
-      `whole` [us], `encode` from end to end.
+      Median times [us]: `network`, the network alone; `packet`, the entropy coder, the
+      check and the header; `whole`, `encode` from end to end.
     """
     x, _ = network_input(h[None], h.shape, ue.send_gain)
     symbols, side = ue.symbols(h)
@@ -183,7 +186,7 @@ _STORED = (np.float32, np.int8, np.uint8, np.int16)
 
 
 def _interpreter(path: pathlib.Path):
-    """A LiteRT interpreter with its tensors, one thread."""
+    """Makes a LiteRT interpreter of one thread and allocates its tensors."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -200,11 +203,11 @@ def _interpreter(path: pathlib.Path):
 
 
 def to_stored(x: np.ndarray, details: dict) -> np.ndarray:
-    """Returns numbers float32 as a tensor of a network holds them.
+    """Returns numbers as a tensor of a network stores them.
 
     Args:
-      x: float32, numbers.
-      details: The interpreter's, of the tensor.
+      x: float32, the numbers.
+      details: Details of the tensor, as the interpreter returns them.
     """
     if details["dtype"] == np.float32:
         return x
@@ -214,11 +217,11 @@ def to_stored(x: np.ndarray, details: dict) -> np.ndarray:
 
 
 def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
-    """Returns the numbers float32 that a tensor of a network holds.
+    """Returns the numbers, float32, that a tensor of a network stores.
 
     Args:
-      y: The tensor; int32 has no scale, is symbols and stays such.
-      details: The interpreter's, of the tensor.
+      y: The tensor. An int32 tensor holds symbols, has no scale, and stays as it is.
+      details: Details of the tensor, as the interpreter returns them.
     """
     if y.dtype in (np.float32, np.int32):
         return y
@@ -232,23 +235,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m tfcsi.ue", description=main.__doc__.split(";")[0] + "."
     )
     for name, text in (
-        ("encoder", "TFLite encoder, encoder_<precision>.tflite of a run."),
-        ("tables", "tables.npz of the same run."),
-        ("input", "complex [n, num_tx, num_delay] or one matrix, a .npy file."),
-        ("output", "File of packets to write, for tfcsi decompress."),
+        ("encoder", "TFLite encoder of a run, the file encoder_PRECISION.tflite."),
+        ("tables", "The file tables.npz of the same run."),
+        ("input", "A .npy file, complex [n, num_tx, num_delay] or one matrix."),
+        ("output", "File of packets to write; tfcsi decompress reads it."),
     ):
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
-    given = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     try:
-        ue = Ue(given.encoder, given.tables)
-        h = np.load(given.input, allow_pickle=False)
+        ue = Ue(args.encoder, args.tables)
+        h = np.load(args.input, allow_pickle=False)
         sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
-        write_file(given.output, ue.session, sent)
+        write_file(args.output, ue.session, sent)
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     bits = 8 * sum(map(len, sent)) / max(len(sent), 1)
-    print(f"{given.output}: {len(sent)} packets, {bits:.1f} bits each on average")
+    print(f"{args.output}: {len(sent)} packets, {bits:.1f} bits each on average")
     return 0
 
 

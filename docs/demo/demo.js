@@ -95,7 +95,7 @@ async function show() {
   drawMatrix(matrix);
   if (!state.encoder || !state.ue) {
     return say(
-      "Choose an encoder and the tables.npz beside it, which tflite/export.py wrote.",
+      "Choose an encoder and the tables.npz beside it, which tfcsi export wrote.",
     );
   }
   const { x, gain } = networkInput(matrix.h, state.ue);

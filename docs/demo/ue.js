@@ -11,7 +11,7 @@ const LARGEST_SYMBOL = 2 ** 31 - 2 ** 7;
 // What tables.npz says, from its arrays as readNpz gives them.
 export function readTables(arrays) {
   if (arrays.format?.data[0] !== FORMAT) {
-    throw new Error("not a UE's tables.npz, as tflite/export.py writes it");
+    throw new Error("not a UE's tables.npz, as tfcsi export writes it");
   }
   const numbers = (name) => Array.from(arrays[name].data);
   const [cdf, length] = [arrays["tables/cdf"], numbers("tables/length")];

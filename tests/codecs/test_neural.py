@@ -208,7 +208,7 @@ def test_a_codec_without_tables_says_what_to_do(make_config, dense, some):
         (lambda h: h.real, r"float32 \[20, 16, 16\]; this codec takes complex"),
         (lambda h: h * np.where(np.arange(20) == 3, np.nan, 1)[:, None, None], "NaN"),
         (lambda h: h * np.where(np.arange(20) == 3, np.inf, 1)[:, None, None], "NaN"),
-        (lambda h: h * 2, r"max \|h\| = 1; .*to_unit_interval.*send_gain=True"),
+        (lambda h: h * 2, r"max \|h\| = 1; .*to_peak.*send_gain=True"),
         (lambda h: h * 0, r"h\[0\] has max \|h\| = 0"),
     ],
 )

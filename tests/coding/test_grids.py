@@ -28,7 +28,7 @@ def test_a_grid_from_its_arrays_is_the_quantizer(name, arguments):
 def test_what_is_no_grid_is_refused():
     with pytest.raises(ValueError, match="'vector'; known quantizers: float, mulaw"):
         grids.from_arrays("vector", {})
-    with pytest.raises(ValueError, match="'uniform' has other arguments"):
+    with pytest.raises(ValueError, match="'uniform' got wrong arguments"):
         grids.from_arrays("uniform", {"stride": np.ones(3)})
     for step in (np.zeros(3), np.full(3, np.nan), np.ones((3, 3))):
         with pytest.raises(ValueError, match="step must be positive numbers"):

@@ -129,12 +129,12 @@ def test_a_random_packet_passes_once_in_2048():
 
 def test_truncated_and_extended_packets_are_refused():
     (packet,) = pack([b"some words"], SESSION)
-    with pytest.raises(PacketError, match="packet 1 has 12 bytes, its header says 13"):
+    with pytest.raises(PacketError, match="packet 1 has 12 bytes; its header says 13"):
         unpack([packet, packet[:-1]], SESSION)
-    with pytest.raises(PacketError, match="packet 1 has 14 bytes, its header says 13"):
+    with pytest.raises(PacketError, match="packet 1 has 14 bytes; its header says 13"):
         unpack([packet, packet + b"\0"], SESSION)
     for size in range(3):
-        with pytest.raises(PacketError, match=f"packet 0 has {size} bytes, its header"):
+        with pytest.raises(PacketError, match=f"packet 0 has {size} bytes; its header"):
             unpack([packet[:size]], SESSION)
 
 
@@ -146,7 +146,7 @@ def test_a_refusal_names_the_packet_and_the_session():
 
 
 def test_too_long_a_payload_is_refused():
-    with pytest.raises(ValueError, match="payload 1 has 8192 bytes, at most 8191 fit"):
+    with pytest.raises(ValueError, match="payload 1 has 8192 bytes; at most 8191 fit"):
         pack([b"", bytes(8192)], SESSION)
 
 

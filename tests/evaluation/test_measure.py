@@ -188,7 +188,7 @@ def test_an_unknown_place_of_noise_and_csi_of_another_scale_are_refused(codec, h
     with pytest.raises(ValueError, match="'air'; it must be one of codeword, latent,"):
         over_snr(codec, h[300:], [5], "air", 1)
     for kind in over_noise.NOISES:
-        with pytest.raises(ValueError, match="to_unit_interval"):
+        with pytest.raises(ValueError, match="to_peak"):
             over_snr(codec, 2 * h[300:], [5], kind, 1)
 
 

@@ -1,1 +1,1 @@
-"""Symbols to bytes and back: what phone and base station share, in NumPy."""
+"""Symbols to bytes and back, in NumPy: the code that phone and base station share."""

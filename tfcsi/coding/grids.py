@@ -1,14 +1,14 @@
 """Grids of codewords in NumPy: y -> integer symbols -> y_hat, at the UE and the BS.
 
-The quantisers of `tfcsi.entropy.quantizers` are these grids with what TensorFlow
-trains. What the BS needs beyond the symbols is `side`, sent as 16-bit words. All grids
-have
+The quantisers of `tfcsi.entropy.quantizers` are these grids, with variables that
+TensorFlow trains. If the BS needs more than the symbols, the grid has side information,
+`side`, which is sent as 16-bit words. All grids have
 
-*   `latent_dim`, the length of y; `num_symbols`, entropy-coded a matrix; `num_side`,
-    16-bit words of side information a matrix;
-*   `num_levels`, how many symbols there are, and `step`, the distance of two points of
-    each entry; None where that is not one number;
-*   `quantize`, `dequantize`; `arrays`, the arguments that make the grid again.
+*   `latent_dim`, the length of y; `num_symbols`, the number of entropy-coded symbols of
+    a matrix; `num_side`, the number of 16-bit words of side information of a matrix;
+*   `num_levels`, the number of different symbols, and `step`, the distance between two
+    points for each entry; each is None if it is not one number;
+*   `quantize` and `dequantize`; `arrays`, the arguments that make the grid again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ _LARGEST = np.float32(2**31 - 2**7)  # The last float32 that an int32 holds.
 
 
 class UniformGrid:
-    """A step for each entry: symbol = round(y / step)."""
+    """A grid with a step for each entry: symbol = round(y / step)."""
 
     num_levels = None  # Symbols are unbounded.
 
     def __init__(self, step: np.ndarray):
-        """Makes the grid of step float32 [latent]; ValueError if not positive."""
+        """Makes the grid.
+
+        Args:
+          step: float32 [latent], the step of each entry.
+
+        Raises:
+          ValueError: If a step is not a positive number.
+        """
         self.step = np.array(step, np.float32)
         if self.step.ndim != 1 or not np.all(np.isfinite(self.step) & (self.step > 0)):
             raise ValueError("step must be positive numbers with one axis")
@@ -53,23 +60,23 @@ class UniformGrid:
 
 
 class MuLawGrid:
-    """2^b companded levels between a matrix's minimum and maximum.
+    """A grid of 2^b companded levels between the minimum and maximum of a codeword.
 
     STQENet (arXiv:2509.08776), section III: y is normalised to [-1, 1] by its minimum
     and maximum, companded by sgn(s) ln(1 + mu |s|) / ln(1 + mu), and rounded to one of
-    2^b levels. The minimum and maximum are rounded to float16 before use and travel in
-    the packet as two words.
+    2^b levels. The minimum and the maximum are rounded to float16 before use and travel
+    in the packet as two words.
     """
 
-    step = None  # Not the same for all symbols.
+    step = None  # It differs from symbol to symbol.
 
     def __init__(self, latent_dim: int, bits: int, mu: float):
         """Makes the grid.
 
         Args:
           latent_dim: Length of y.
-          bits: Bits a symbol before entropy coding, 1 to 12.
-          mu: Strength of the companding, positive; 255 in the paper.
+          bits: Bits of a symbol before entropy coding, 1 to 12.
+          mu: Strength of the companding, a positive number. The paper has 255.
 
         Raises:
           ValueError: If an argument is out of range.
@@ -123,9 +130,13 @@ class MuLawGrid:
 
 
 def limits(y, xp):
-    """Row minimum and maximum [n, 1] of y [n, latent], NumPy's or TensorFlow's (xp).
+    """Returns minimum and maximum, [n, 1] each, of the rows of y [n, latent].
 
     They are float16 values, at least 2^-10 apart.
+
+    Args:
+      y: [n, latent], an array of NumPy or a tensor.
+      xp: NumPy, or the NumPy interface of TensorFlow.
     """
 
     def half(limit):
@@ -138,18 +149,18 @@ def limits(y, xp):
 
 
 def normalize(y, low, high, xp):
-    """Maps low ... high to -1 ... 1, NumPy's or TensorFlow's (xp)."""
+    """Maps low ... high to -1 ... 1; `xp` is as in `limits`."""
     return xp.clip(2.0 * (y - low) / (high - low) - 1.0, -1.0, 1.0)
 
 
 class FloatGrid:
-    """No quantisation: 32 bits a real, as side information, two words an entry."""
+    """A grid without quantisation: an entry is sent as 32 bits of side information."""
 
     num_levels = None
     step = None
 
     def __init__(self, latent_dim: int):
-        """Makes the grid; latent_dim is the length of y."""
+        """Makes the grid for codewords of length latent_dim."""
         self.latent_dim = int(latent_dim)
         self.num_symbols, self.num_side = 0, 2 * self.latent_dim
 
@@ -180,10 +191,14 @@ GRIDS = {"uniform": UniformGrid, "mulaw": MuLawGrid, "float": FloatGrid}
 
 
 def from_arrays(name: str, arrays: Mapping[str, np.ndarray]):
-    """Makes the grid of a quantiser; the inverse of its `arrays`.
+    """Makes a grid from its name and its arrays, the inverse of `arrays`.
+
+    Args:
+      name: A key of `GRIDS`.
+      arrays: The arguments of the grid, as its `arrays` returns them.
 
     Raises:
-      ValueError: If the name is unknown or the arrays are not those of this grid.
+      ValueError: If the name is unknown, or the arrays are not those of this grid.
     """
     if name not in GRIDS:
         known = ", ".join(sorted(GRIDS))
@@ -191,4 +206,4 @@ def from_arrays(name: str, arrays: Mapping[str, np.ndarray]):
     try:
         return GRIDS[name](**{k: v if v.ndim else v.item() for k, v in arrays.items()})
     except TypeError as error:
-        raise ValueError(f"quantizer {name!r} has other arguments: {error}") from None
+        raise ValueError(f"quantizer {name!r} got wrong arguments: {error}") from None

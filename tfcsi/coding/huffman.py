@@ -1,11 +1,11 @@
 """Huffman coder: optimal prefix codes of integer frequencies, to bits and back.
 
-The codes are canonical, so that the frequencies alone say what every code word is, on
-every machine. The symbols here are the intervals of `tfcsi.coding.tables`.
-`tfcsi.coding.rangecoder` makes payloads of what is written here, and
+The codes are canonical: the frequencies alone fix every code word, on every machine.
+The symbols of this module are the intervals of `tfcsi.coding.tables`.
+`tfcsi.coding.rangecoder` makes payloads of the bit strings of this module, and
 `docs/bitstream.md` describes every bit.
 
-The lengths are those of D. A. Huffman, "A method for the construction of
+The lengths of the codes are those of D. A. Huffman, "A method for the construction of
 minimum-redundancy codes" (1952).
 """
 
@@ -34,11 +34,12 @@ class Codes(NamedTuple):
 
 
 def canonical_codes(freqs: np.ndarray, sizes: np.ndarray) -> Codes:
-    """Canonical codes: by length, codes of one length in the order of their symbols.
+    """Makes canonical codes, ordered by length and then by symbol.
 
     Args:
-      freqs: [num_tables, max_symbols], int, weights >= 0 that sum to 2**16 in a row.
-      sizes: [num_tables], int, symbols of each table; what lies beyond is padding.
+      freqs: [num_tables, max_symbols], int, weights >= 0. Each row sums to 2**16.
+      sizes: [num_tables], int, number of symbols of each table. Entries beyond are
+        padding.
 
     Returns:
       Codes.
@@ -56,20 +57,20 @@ def canonical_codes(freqs: np.ndarray, sizes: np.ndarray) -> Codes:
 
 
 def huffman_lengths(freqs: np.ndarray) -> np.ndarray:
-    """Lengths of an optimal prefix code.
+    """Returns the lengths of an optimal prefix code.
 
-    Of equal weights the lower symbol is merged first, and symbols before merged nodes
-    in the order of their merging, so that all machines find the same lengths.
+    Among equal weights, symbols are merged before merged nodes, the lower symbol first
+    and the older node first. So all machines get the same lengths.
 
     Args:
       freqs: [num_symbols], int, weights >= 0, num_symbols >= 1.
 
     Returns:
       [num_symbols], int64, lengths in bits. A lone symbol has length 0. Weights that
-      sum to 2**16 give at most 23.
+      sum to 2**16 have lengths of at most 23.
 
     Raises:
-      ValueError: if `freqs` is empty, negative or not a vector of integers.
+      ValueError: If `freqs` is empty, negative or not a vector of integers.
     """
     freqs = np.asarray(freqs)
     if freqs.ndim != 1 or not freqs.size or freqs.dtype.kind not in "iu":
@@ -93,22 +94,24 @@ def huffman_lengths(freqs: np.ndarray) -> np.ndarray:
 def encode(
     length: np.ndarray, word: np.ndarray, number: np.ndarray, number_bits: np.ndarray
 ) -> list[bytes]:
-    """Joins codes, each followed by the number behind it, to strings of bits.
+    """Joins codes, and the numbers that follow escapes, into strings of bits.
 
     Args:
       length: [n, latent], int64, bits of the code at each position, at most 32.
       word: [n, latent], int64, the codes, left-justified in 32 bits.
-      number: [n, latent], int64, what follows the code.
-      number_bits: [n, latent], int, bits of it, at most 64; 0 for none.
+      number: [n, latent], int64, number that follows the code.
+      number_bits: [n, latent], int, bits of that number, at most 64. 0 if no number
+        follows.
 
     Returns:
-      n strings of one length, padded with zeros.
+      n strings of equal length, padded with zeros.
     """
     total = length + number_bits
     num_words = -(-total.sum(axis=1).max() // 32) + 1
     start = np.cumsum(total, axis=1) - total
     start += np.arange(len(length))[:, None] * num_words * 32
-    # Fields of at most 32 bits, left-justified: the codes, then the numbers' halves.
+    # Fields of at most 32 bits, left-justified: the codes, then both halves of each
+    # number.
     escaped = number_bits > 0
     bits, value = number_bits[escaped], number[escaped]
     upper = np.maximum(bits - 32, 0)
@@ -123,7 +126,7 @@ def encode(
     place = np.concatenate([start.ravel(), after, after + upper])
     at, shift = place >> 5, place & 31
     num_words = int(num_words) * len(length)
-    # Fields do not overlap, so that sums below 2**32 join them, exactly in float64.
+    # Fields do not overlap, so their sums stay below 2**32 and are exact in float64.
     words = np.bincount(at, field >> shift, num_words)
     words += np.bincount(at + 1, (field << (32 - shift)) & 0xFFFFFFFF, num_words)
     words = words.astype(">u4").reshape(len(length), -1)
@@ -137,22 +140,23 @@ class Reader:
         """Starts at the first bit of each row.
 
         Args:
-          data: [n, num_bytes], uint8, the strings; zeros are read past their end.
-          codes: Codes they were encoded with.
+          data: [n, num_bytes], uint8, the strings. Zeros are read past their end.
+          codes: Codes that they were encoded with.
         """
         self.codes = codes
         padded = np.pad(data, ((0, 0), (0, 5))).astype(np.int64)
-        # Five bytes from each byte on; the last is all padding and stands for the rest.
+        # The five bytes from each byte on. The last window is all padding, and is the
+        # one that is read past the end.
         window = sum(
             padded[:, k : padded.shape[1] - 5 + k] << (32 - 8 * k) for k in range(5)
         )
         last = np.zeros((len(data), 1), np.int64)
         self.window = np.concatenate([window, last], axis=1)
-        self.at = np.zeros(len(data), np.int64)  # Next bit of each row.
+        self.at = np.zeros(len(data), np.int64)  # Position of the next bit of each row.
         self.everyone = np.arange(len(data))
 
     def read_interval(self, t: int) -> np.ndarray:
-        """Reads a code of table `t` from every row; [n], int64 symbols."""
+        """Reads a code of table `t` from every row; returns symbols [n], int64."""
         start = self.codes.starts[t]
         rank = np.searchsorted(start, self._peek(self.everyone), side="right") - 1
         interval = self.codes.orders[t][rank]
@@ -160,12 +164,12 @@ class Reader:
         return interval
 
     def read_bit(self, rows: np.ndarray) -> np.ndarray:
-        """Reads a bit from each of `rows` [k], int64; [k], int64."""
+        """Reads a bit from each of `rows` [k], int64; returns bits [k], int64."""
         bit = self._peek(rows) >> 31
         self.at[rows] += 1
         return bit
 
     def _peek(self, rows: np.ndarray) -> np.ndarray:
-        """The next 32 bits of each of `rows`."""
+        """Returns the next 32 bits of each of `rows`."""
         column = np.minimum(self.at[rows] >> 3, self.window.shape[1] - 1)
         return self.window[rows, column] >> (8 - (self.at[rows] & 7)) & 0xFFFFFFFF

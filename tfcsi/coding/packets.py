@@ -1,9 +1,10 @@
 """Packets: one CSI matrix as a checked byte string, and files of packets.
 
-A packet is a 3-byte header and a payload. The header holds the payload's length and the
-11-bit cyclic redundancy check that uplink control information carries in 5G. The check
-also covers the fingerprint of the session, which never travels with a packet: bytes
-made with another model, or damaged on their way, are refused rather than decoded.
+A packet is a 3-byte header and a payload. The header holds the length of the payload
+and the 11-bit cyclic redundancy check of uplink control information in 5G. The check
+also covers the fingerprint of the session, which never travels with a packet. So
+packets of another model, and packets that were damaged on their way, are refused and
+not decoded.
 `docs/bitstream.md` describes every byte.
 """
 
@@ -33,10 +34,10 @@ _ROWS = 512  # Packets checked at a time; bounds the memory of a large batch.
 
 
 class PacketError(ValueError):
-    """Bytes that are not a packet, a session header or a file of this session.
+    """These bytes are not a packet, a session header or a file of this session.
 
     Attributes:
-      row: int, position of the packet in its batch; None if that is not known.
+      row: int, position of the packet in its batch. None if the position is not known.
     """
 
     def __init__(self, message: str, row: int | None = None):
@@ -47,13 +48,13 @@ class PacketError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """What user equipment and base station agree on once, before any packet.
+    """What phone (UE) and base station (BS) agree on once, before any packet.
 
     Attributes:
       codec: str, name of the codec, at most 255 bytes of UTF-8.
       num_tx: int, antennas or angles of a CSI matrix, 0..65535.
       num_delay: int, delays of a CSI matrix, 0..65535.
-      fingerprint: 8 bytes that change with anything that both sides must share.
+      fingerprint: 8 bytes. They change with anything that both sides must share.
 
     Raises:
       ValueError: if a field is out of these bounds.
@@ -75,7 +76,7 @@ class Session:
             raise ValueError(f"fingerprint must be 8 bytes, got {self.fingerprint!r}")
 
     def to_bytes(self) -> bytes:
-        """The header that opens a file."""
+        """Returns the header that stands at the start of a file."""
         name = self.codec.encode()
         shape = struct.pack(">HH", self.num_tx, self.num_delay)
         head = MAGIC + bytes([VERSION, len(name)]) + name + shape + self.fingerprint
@@ -86,13 +87,14 @@ class Session:
         """Reads the header at the start of `stream`, the inverse of `to_bytes`.
 
         Args:
-          stream: bytes, may go on after the header.
+          stream: bytes that begin with a header. More bytes may follow it.
 
         Returns:
           The session and the number of bytes that its header takes.
 
         Raises:
-          PacketError: if the magic, version, length or check is not as expected.
+          PacketError: If the first bytes, the version, the length or the check are not
+            as expected.
         """
         if stream[:4] != MAGIC:
             raise PacketError(f"header begins {stream[:4]!r}, expected {MAGIC!r}")
@@ -102,9 +104,9 @@ class Session:
         if len(stream) < size:
             raise PacketError(f"header has {len(stream)} bytes, expected {size}")
         (check,) = struct.unpack(">I", stream[size - 4 : size])
-        found = zlib.crc32(stream[: size - 4])
-        if check != found:
-            raise PacketError(f"header has CRC {found:08x}, expected {check:08x}")
+        computed = zlib.crc32(stream[: size - 4])
+        if check != computed:
+            raise PacketError(f"header has CRC {computed:08x}, expected {check:08x}")
         num_tx, num_delay = struct.unpack(">HH", stream[size - 16 : size - 12])
         try:
             codec = stream[6 : size - 16].decode()
@@ -116,7 +118,10 @@ class Session:
 
 @functools.cache
 def _remainders(size: int) -> np.ndarray:
-    """[size, 256], uint16, remainders of a byte, k bytes and 11 zero bits behind it."""
+    """Returns remainders [size, 256], uint16, of a byte with k bytes behind it.
+
+    Entry [k, b] is the remainder of byte b, followed by k zero bytes and 11 zero bits.
+    """
     state = np.arange(256, dtype=np.uint16) << (CRC_BITS - 8)
     for _ in range(8):
         carry = state >> (CRC_BITS - 1) & 1
@@ -130,19 +135,20 @@ def _remainders(size: int) -> np.ndarray:
 
 
 def crc11(messages: Sequence[bytes]) -> np.ndarray:
-    """Cyclic redundancy checks of 3GPP TS 38.212, register zero at the start.
+    """Computes cyclic redundancy checks of 3GPP TS 38.212, the register zero at first.
 
     Args:
-      messages: n bytes, of any lengths.
+      messages: n bytes objects of any lengths.
 
     Returns:
-      [n], int64, in 0..2047.
+      [n], int64, each in 0..2047.
     """
     crc = np.zeros(len(messages), np.int64)
     for start in range(0, len(messages), _ROWS):
         rows = messages[start : start + _ROWS]
         width = max(map(len, rows))
-        # Zeros before a message leave the register at zero, so all can end together.
+        # Zeros before a message leave the register at zero. So shorter messages are
+        # filled up in front, and all messages end at the same column.
         data = np.frombuffer(b"".join(m.rjust(width, b"\0") for m in rows), np.uint8)
         # The remainder of a sum is the sum of the remainders of its bytes.
         table = _remainders(1 << width.bit_length())
@@ -152,7 +158,7 @@ def crc11(messages: Sequence[bytes]) -> np.ndarray:
 
 
 def _headers(payloads: Sequence[bytes], session: Session) -> list[bytes]:
-    """The 3-byte header of each payload: 13 bits of length, 11 of check."""
+    """Returns the 3-byte header of each payload: 13 bits of length, 11 of check."""
     lengths = [len(payload).to_bytes(2, "big") for payload in payloads]
     crc = crc11([session.fingerprint + n + p for n, p in zip(lengths, payloads)])
     return [
@@ -165,19 +171,19 @@ def pack(payloads: Sequence[bytes], session: Session) -> list[bytes]:
     """Puts a header before each payload.
 
     Args:
-      payloads: n bytes of at most 8191.
+      payloads: n bytes objects of at most 8191 bytes.
       session: Session that the payloads belong to.
 
     Returns:
       n packets, each 3 bytes longer than its payload.
 
     Raises:
-      ValueError: if a payload is longer than its length field can say.
+      ValueError: If a payload is longer than 8191 bytes.
     """
     for i, payload in enumerate(payloads):
         if len(payload) > MAX_PAYLOAD:
             raise ValueError(
-                f"payload {i} has {len(payload)} bytes, at most {MAX_PAYLOAD} fit"
+                f"payload {i} has {len(payload)} bytes; at most {MAX_PAYLOAD} fit"
             )
     return [
         head + payload for head, payload in zip(_headers(payloads, session), payloads)
@@ -185,17 +191,18 @@ def pack(payloads: Sequence[bytes], session: Session) -> list[bytes]:
 
 
 def unpack(packets: Sequence[bytes], session: Session) -> list[bytes]:
-    """Checks packets and takes their payloads out, the inverse of `pack`.
+    """Checks packets and returns their payloads, the inverse of `pack`.
 
     Args:
-      packets: n bytes.
+      packets: n bytes objects.
       session: Session that they were packed with.
 
     Returns:
       n payloads.
 
     Raises:
-      PacketError: if a packet is too short or long, damaged or of another session.
+      PacketError: If a packet is too short or too long, is damaged, or belongs to
+        another session.
     """
     passed = sound(packets, session)
     if not passed.all():
@@ -206,18 +213,18 @@ def unpack(packets: Sequence[bytes], session: Session) -> list[bytes]:
 
 
 def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
-    """Checks packets without an exception.
+    """Tells which packets are sound; a damaged packet raises no exception.
 
     Args:
-      packets: n bytes.
+      packets: n bytes objects.
       session: Session that they were packed with.
 
-    Raises:
-      PacketError: if `packets` is one bytes object in place of a list.
-
     Returns:
-      [n], bool, whether length and check are those of a packet of this session. One of
-      2048 damaged packets of the right length passes, by chance.
+      [n], bool, whether the length and the check of each packet are right for this
+      session. One of 2048 damaged packets of the right length passes by chance.
+
+    Raises:
+      PacketError: If `packets` is one bytes object in place of a list.
     """
     if isinstance(packets, (bytes, bytearray, memoryview, str)):
         raise PacketError(
@@ -231,17 +238,17 @@ def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
 
 
 def split(stream: bytes, session: Session) -> list[bytes]:
-    """Cuts packets that stand one after the other and checks each.
+    """Cuts a stream into its packets and checks each of them.
 
     Args:
-      stream: bytes of whole packets.
+      stream: bytes, whole packets one after the other.
       session: Session that they were packed with.
 
     Returns:
       The packets.
 
     Raises:
-      PacketError: if a packet fails its check, or the last one is cut off.
+      PacketError: If a packet fails its check, or the last one is cut off.
     """
     packets, start = [], 0
     while start < len(stream):
@@ -250,7 +257,7 @@ def split(stream: bytes, session: Session) -> list[bytes]:
         packets.append(stream[start : start + size])
         start += size
     rest = packets.pop() if start > len(stream) else b""
-    unpack(packets, session)  # Damage further up would explain a wrong end: it first.
+    unpack(packets, session)  # Damage further up is named first: it explains the end.
     if rest:
         raise PacketError(
             f"packet {len(packets)} is cut off after {len(rest)} of {size} bytes"
@@ -259,16 +266,16 @@ def split(stream: bytes, session: Session) -> list[bytes]:
 
 
 def _whole(packet: bytes) -> bool:
-    """Whether the packet is as long as its header says."""
+    """Returns whether the packet is as long as its header says."""
     return len(packet) >= HEADER_BYTES and len(packet) == _size(packet)
 
 
 def _refusal(packet: bytes, session: Session) -> str:
-    """What is wrong with a packet that is not sound."""
+    """Says what is wrong with a packet that is not sound."""
     if len(packet) < HEADER_BYTES:
-        return f"has {len(packet)} bytes, its header takes {HEADER_BYTES}"
+        return f"has {len(packet)} bytes; its header takes {HEADER_BYTES}"
     if not _whole(packet):
-        return f"has {len(packet)} bytes, its header says {_size(packet)}"
+        return f"has {len(packet)} bytes; its header says {_size(packet)}"
     return (
         f"fails its check: it is damaged or belongs to another session than "
         f"{session.codec!r} {session.fingerprint.hex()}"
@@ -276,7 +283,7 @@ def _refusal(packet: bytes, session: Session) -> str:
 
 
 def _size(packet: bytes) -> int:
-    """Bytes of the packet that begins with this header."""
+    """Returns the number of bytes of the packet that begins with this header."""
     return HEADER_BYTES + (int.from_bytes(packet[:HEADER_BYTES], "big") >> CRC_BITS)
 
 
@@ -284,9 +291,9 @@ def write_file(path: str | os.PathLike, session: Session, packets: Sequence[byte
     """Writes a session header and packets; the file appears whole or not at all.
 
     Args:
-      path: where to.
+      path: File to write.
       session: Session of the packets.
-      packets: n bytes from `pack`.
+      packets: n packets from `pack`.
     """
     files.write_bytes(path, b"".join([session.to_bytes(), *packets]))
 
@@ -295,14 +302,14 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
     """Reads what `write_file` wrote.
 
     Args:
-      path: of the file.
+      path: File to read.
 
     Returns:
-      The session and its packets, each checked.
+      The session and its packets. Each packet is checked.
 
     Raises:
-      PacketError: if the header or a packet is damaged, cut off or followed by
-        anything else; the message names the file.
+      PacketError: If the header or a packet is damaged, is cut off, or is followed by
+        anything else. The message names the file.
     """
     stream = pathlib.Path(path).read_bytes()
     try:
@@ -320,7 +327,10 @@ def session_of(
     Args:
       name: Name of the codec.
       shape: (num_tx, num_delay).
-      *content: Bytes and arrays that the fingerprint covers, beside name and shape.
+      *content: Bytes and arrays that the fingerprint covers besides name and shape.
+
+    Returns:
+      The session.
     """
     digest = hashlib.sha256(f"tfcsi {name} {tuple(shape)}".encode())
     for part in content:
@@ -329,7 +339,13 @@ def session_of(
 
 
 def check_session(session: Session, expected: Session, path: str | os.PathLike) -> None:
-    """Raises a PacketError that names the file if it is of another session."""
+    """Raises a PacketError, which names the file, if a file has another session.
+
+    Args:
+      session: Session that the file begins with.
+      expected: Session that it should have.
+      path: Name of the file, for the message.
+    """
     if session != expected:
         raise PacketError(
             f"{path} is of codec {session.codec!r}, {session.num_tx} x "

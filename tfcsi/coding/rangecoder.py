@@ -3,15 +3,15 @@
 Both coders are exact inverse pairs and need NumPy alone. `docs/bitstream.md` describes
 every byte. The workflow:
 
-1.  A prior, or training symbols, become frozen integer `Tables` that the user
-    equipment (UE) and the base station (BS) share.
-2.  The UE calls `encode(symbols, tables)` and gets one payload a matrix.
+1.  A prior, or training symbols, become frozen integer `Tables` that the phone (UE) and
+    the base station (BS) share.
+2.  The UE calls `encode(symbols, tables)` and gets one payload for each matrix.
 3.  The BS calls `decode(payloads, tables)` and gets exactly the same integers.
 
-The range coder is the one of G. N. N. Martin, "Range encoding: an algorithm for
-removing redundancy from a digitised message" (1979). Its byte stream, escapes included,
-is the one of tensorflow-compression without that library's trailing zero bytes. The
-tables are in `tfcsi.coding.tables`, the Huffman codes in `tfcsi.coding.huffman`.
+The range coder is that of G. N. N. Martin, "Range encoding: an algorithm for removing
+redundancy from a digitised message" (1979). Its bytes, escapes included, are those of
+tensorflow-compression without the trailing zero bytes. The tables are in
+`tfcsi.coding.tables`, the Huffman codes in `tfcsi.coding.huffman`.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ __all__ = [
     "encode",
     "huffman_lengths",
 ]
-_ESCAPE_BITS = 32  # Longest number behind an escape, in bits before the doubling.
-_HALVES = np.array([0, 1, 2])  # The cdf of a bit, at a precision of 1.
+_ESCAPE_BITS = 32  # Most binary digits of gamma, the number behind an escape.
+_HALVES = np.array([0, 1, 2])  # The cdf of a bit, with a precision of 1.
 _ROWS = 4096  # Rows coded at a time; bounds the memory of a large batch.
 
 
 class PayloadError(ValueError):
-    """A payload that `encode` would not have written.
+    """A payload is not one that `encode` writes.
 
     Attributes:
       row: int, position of the payload in its batch.
-      reason: str, what is wrong with it.
+      reason: str, what is wrong with the payload.
     """
 
     def __init__(self, row: int, reason: str):
@@ -69,10 +69,10 @@ def encode(symbols: np.ndarray, tables: Tables) -> list[bytes]:
       tables: Tables of `latent` positions.
 
     Returns:
-      n payloads without trailing zero bytes; one may be empty.
+      n payloads without trailing zero bytes. A payload may be empty.
 
     Raises:
-      ValueError: if `symbols` are not int32 integers of that shape.
+      ValueError: If `symbols` are not int32 integers of that shape.
     """
     symbols = check_symbols(symbols, tables.index.size)
     return [
@@ -83,17 +83,17 @@ def encode(symbols: np.ndarray, tables: Tables) -> list[bytes]:
 
 
 def decode(payloads: Sequence[bytes], tables: Tables) -> np.ndarray:
-    """Reads back the symbols, the inverse of `encode`.
+    """Decodes symbols, the inverse of `encode`.
 
     Args:
-      payloads: n bytes.
-      tables: the Tables that they were encoded with.
+      payloads: n bytes objects.
+      tables: Tables that they were encoded with.
 
     Returns:
       symbols [n, latent], int32.
 
     Raises:
-      PayloadError: if a payload is not one that `encode` writes under these tables.
+      PayloadError: If a payload is not one that `encode` writes with these tables.
     """
     limit = tables.index.size * (32 + 2 * _ESCAPE_BITS) // 8 + 4
     symbols = np.zeros((len(payloads), tables.index.size), np.int32)
@@ -105,32 +105,32 @@ def decode(payloads: Sequence[bytes], tables: Tables) -> np.ndarray:
                 raise PayloadError(start + row, reason)
         width = max(map(len, chunk)) // 2 * 2 + 6
         data = np.frombuffer(b"".join(p.ljust(width, b"\0") for p in chunk), np.uint8)
-        found, valid = _decode_rows(data.reshape(len(chunk), width), tables)
-        valid &= (np.abs(found + 0.5) < 2**31).all(axis=1)
+        decoded, valid = _decode_rows(data.reshape(len(chunk), width), tables)
+        valid &= (np.abs(decoded + 0.5) < 2**31).all(axis=1)
         if not valid.all():
             reason = "the number behind an escape does not fit 32 bits"
             raise PayloadError(start + int(np.argmin(valid)), reason)
-        found = found.astype(np.int32)
-        for row, again in enumerate(encode(found, tables)):
+        decoded = decoded.astype(np.int32)
+        for row, again in enumerate(encode(decoded, tables)):
             if again != chunk[row]:
                 reason = "the encoder would not have written these bytes"
                 raise PayloadError(start + row, reason)
-        symbols[start : start + len(chunk)] = found
+        symbols[start : start + len(chunk)] = decoded
     return symbols
 
 
 def code_bits(symbols: np.ndarray, tables: Tables) -> np.ndarray:
-    """Ideal size of each row: the sum of its code lengths.
+    """Returns the ideal size of each row: the sum of its code lengths.
 
     Args:
       symbols: [n, latent], int32.
       tables: Tables of `latent` positions.
 
     Returns:
-      [n], float64 [bits]. A range-coded payload is within a byte or so of it.
+      [n], float64 [bits]. A range-coded payload differs from it by about a byte.
 
     Raises:
-      ValueError: if `symbols` are not int32 integers of that shape.
+      ValueError: If `symbols` are not int32 integers of that shape.
     """
     symbols = check_symbols(symbols, tables.index.size)
     bits = np.zeros(len(symbols))
@@ -143,7 +143,7 @@ def code_bits(symbols: np.ndarray, tables: Tables) -> np.ndarray:
 
 
 def _encode_rows(symbols: np.ndarray, tables: Tables) -> list[bytes]:
-    """Payloads of symbols [n, latent], int64, with trailing zero bytes."""
+    """Returns payloads, with trailing zero bytes, of symbols [n, latent], int64."""
     interval, number = tables.intervals(symbols)
     bits = number_bits(number)
     if tables.coder == "range":
@@ -153,7 +153,16 @@ def _encode_rows(symbols: np.ndarray, tables: Tables) -> list[bytes]:
 
 
 def _decode_rows(data: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols [n, latent], int64, of data [n, num_bytes], uint8; which rows hold."""
+    """Decodes rows of bytes.
+
+    Args:
+      data: [n, num_bytes], uint8.
+      tables: Tables that they were encoded with.
+
+    Returns:
+      symbols [n, latent], int64, and [n], bool, which rows have no number that is too
+      long.
+    """
     if tables.coder == "range":
         reader = _RangeReader(data, tables)
     else:
@@ -173,14 +182,15 @@ def _decode_rows(data: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarr
 def _read_numbers(
     read_bit: Callable[[np.ndarray], np.ndarray], rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads the number behind an escape from each of some rows.
+    """Reads the number behind an escape, from each of some rows.
 
     Args:
-      read_bit: [k] rows, int64 -> [k] the next bit of each, int64.
+      read_bit: Function that takes rows [k], int64, and returns the next bit of each
+        row, [k], int64.
       rows: [num_escapes], int64.
 
     Returns:
-      number [num_escapes], int64, and whether it kept to 32 bits, bool.
+      number [num_escapes], int64, and whether each gamma has at most 32 digits, bool.
     """
     number = np.zeros(rows.size, np.int64)
     zeros = np.zeros(rows.size, np.int64)
@@ -198,7 +208,7 @@ def _read_numbers(
 def _range_encode(
     interval: np.ndarray, number: np.ndarray, bits: np.ndarray, tables: Tables
 ) -> list[bytes]:
-    """Codes intervals and the numbers behind them, each of `bits` bits, in turn."""
+    """Codes the intervals of each row, with the number behind each escape."""
     lower = tables.cdf[tables.index, interval]
     upper = tables.cdf[tables.index, interval + 1]
     escaped = bits.any(axis=1).tolist()
@@ -206,7 +216,7 @@ def _range_encode(
     for row in range(len(interval)):
         lowers, uppers = lower[row].tolist(), upper[row].tolist()
         for i in np.flatnonzero(bits[row])[::-1].tolist() if escaped[row] else ():
-            # A bit is a half of the interval.
+            # A bit narrows the interval to one of its halves.
             digits = f"{number[row, i]:0{bits[row, i]}b}"
             lowers[i + 1 : i + 1] = [int(d) << PRECISION - 1 for d in digits]
             uppers[i + 1 : i + 1] = [int(d) + 1 << PRECISION - 1 for d in digits]
@@ -217,8 +227,9 @@ def _range_encode(
 def _range_encode_row(lowers: list[int], uppers: list[int]) -> bytes:
     """Narrows an interval to the parts [lower, upper) / 2**16, one after the other.
 
-    `low` has as many digits as it takes, so that carries need no care. NumPy, position
-    by position on a batch, is no faster, and a hundred times slower on a single row.
+    `low` is a Python integer with as many digits as it needs, so carries need no code.
+    NumPy that works position by position on a batch is not faster, and is a hundred
+    times slower on a single row.
     """
     low, size, num_bytes = 0, 1 << 32, 4
     for lower, upper in zip(lowers, uppers):
@@ -229,7 +240,7 @@ def _range_encode_row(lowers: list[int], uppers: list[int]) -> bytes:
             low <<= 16
             size <<= 16
             num_bytes += 2
-    # A number of the interval in as few bytes as the format has.
+    # The number of the interval that the format writes in the fewest bytes.
     for bits in (32, 24, 16):
         value = -(-low >> bits) << bits
         if value < low + size:
@@ -238,7 +249,7 @@ def _range_encode_row(lowers: list[int], uppers: list[int]) -> bytes:
 
 
 class _RangeReader:
-    """Mirrors `_RangeEncoder`; `value` is the number read less the interval's low."""
+    """The inverse of `_range_encode`; `value` is the number read minus `low`."""
 
     def __init__(self, data: np.ndarray, tables: Tables):
         self.words = data.view(">u2").astype(np.uint16)
@@ -258,19 +269,19 @@ class _RangeReader:
         return self._read(rows, _HALVES, 1)
 
     def _read(self, rows, cdf, precision=PRECISION):
-        """Finds the interval of `cdf` that each of `rows` is in and goes there."""
+        """Finds the interval of `cdf` that each of `rows` is in, and narrows to it."""
         size, value = self.size[rows], self.value[rows]
-        # 0 <= value < size holds always, so that any bytes decode to something.
+        # 0 <= value < size always holds, so any bytes decode to something.
         scaled = (((value + 1) << precision) - 1) // size
         interval = np.searchsorted(cdf, scaled, side="right") - 1
         low = (size * cdf[interval]) >> precision
         size = ((size * cdf[interval + 1]) >> precision) - low
         value = value - low
         small = np.flatnonzero(size <= 1 << 16)
-        which = rows[small]
-        column = np.minimum(self.at[which], self.words.shape[1] - 1)
-        value[small] = (value[small] << 16) + self.words[which, column]
+        shifted = rows[small]
+        column = np.minimum(self.at[shifted], self.words.shape[1] - 1)
+        value[small] = (value[small] << 16) + self.words[shifted, column]
         size[small] <<= 16
-        self.at[which] += 1
+        self.at[shifted] += 1
         self.size[rows], self.value[rows] = size, value
         return interval

@@ -1,7 +1,7 @@
-"""What phone and base-station software share: CSI to symbols, symbols to packets.
+"""CSI to symbols and symbols to packets: what the software of phone and BS shares.
 
-`tfcsi.ue` (the phone) and the neural codecs call the same functions, so that both write
-the same bytes.
+`tfcsi.ue` (the phone) and the neural codecs call the same functions, so both write the
+same bytes.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from tfcsi.coding import rangecoder
 from tfcsi.coding.packets import Session, pack
 from tfcsi.coding.tables import Tables
 
-TABLES_FILE = "tables.npz"  # In a workdir.
-FORMAT = 1  # Of that file.
+TABLES_FILE = "tables.npz"  # Name of the file in a workdir.
+FORMAT = 1  # Version of that file's format.
 
 
 def network_input(
     h: np.ndarray, shape: tuple[int, int], send_gain: bool, any_scale: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Checks CSI, scales it where the scale is sent, and makes it real.
+    """Checks CSI, scales it if the scale is sent, and splits it into (re, im).
 
     Args:
-      h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the gain is
-        sent.
+      h: complex64 [n, num_tx, num_delay]. Each matrix has max |h| = 0.5 unless the gain
+        is sent.
       shape: (num_tx, num_delay) of the network.
       send_gain: Whether the gain is sent.
-      any_scale: Takes CSI as it is whatever its max |h|.
+      any_scale: Whether to accept CSI of any max |h| without scaling it.
 
     Returns:
-      x float32 [n, num_tx, num_delay, 2]; gain uint16 [n, 1], the words that say what h
-      was divided by, or [n, 0] if they are not sent.
+      x float32 [n, num_tx, num_delay, 2], and gain uint16 [n, 1], the words that state
+      by what h was divided; gain is [n, 0] if it is not sent.
 
     Raises:
       ValueError: If h has another shape or scale, or is not finite.
@@ -51,9 +51,9 @@ def quantize(y: np.ndarray, grid) -> tuple[np.ndarray, np.ndarray]:
     """Quantises codewords.
 
     Args:
-      y: float32 [n, latent]; or int32 [n, num_symbols + num_side], symbols and then
-        side information, of a network that quantises too.
-      grid: One of `tfcsi.coding.grids`, or a quantiser.
+      y: float32 [n, latent]. A network that quantises too gives int32
+        [n, num_symbols + num_side] instead: symbols, then side information.
+      grid: A grid of `tfcsi.coding.grids`, or a quantiser.
 
     Returns:
       symbols int32 [n, num_symbols]; side uint16 [n, num_side].
@@ -82,7 +82,7 @@ def packets(
       n packets.
 
     Raises:
-      ValueError: If the symbols do not fit the tables, or a payload its length field.
+      ValueError: If the symbols do not fit the tables, or a payload is too long.
     """
     coded = rangecoder.encode(symbols, tables)
     payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
@@ -97,14 +97,14 @@ def save_tables(
     grid,
     send_gain: bool,
 ) -> None:
-    """Writes what a UE needs besides its network, whole or not at all.
+    """Writes what a UE needs besides its network; whole or not at all.
 
     Args:
-      path: Of the `.npz` file.
-      session: Session of the packets; its fingerprint ties them to the decoder.
+      path: The `.npz` file to write.
+      session: Session of the packets. Its fingerprint ties them to the decoder.
       tables: Entropy tables.
-      quantizer: Name of the grid, as in `grids.GRIDS`.
-      grid: Object of that class.
+      quantizer: Name of the grid, a key of `grids.GRIDS`.
+      grid: The grid, an object of the class with that name.
       send_gain: Whether the gain is sent.
     """
     arrays = {

@@ -1,9 +1,9 @@
-"""Frozen integer tables: the secret that both ends of the link share.
+"""Frozen integer tables, which both ends of the link share.
 
-A prior, or training symbols, become `Tables` of integer frequencies; their fingerprint
-is in every packet. An alphabet has no bounds: a symbol outside its table is coded as
-the table's escape and a number behind it. `tfcsi.coding.rangecoder` writes and reads
-bytes with them, and `docs/bitstream.md` describes every bit.
+A prior, or training symbols, become `Tables` of integer frequencies. The check of every
+packet covers their fingerprint. Alphabets have no bounds: a symbol outside its table is
+coded as the escape of the table, followed by a number. `tfcsi.coding.rangecoder` writes
+and reads bytes with the tables, and `docs/bitstream.md` describes every bit.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 
 from tfcsi.coding import huffman
 
-PRECISION = 16  # Bits of a frequency; the intervals of a table sum to 2**PRECISION.
-MAX_LEARNED = 4096  # Most symbols that a table learned from counts codes unescaped.
+PRECISION = 16  # The frequencies of a table sum to 2**PRECISION.
+MAX_LEARNED = 4096  # Most symbols of a table that is learned from counts.
 CODERS = ("range", "huffman")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tables:
-    """Integer cumulative frequencies, the secret that UE and BS share.
+    """Integer cumulative frequencies, which UE and BS share.
 
-    Position `i` of a code word is coded with table `t = index[i]`. Interval `k` of that
-    table, `[cdf[t, k], cdf[t, k + 1])`, stands for the symbol `offset[t] + k`; the last
-    of its `length[t] - 1` intervals is the escape, for every symbol outside.
+    Position `i` of a codeword is coded with table `t = index[i]`. Interval `k` of that
+    table, `[cdf[t, k], cdf[t, k + 1])`, stands for the symbol `offset[t] + k`. The last
+    of its `length[t] - 1` intervals is the escape, for all symbols outside the table.
 
     Attributes:
       cdf: [num_tables, max_len], int32. Rows rise strictly from 0 to 2**16 over their
@@ -39,7 +39,7 @@ class Tables:
       coder: "range" or "huffman".
 
     Raises:
-      ValueError: if the arrays do not fit this description.
+      ValueError: If the arrays do not fit this description.
     """
 
     cdf: np.ndarray
@@ -94,17 +94,19 @@ class Tables:
 
         Args:
           pmf: `num_tables` arrays [num_symbols], float, probabilities >= 0 of the
-            symbols `offset[t], offset[t] + 1, ...`. What a row lacks to 1 goes to its
-            escape; a row that sums to more is scaled.
-          offset: [num_tables] or one for all, int, the symbol of the first probability.
-          index: [latent], int, table of each position; one table a position if None.
+            symbols `offset[t], offset[t] + 1, ...`. If a row sums to less than 1, the
+            rest goes to its escape. If it sums to more, it is scaled.
+          offset: [num_tables] or one number for all, int, the symbol of the first
+            probability.
+          index: [latent], int, table of each position. If None, each position has a
+            table of its own.
           coder: "range" or "huffman".
 
         Returns:
           Tables in which every interval, the escape included, has a frequency >= 1.
 
         Raises:
-          ValueError: if a row is not 1-D, negative, not finite or too long.
+          ValueError: If a row is not 1-D, negative, not finite or too long.
         """
         rows = [_frequencies(np.asarray(row, np.float64)) for row in pmf]
         length = np.array([row.size + 1 for row in rows], np.int32)
@@ -126,21 +128,24 @@ class Tables:
         index: np.ndarray | None = None,
         smoothing: float = 0.5,
     ) -> Tables:
-        """Learns histograms that cover the range of the symbols seen.
+        """Learns histograms that cover the range of the training symbols.
+
+        A range wider than 4096 symbols keeps the 4096 symbols around its median.
 
         Args:
           symbols: [n, latent], int32, training symbols, n >= 1.
           coder: "range" or "huffman".
-          shared: bool, one table for all positions in place of one each.
-          index: [latent], int, positions that share a table; overrides `shared`.
-          smoothing: float > 0, counts added to each symbol of the range and to the
-            escape. A range wider than 4096 keeps the 4096 symbols about its median.
+          shared: bool, whether all positions share one table. Otherwise each position
+            has its own.
+          index: [latent], int, table of each position. It overrides `shared`.
+          smoothing: float > 0, added to the count of each symbol of the range and of
+            the escape.
 
         Returns:
           Tables with `max(index) + 1` tables.
 
         Raises:
-          ValueError: if there are no training symbols or a table has no position.
+          ValueError: If there are no training symbols or a table has no position.
         """
         symbols = check_symbols(symbols)
         if not symbols.size:
@@ -165,13 +170,13 @@ class Tables:
         return cls.from_pmf(pmf, offset, index, coder)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The content as arrays for an `.npz`, the inverse of `from_arrays`."""
+        """Returns the content as arrays for an `.npz`, the inverse of `from_arrays`."""
         names = ("cdf", "length", "offset", "index")
         return {**{k: getattr(self, k) for k in names}, "coder": np.array(self.coder)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Tables:
-        """Tables from what `arrays` gave; a missing key is a ValueError."""
+        """Makes tables from `arrays()`; raises a ValueError if a key is missing."""
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in arrays]
         if missing:
@@ -179,7 +184,7 @@ class Tables:
         return cls(**{k: arrays[k] for k in names[:-1]}, coder=str(arrays["coder"]))
 
     def fingerprint(self) -> bytes:
-        """SHA-256 of the content, 32 bytes, the same on every machine."""
+        """Returns the SHA-256 of the content, 32 bytes, the same on every machine."""
         valid = self.cdf[np.arange(self.cdf.shape[1]) < self.length[:, None]]
         digest = hashlib.sha256(f"tfcsi tables {PRECISION} {self.coder}".encode())
         for array in (self.length, self.offset, self.index, valid):
@@ -188,7 +193,7 @@ class Tables:
 
     @functools.cached_property
     def interval_bits(self) -> np.ndarray:
-        """[num_tables, max_len - 1], float64, bits that each interval costs."""
+        """Bits that each interval costs, [num_tables, max_len - 1], float64."""
         if self.coder == "huffman":
             return self.huffman_codes.lengths.astype(np.float64)
         return PRECISION - np.log2(np.maximum(np.diff(self.cdf), 1))
@@ -199,16 +204,17 @@ class Tables:
         return huffman.canonical_codes(np.diff(self.cdf), self.length - 1)
 
     def intervals(self, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Splits symbols into what is coded: intervals, and numbers behind escapes.
+        """Splits symbols into intervals and the numbers behind escapes.
 
-        The number is `2 * gamma + sign`. Above the table gamma is the distance from the
-        last regular symbol and sign is 0; below it the distance from the first and 1.
+        A number is `2 * gamma + sign`. Above the table, gamma is the distance from the
+        last regular symbol and sign is 0. Below the table, gamma is the distance from
+        the first symbol and sign is 1.
 
         Args:
           symbols: [n, latent], int64.
 
         Returns:
-          interval and number [n, latent], int64; the number is 0 without an escape.
+          interval and number [n, latent], int64. The number is 0 if there is no escape.
         """
         regular = self.length[self.index] - 2
         interval = symbols - self.offset[self.index]
@@ -217,7 +223,7 @@ class Tables:
         return np.where(gamma > 0, regular, interval), 2 * gamma + below
 
     def symbols(self, interval: np.ndarray, number: np.ndarray) -> np.ndarray:
-        """Symbols [n, latent], int64, the inverse of `intervals`."""
+        """Returns symbols [n, latent], int64, the inverse of `intervals`."""
         regular = self.length[self.index] - 2
         gamma = number >> 1
         escaped = np.where(number & 1, -gamma, regular + gamma - 1)
@@ -225,7 +231,10 @@ class Tables:
 
 
 def number_bits(number: np.ndarray) -> np.ndarray:
-    """Bits that a number costs: Elias gamma and a sign make 2 floor(log2) of it."""
+    """Returns the bits that numbers cost: 2 floor(log2 number), 0 for number 0.
+
+    These are the bits of Elias' gamma code and a sign.
+    """
     return 2 * np.maximum(np.frexp(number.astype(np.float64))[1] - 1, 0)
 
 
@@ -234,13 +243,13 @@ def check_symbols(symbols: np.ndarray, latent: int | None = None) -> np.ndarray:
 
     Args:
       symbols: [n, latent], any integer type.
-      latent: int, or None for any.
+      latent: int, number of positions, or None for any number.
 
     Returns:
       The symbols as int64.
 
     Raises:
-      ValueError: if `symbols` are not int32 integers of that shape.
+      ValueError: If `symbols` are not int32 integers of that shape.
     """
     symbols = np.asarray(symbols)
     if symbols.ndim != 2 or latent not in (None, symbols.shape[1]):
@@ -256,7 +265,7 @@ def check_symbols(symbols: np.ndarray, latent: int | None = None) -> np.ndarray:
 
 
 def _frequencies(pmf: np.ndarray) -> np.ndarray:
-    """Integer frequencies >= 1 of the symbols and the escape that sum to 2**16."""
+    """Returns integer frequencies >= 1, sum 2**16, of the symbols and the escape."""
     total = 1 << PRECISION
     if pmf.ndim != 1 or pmf.size >= total:
         raise ValueError(f"a pmf must have 1 axis and < {total} symbols: {pmf.shape}")
@@ -265,7 +274,7 @@ def _frequencies(pmf: np.ndarray) -> np.ndarray:
     pmf = np.append(pmf, max(0.0, 1.0 - pmf.sum()))
     if not pmf.sum():
         pmf = pmf + 1.0
-    # Frequencies that would fall below 1 are held there, the others share the rest.
+    # Frequencies that would fall below 1 are held at 1, and the others share the rest.
     held = np.zeros(pmf.size, bool)
     while True:
         share = pmf * ((total - held.sum()) / pmf[~held].sum())

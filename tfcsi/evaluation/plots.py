@@ -16,23 +16,27 @@ matplotlib.use("Agg")
 
 
 def rate_distortion(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over real bits, one line a codec.
+    """Draws NMSE over real bits, with one line for each codec.
 
     Args:
-      points: Points of a results file; `nmse_db_low` and `nmse_db_high`, where there
-        are any, become bars.
+      points: Points of a results file. `nmse_db_low` and `nmse_db_high` become bars if
+        a point has them.
     """
     return _nmse_over(points, "bits", "bits of a packet (all counted)")
 
 
 def over_snr(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over SNR, one line a codec, of `evaluation.over_snr`'s points."""
+    """Draws NMSE over SNR, with one line for each codec.
+
+    Args:
+      points: Points of `over_noise.over_snr`, each with a `codec`.
+    """
     kinds = ", ".join(dict.fromkeys(point["noise"] for point in points))
     return _nmse_over(points, "snr_db", f"SNR of the noise on the {kinds} [dB]")
 
 
 def over_length(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the codeword length, `latent_dim`, one line a codec."""
+    """Draws NMSE over the length of the codeword, one line for each codec."""
     figure = _nmse_over(points, "latent_dim", "length of the codeword")
     lengths = sorted({point["latent_dim"] for point in points})
     figure.axes[0].set_xscale("log", base=2)
@@ -41,23 +45,25 @@ def over_length(points: Sequence[Mapping]) -> Figure:
 
 
 def over_steps(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the gradient steps of the encoder, `steps`, one line a codec."""
+    """Draws NMSE over the gradient steps of the encoder, one line for each codec."""
     return _nmse_over(points, "steps", "gradient steps of the encoder")
 
 
 def over_bit_errors(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the bit error rate, two lines a codec; a rate of 0 has no place.
+    """Draws NMSE over the bit error rate, with two lines for each codec.
+
+    The dashed line is the NMSE with zero in place of refused packets. Points with a
+    rate of 0 are left out, because the axis is logarithmic.
 
     Args:
-      points: Points of `evaluation.over_bit_errors`, each with a `codec`; dashed is
-        the NMSE with zero for refused packets.
+      points: Points of `over_noise.over_bit_errors`, each with a `codec`.
     """
     points = [point for point in points if point["bit_error_rate"] > 0]
     figure = _nmse_over(points, "bit_error_rate", "bit error rate")
     (axes,) = figure.axes
     for i, (name, line) in enumerate(_lines(points, "bit_error_rate").items()):
         x, y = ([p[k] for p in line] for k in ("bit_error_rate", "nmse_db_zero"))
-        label = f"{name}, zero for what is refused"
+        label = f"{name}, zero for refused packets"
         axes.plot(x, y, "--", marker=".", color=f"C{i}", label=label)
     axes.set_xscale("log")
     axes.legend()
@@ -65,10 +71,11 @@ def over_bit_errors(points: Sequence[Mapping]) -> Figure:
 
 
 def transfer(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE by training and test source, a heat map for each number of shots.
+    """Draws NMSE by training and test source: a heat map for each number of shots.
 
     Args:
-      points: Points of `transfer.transfer`: train_on, test_on, shots, nmse_db, bits.
+      points: Points of `transfer.transfer`, with `train_on`, `test_on`, `shots`,
+        `nmse_db` and `bits`.
     """
     shots = sorted({point["shots"] for point in points})
     rows = list(dict.fromkeys(point["train_on"] for point in points))
@@ -80,10 +87,10 @@ def transfer(points: Sequence[Mapping]) -> Figure:
     for axes, count in zip(grid, shots):
         image = np.full((len(rows), len(columns)), np.nan)
         for point in (p for p in points if p["shots"] == count):
-            at = rows.index(point["train_on"]), columns.index(point["test_on"])
-            image[at] = point["nmse_db"]
+            row, column = rows.index(point["train_on"]), columns.index(point["test_on"])
+            image[row, column] = point["nmse_db"]
             text = f"{point['nmse_db']:.2f} dB\n{point['bits']:.0f} bits"
-            axes.text(*at[::-1], text, ha="center", va="center", fontsize=8)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8)
         limits = {"vmin": min(values), "vmax": max(values)}
         drawn = axes.imshow(image, "RdYlGn_r", aspect="auto", alpha=0.6, **limits)
         axes.set_xticks(range(len(columns)), columns, rotation=20, fontsize=8)
@@ -95,7 +102,7 @@ def transfer(points: Sequence[Mapping]) -> Figure:
 
 
 def over_bytes(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the bytes of the UE encoder, of `compare.compare`'s points."""
+    """Draws NMSE over the bytes of the UE encoder, for points of `compare.compare`."""
     points = [point for point in points if "ue_bytes" in point]
     figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
     figure.axes[0].set_xscale("log")
@@ -103,7 +110,7 @@ def over_bytes(points: Sequence[Mapping]) -> Figure:
 
 
 def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """Draws loss, NMSE and bits over the epochs of a log."""
+    """Draws loss, NMSE and bits over the epochs, for the rows of a log."""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     names = {"loss": "loss", "nmse_db": "NMSE [dB]", "bits": "payload bits"}
@@ -118,11 +125,11 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
-    """Draws true, reconstructed and error magnitude of a few matrices.
+    """Draws the magnitudes of a few true matrices, reconstructions and errors.
 
     Args:
-      h: complex64 [n, num_tx, num_delay], n of a few.
-      h_hat: complex64 [n, num_tx, num_delay].
+      h: complex64 [n, num_tx, num_delay], the truth, with a small n.
+      h_hat: complex64 [n, num_tx, num_delay], the reconstruction.
     """
     figure = Figure(figsize=(8, 2.4 * len(h)), layout="constrained")
     grid = figure.subplots(len(h), 3, squeeze=False)
@@ -136,15 +143,15 @@ def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
     return figure
 
 
-def statistics(found: Mapping[str, Mapping]) -> Figure:
+def statistics(sets: Mapping[str, Mapping]) -> Figure:
     """Draws where the energy of sets of matrices is, and how many numbers hold it.
 
     Args:
-      found: name of a set to what `statistics.statistics` gives of it.
+      sets: Statistics of each set by its name, as `statistics.statistics` returns them.
     """
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     delay, angle, klt, pca = figure.subplots(2, 2).ravel()
-    for name, values in found.items():
+    for name, values in sets.items():
         for axes, key in ((delay, "delay_profile"), (angle, "angle_profile")):
             axes.semilogy(np.maximum(values[key], 1e-6), marker=".", label=name)
         for axes, key in ((klt, "klt"), (pca, "pca_nmse_db")):
@@ -161,7 +168,7 @@ def statistics(found: Mapping[str, Mapping]) -> Figure:
 
 
 def matrices(h: np.ndarray) -> Figure:
-    """Draws the magnitude of a few matrices, complex [n, num_tx, num_delay]."""
+    """Draws the magnitudes of a few matrices, complex [n, num_tx, num_delay]."""
     figure = Figure(figsize=(2.6 * len(h), 2.6), layout="constrained")
     for axes, matrix in zip(figure.subplots(1, len(h), squeeze=False)[0], h):
         axes.imshow(np.abs(matrix))
@@ -170,19 +177,19 @@ def matrices(h: np.ndarray) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes a figure as PNG, whole or not at all."""
+    """Writes a figure to a PNG file, whole or not at all."""
     files.write_bytes(path, png(figure))
 
 
 def _lines(points: Sequence[Mapping], key: str) -> dict[str, list[Mapping]]:
-    """The points of each codec in the order of a key."""
+    """Returns the points of each codec, sorted by a key."""
     names = dict.fromkeys(point["codec"] for point in points)
     rising = sorted(points, key=lambda point: point[key])
     return {name: [p for p in rising if p["codec"] == name] for name in names}
 
 
 def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
-    """Draws NMSE with its interval over a key of the points, one line a codec."""
+    """Draws NMSE and its interval over a key of the points, one line for each codec."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, line in _lines(points, key).items():
@@ -200,7 +207,7 @@ def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """Returns a figure as a PNG file."""
+    """Returns the bytes of a figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

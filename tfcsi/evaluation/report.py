@@ -1,4 +1,4 @@
-"""One HTML page that needs no other file."""
+"""Reports: an HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def report(
     figures: Mapping[str, Figure],
     notes: str = "",
 ) -> None:
-    """Writes one HTML page that needs no other file.
+    """Writes an HTML page that needs no other file.
 
     Args:
-      path: Where to.
-      title: Heading.
-      text: A paragraph on what was done.
-      points: Points of a results file, shown as a table; there may be none.
-      figures: Caption to figure.
+      path: File to write.
+      title: Heading of the page.
+      text: A paragraph that says what was done.
+      points: Points of a results file, shown as a table. There may be none.
+      figures: Figures by their captions.
       notes: Lines below the table.
     """
     parts = [
