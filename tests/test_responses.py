@@ -99,13 +99,17 @@ def test_the_energy_is_that_of_all_subcarriers():
 
 @pytest.mark.parametrize("size", [32, 257])
 def test_the_dirichlet_kernel_is_the_mean_of_a_tone(size):
-    s = np.array([0, 1 / size, 0.5, 0.123, -0.4, 1, 1.3, 1 / 3 + 1e-9])
-    bins = np.arange(-5, 20)
+    s = np.array([0, 1 / size, 0.5, 0.123, -0.4, 1, 1.3, 1 / 3 + 1e-9, -7 / size])
+    bins = np.arange(-5, size + 20)
     of_s, of_m, of_both = responses.dirichlet(s, size, bins)
     k = np.arange(size)
     u = bins / size - s[:, None]
     expected = np.exp(2j * np.pi * k * u[..., None]).mean(axis=-1)
-    np.testing.assert_allclose(of_s[:, None] * of_m * of_both, expected, atol=1e-6)
+    found = of_s[:, None] * of_m * of_both
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    on_grid = np.abs(s * size - np.rint(s * size)) < 1e-9
+    assert 4 <= on_grid.sum() < len(s)
+    np.testing.assert_allclose(found[on_grid], expected[on_grid], atol=1e-11)
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 125])

@@ -17,7 +17,7 @@ from tfcsi import transforms
 
 SELECTIONS = ("spread", "first")
 _ENTRIES = 1 << 18  # of a kernel in memory at a time
-_OFF_GRID = 2e-10  # of a period: keeps the kernel from 0 / 0
+_ON_GRID = 1e-10  # of a period: what is nearer to the grid is taken to be on it
 _USERS = 1024  # whose matrices are held in double precision at a time
 
 
@@ -145,7 +145,7 @@ class Antennas:
 
 
 def dirichlet(
-    s: np.ndarray, size: int, bins: np.ndarray
+    s: np.ndarray, size: int, bins: np.ndarray, exact: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over k < size of exp(2 pi j k (m / size - s)), in closed form.
 
@@ -158,20 +158,31 @@ def dirichlet(
       s: [paths], float64.
       size: length of the DFT.
       bins: [num], integers m.
+      exact: whether values on the grid are exact, or within 1e-6. Simulators use the
+        latter, so that the matrices of a seed stay the same to the last bit.
 
     Returns:
       of_s: [paths], complex128; of_m: [num], complex128; of_both: [paths, num],
-      float64. The value is their product, to 1e-6 next to the grid.
+      float64. The value is their product.
     """
-    off_grid = size * s - np.rint(size * s)
-    s = np.where(np.abs(off_grid) < size * _OFF_GRID / 2, s + _OFF_GRID, s)
+    nearest = np.rint(size * s)
+    on_grid = np.flatnonzero(np.abs(size * s - nearest) < size * _ON_GRID)
+    s = s.copy()
+    s[on_grid] += 2 * _ON_GRID  # Keeps the kernel from 0 / 0.
     of_s = np.exp(-1j * np.pi * (size - 1) * s) * -np.sin(np.pi * size * s) / size
     angle = np.pi * bins / size
     of_m = np.exp(1j * angle * (size - 1)) * np.where(bins % 2, -1, 1)
     # sin(angle - pi s), by two products: the difference needs all its 53 bits.
     of_both = np.cos(np.pi * s)[:, None] * np.sin(angle)
     of_both -= np.sin(np.pi * s)[:, None] * np.cos(angle)
-    return of_s, of_m, np.reciprocal(of_both, out=of_both)
+    np.reciprocal(of_both, out=of_both)
+    if exact and on_grid.size:  # There the mean is 1 at one bin and 0 at all others.
+        tap = nearest[on_grid]
+        of_s[on_grid] = np.exp(-1j * np.pi * (size - 1) / size * tap)
+        of_s[on_grid] *= np.where(tap % 2, -1, 1)
+        there = (bins - tap[:, None]) % size == 0
+        of_both[on_grid] = there * np.rint((of_s[on_grid, None] * of_m).real)
+    return of_s, of_m, of_both
 
 
 def tones(s: np.ndarray, size: int) -> np.ndarray:
@@ -206,7 +217,7 @@ def matrices(
       band: frequencies, and how many taps or subcarriers are kept.
       angles: whether the BS axis is angles, or antennas.
       delays: whether the last axis is the first delay taps, or subcarriers.
-      dtype: complex64, or complex128 to sum in double precision.
+      dtype: complex64, or complex128 for sums and kernels in double precision.
 
     Returns:
       [num, num_rx, num_tx, num_sc], `dtype`.
@@ -215,7 +226,7 @@ def matrices(
     at_antennas = paths.gain.ndim == 2 or paths.delay.ndim == 2
     start = np.searchsorted(paths.user, np.arange(num + 1))
     h = np.empty((num, antennas.num_rx, num_tx, size), dtype)
-    real = np.finfo(dtype).dtype
+    real, exact = np.finfo(dtype).dtype, dtype == np.complex128
     bins = num_tx // 2 - np.arange(num_tx)  # minus those of the shifted FFT
     most = num_tx * size if paths.delay.ndim == 2 else max(num_tx, size)
     most = max(1, _ENTRIES // most)
@@ -232,7 +243,7 @@ def matrices(
             left = left.astype(dtype)
         elif angles:
             s = antennas.tx_spacing * paths.departure[chunk]
-            of_s, of_m, left = dirichlet(s, num_tx, bins)
+            of_s, of_m, left = dirichlet(s, num_tx, bins, exact)
             weight, left = gain * weight * of_s, left.astype(real)
             factor = factor * (np.sqrt(num_tx) * of_m[:, None])
         else:
@@ -241,7 +252,8 @@ def matrices(
             left = left.astype(dtype)
         s = (band.spacing * delay).astype(np.float64)
         if delays:
-            of_s, of_m, right = dirichlet(s.ravel(), band.num_fft, np.arange(size))
+            taps = np.arange(size)
+            of_s, of_m, right = dirichlet(s.ravel(), band.num_fft, taps, exact)
             weight = weight * of_s.reshape(s.shape)
             factor, right = factor * of_m, right.astype(real)
         else:
