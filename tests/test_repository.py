@@ -6,6 +6,7 @@ import re
 import yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
+MAKEFILE = (ROOT / "Makefile").read_text()
 SETUP = (ROOT / "setup.py").read_text()
 
 
@@ -22,3 +23,14 @@ def test_the_workflow_runs_every_python_that_setup_allows():
     supported = [f"3.{minor}" for minor in range(int(low), int(high))]
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == supported
+
+
+def test_the_workflow_runs_targets_that_the_makefile_has():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
+    lines = [
+        step["run"] for job in jobs.values() for step in job["steps"] if "run" in step
+    ]
+    targets = [line.split()[1] for line in lines if line.startswith("make ")]
+    assert targets == ["test", "test-all"]
+    for target in targets:
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target

@@ -1,0 +1,121 @@
+"""The pages for people: their size, links, pictures, tables and the files they name."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+from tfcsi import results
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "demo" / "README.md",
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+
+
+def prose(page):
+    """The text of a page without its blocks of code."""
+    return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+def anchors(page):
+    """The anchors that a page offers, made from its headings as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def links(page):
+    """The relative links and pictures of a page, as (file, anchor)."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    near = [t for t in targets if not t.startswith(("http:", "https:"))]
+    return [(file, anchor) for file, _, anchor in (t.partition("#") for t in near)]
+
+
+def test_the_readme_has_6_to_8_kilobytes():
+    assert 6000 <= len(README.read_bytes()) <= 8192
+
+
+@every_page
+def test_every_relative_link_and_picture_leads_to_a_file(page):
+    for file, anchor in links(page):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name}: {file} does not exist"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {file} has no #{anchor}"
+
+
+def test_every_page_of_the_docs_is_linked_from_the_readme():
+    linked = {(ROOT / file).resolve() for file, _ in links(README)}
+    linked |= {  # A table that is too long for its page has one of its own.
+        (ROOT / "docs" / file).resolve()
+        for file, _ in links(ROOT / "docs" / "results.md")
+    }
+    pages = {page for name, page in zip(NAMES, PAGES) if name.startswith("docs/")}
+    assert pages and not {page.resolve() for page in pages} - linked
+
+
+@every_page
+def test_every_file_of_the_repository_that_a_page_names_exists(page):
+    folders = "tfcsi|configs|train|tflite|results|benchmarks|tests|docs"
+    named = re.findall(rf"`((?:{folders})/[\w./]*)`", prose(page))
+    named = [name for name in named if "NAME" not in name]
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@every_page
+def test_every_make_target_of_a_page_is_in_the_makefile(page):
+    makefile = (ROOT / "Makefile").read_text()
+    named = re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    named += re.findall(r"`make ([a-z-]+)", page.read_text())
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_tables_are_those_of_the_result_files():
+    marked = re.compile(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
+    tables = [match for page in PAGES for match in marked.findall(page.read_text())]
+    assert len(tables) >= 8
+    for arguments, text in tables:
+        flags = [word for word in arguments.split() if word.startswith("--columns=")]
+        columns = flags[0].partition("=")[2].split(",") if flags else []
+        names = [word for word in arguments.split() if word not in flags]
+        points = [p for n in names for p in results.read(ROOT / n)["points"]]
+        expected = results.table(points, markdown=True, columns=columns)
+        assert text.strip() == expected, arguments
+
+
+def test_the_readme_names_the_configuration_that_leads_its_table():
+    """The leading network is not the one of the paper, and each of its rows says so."""
+    rows = re.findall(r"^\| stqenet .*$", README.read_text(), re.MULTILINE)
+    ours = [row for row in rows if "windowed attention" not in row]
+    assert ours
+    for row in ours:
+        assert "kept amplitude, released attention, KLT start" in row
+
+
+def test_the_drawing_of_the_house_has_the_rooms_that_the_walls_hold():
+    tree = ast.parse((ROOT / "tests" / "test_walls.py").read_text())
+    (floors,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "FLOORS"
+    )
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    drawn = re.findall(r"^ *(\d+) \|(.+)\|$", page, re.MULTILINE)
+    rooms = {int(n): {c.split()[0] for c in cells.split("|")} for n, cells in drawn}
+    assert rooms == {n: {*names} - {""} for n, names in enumerate(floors)}
+
+
+def test_the_page_of_the_house_names_every_test_of_the_walls():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    tests = re.findall(
+        r"^def (test_\w+)", (ROOT / "tests/test_walls.py").read_text(), re.M
+    )
+    assert tests and not [test for test in tests if f"`{test}`" not in page]
