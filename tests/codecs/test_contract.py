@@ -1,27 +1,65 @@
 """One contract for every codec: what is saved is loaded, what is sent arrives, and
 what is foreign, damaged or of another kind is refused.
 
-The neural codecs are the tiny runs of `tests/golden/workdirs`: with side information,
-with fake quantisation, with the released noise path, and quantised after training.
+The neural codecs are tiny networks without a training, one a quantiser and coder,
+and the runs of `tests/golden/workdirs`: with fake quantisation, with the released noise
+path, and quantised after training.
 """
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import numpy as np
 import pytest
 
 import tfcsi
+from tfcsi import metrics, transforms
 from tfcsi.__main__ import main
+from tfcsi.codecs import requantize
+from tfcsi.codecs.contract import CodewordCodec, SymbolCodec
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.topk import TopK
-from tfcsi.coding.packets import PacketError
+from tfcsi.codecs.workdir import KINDS
+from tfcsi.coding.packets import HEADER_BYTES, PacketError
+from tfcsi.coding.tables import CODERS, Tables
+from tfcsi.entropy import priors
+from tfcsi.entropy.quantizers import QUANTIZERS
 from tfcsi.evaluation.measure import evaluate
 
 SHAPE = (8, 8)
 RUNS = sorted((pathlib.Path(__file__).parents[1] / "golden" / "workdirs").iterdir())
-CODECS = {"klt": None, "topk": None, **{folder.name: folder for folder in RUNS}}
+# Networks without a training: fields of their config.
+UNTRAINED = {
+    "uniform": {"model": "dense", "latent_dim": 8},
+    "uniform_huffman": {"model": "dense", "latent_dim": 8, "coder": "huffman"},
+    "mulaw": {
+        "model": "dense",
+        "latent_dim": 8,
+        "quantizer": "mulaw",
+        "quantizer_args": {"bits": 4, "mu": 255.0},
+    },
+    "float": {"model": "dense", "latent_dim": 8, "quantizer": "float"},
+    "send_gain": {"model": "dense", "latent_dim": 8, "send_gain": True},
+    "csi_inr": {
+        "model": "csi_inr",
+        "network": {"widths": (8, 8), "features": 4},
+        "latent_dim": 6,
+        "quantizer": "mulaw",
+        "quantizer_args": {"bits": 6, "mu": 255.0},
+    },
+}
+# Name of a codec to its kind in the registry.
+CODECS = {
+    "klt": "klt",
+    "topk": "topk",
+    "requantised": "neural",
+    **dict.fromkeys(UNTRAINED, "neural"),
+    **{f"golden_{folder.name}": "neural" for folder in RUNS},
+}
+WISHES = {"step": 0.1, "nmse_db": -10.0, "max_bits": 200}
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +68,38 @@ def matrices(draw_csi):
     return draw_csi(60, SHAPE)
 
 
+@pytest.fixture(scope="module")
+def make_untrained(make_config, dense, matrices):
+    """The function (fields) -> codec with random weights and tables of its symbols."""
+
+    def make(fields):
+        codec = Codec(make_config(**{"shape": SHAPE, "init": "random", **fields}))
+        y, _ = codec.codewords(matrices[:50])
+        codec.quantizer.initialize(y, 1e-3)
+        symbols, _ = codec.symbols(matrices[:50])
+        if symbols.size:
+            codec.use(Tables.from_counts(symbols, codec.config.coder))
+        else:
+            codec.use(priors.get("none")(0, None, codec.config.coder).freeze(symbols))
+        return codec
+
+    return make
+
+
 @pytest.fixture(scope="module", params=CODECS)
-def each(request, matrices):
-    if request.param == "klt":
+def each(request, matrices, make_untrained):
+    name = request.param
+    if name == "klt":
         return Klt.at_bits(matrices[:50], 120)
-    if request.param == "topk":
+    if name == "topk":
         return TopK(SHAPE, 6, 4, 10.0)
-    return tfcsi.load(CODECS[request.param])
+    if name == "requantised":
+        source = make_untrained(UNTRAINED["float"])
+        return requantize.quantized(source, transforms.to_real(matrices[:50]), 5)
+    if name in UNTRAINED:
+        return make_untrained(UNTRAINED[name])
+    (folder,) = (folder for folder in RUNS if name == f"golden_{folder.name}")
+    return tfcsi.load(folder)
 
 
 @pytest.fixture
@@ -45,14 +108,27 @@ def folder(each, tmp_path):
     return tmp_path / "run"
 
 
-def test_what_is_saved_is_loaded_and_writes_the_same_packets(each, folder, matrices):
+def test_every_kind_of_codec_quantizer_and_coder_is_here():
+    fields = UNTRAINED.values()
+    assert set(CODECS.values()) == KINDS.keys()
+    assert {f.get("quantizer", "uniform") for f in fields} == QUANTIZERS.keys()
+    assert {f.get("coder", "range") for f in fields} == set(CODERS)
+
+
+def test_what_is_saved_is_loaded_and_writes_the_same_packets(
+    each, folder, matrices, request
+):
     again, sent = tfcsi.load(folder), matrices[-10:]
     assert type(again) is type(each) and again.session == each.session
+    kind = CODECS[request.node.callspec.params["each"]]
+    assert type(again).__module__ == KINDS[kind]
     packets = each.compress(sent)
     assert again.compress(sent) == packets
     np.testing.assert_allclose(
         again.decompress(packets), each.decompress(packets), atol=1e-6
     )
+    one, two = (json.loads(json.dumps(codec.describe())) for codec in (each, again))
+    assert one == two
 
 
 def test_csi_arrives_in_its_shape_and_bits_are_those_of_packets(each, matrices):
@@ -63,6 +139,16 @@ def test_csi_arrives_in_its_shape_and_bits_are_those_of_packets(each, matrices):
     assert h_hat.shape == sent.shape and h_hat.dtype == np.complex64
     point = evaluate(each, sent)
     assert point["bits"] == 8 * np.mean([len(packet) for packet in packets])
+    assert metrics.nmse(sent, h_hat).mean() == pytest.approx(
+        10 ** (point["nmse_db"] / 10), rel=1e-3
+    )
+
+
+def test_a_matrix_codes_alike_alone_and_in_a_batch(each, matrices):
+    packets = each.compress(matrices[-10:])
+    assert each.compress(matrices[-7:-6]) == packets[3:4]
+    alone = each.decompress(packets[3:4])
+    np.testing.assert_allclose(alone, each.decompress(packets)[3:4], atol=1e-5)
 
 
 def test_no_matrices_are_no_packets(each, matrices):
@@ -72,22 +158,67 @@ def test_no_matrices_are_no_packets(each, matrices):
 
 def test_it_describes_itself(each):
     facts = each.describe()
-    assert facts["codec"] == each.name
+    assert facts["codec"] == each.name == each.session.codec
     assert facts["config"]["model"] == each.name
-    assert tuple(facts["config"]["shape"]) == SHAPE
+    assert tuple(facts["config"]["shape"]) == each.shape == SHAPE
+    assert (each.session.num_tx, each.session.num_delay) == SHAPE
+    assert each.domain in transforms.DOMAINS
 
 
-def test_the_commands_take_it(each, folder, matrices, tmp_path, capsys):
+@pytest.mark.parametrize("argument", WISHES)
+def test_what_it_cannot_fulfil_is_refused_by_name(each, matrices, argument):
+    words = f"codec {each.name!r} cannot compress with {argument}={WISHES[argument]}: ."
+    with pytest.raises(ValueError, match=words):
+        each.compress(matrices[-3:], **{argument: WISHES[argument]})
+    with pytest.raises(TypeError, match="positional"):
+        each.compress(matrices[-3:], 0.1)
+
+
+def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
+    if not isinstance(each, SymbolCodec):
+        assert each.name == "topk"
+        return
+    packets = each.compress(matrices[-10:])
+    symbols, side = each.symbols(matrices[-10:])
+    for sent, received in zip((symbols, side), each.receive(packets)):
+        np.testing.assert_array_equal(received, sent)
+    words = 8 * (HEADER_BYTES + 2 * side.shape[1])
+    coded = [8 * len(packet) - words for packet in packets]
+    assert np.all(coded - each.bits_estimated(symbols) > -8)
+    assert np.all(coded - each.bits_estimated(symbols) < 16 + 0.02 * np.array(coded))
+
+
+def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matrices):
+    if not isinstance(each, CodewordCodec):
+        assert each.name in ("klt", "topk")
+        return
+    sent = matrices[-10:]
+    symbols, side = each.quantize(*each.codewords(sent))
+    packets = each.compress(sent)
+    assert each.send(symbols, side) == packets
+    y_hat, scale = each.dequantize(symbols, side)
+    h_hat = each.synthesis(y_hat) * scale
+    np.testing.assert_array_equal(h_hat, each.decompress(packets))
+
+
+@pytest.mark.parametrize("name", ["klt", "topk", "golden_csinet"])
+def test_the_commands_take_it(name, matrices, tmp_path, capsys):
+    codec = {
+        "klt": lambda: Klt.at_bits(matrices[:50], 120),
+        "topk": lambda: TopK(SHAPE, 6, 4, 10.0),
+        "golden_csinet": lambda: tfcsi.load(RUNS[0].parent / "csinet"),
+    }[name]()
+    codec.save(tmp_path / "run")
     h, packets, h_hat = (tmp_path / n for n in ("h.npy", "h.tcsi", "h_hat.npy"))
     np.save(h, matrices[-10:])
-    run = f"--workdir={folder}"
+    run = f"--workdir={tmp_path / 'run'}"
     assert main(["tfcsi", "compress", run, f"--input={h}", f"--output={packets}"]) == 0
     flags = [run, f"--input={packets}", f"--output={h_hat}"]
     assert main(["tfcsi", "decompress", *flags]) == 0
     assert np.load(h_hat).shape == (10, *SHAPE)
-    assert main(["tfcsi", "info", str(folder)]) == 0
+    assert main(["tfcsi", "info", str(tmp_path / "run")]) == 0
     assert main(["tfcsi", "info", str(packets), run, "--packet=3"]) == 0
-    assert each.session.fingerprint.hex() in capsys.readouterr().out
+    assert codec.session.fingerprint.hex() in capsys.readouterr().out
 
 
 def test_packets_of_another_session_are_refused(each, matrices):
@@ -101,6 +232,15 @@ def test_one_bytes_object_is_refused(each, matrices):
     for whole in (packets[0], b"".join(packets), bytearray(packets[0])):
         with pytest.raises(PacketError, match="give a list of packets"):
             each.decompress(whole)
+
+
+def test_a_damaged_packet_is_refused_by_its_number(each, matrices):
+    packets = each.compress(matrices[-3:])
+    packets[1] = packets[1][:-1] + bytes([packets[1][-1] ^ 4])
+    with pytest.raises(PacketError, match="packet 1 "):
+        each.decompress(packets)
+    with pytest.raises(PacketError, match="packet 0 "):
+        each.decompress([packets[0][:-1]])
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 9), (3, 9, 8), (8, 8), (3, 8, 8, 2)])

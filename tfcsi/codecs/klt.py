@@ -10,6 +10,7 @@ import numpy as np
 
 from tfcsi import files
 from tfcsi.codecs import workdir as run
+from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.coding import rangecoder
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
 from tfcsi.coding.tables import Tables
@@ -19,6 +20,11 @@ from tfcsi.transforms import DOMAINS, klt_basis, vectorised
 # the zero bin; the grid point is then so near each bin's centroid that transmitting
 # or storing centroids gains less than 0.06 dB (COST 2100 indoor, 230 to 970 bits).
 ROUNDING = 0.375
+_REMEDIES = {
+    "step": "its tables are those of one step; make a codec by Klt.fit(h_train, step)",
+    "nmse_db": "make a codec of a finer step by Klt.fit(h_train, step)",
+    "max_bits": "make a codec by Klt.at_bits(h_train, bits), which limits the mean",
+}
 
 
 class Klt:
@@ -126,18 +132,32 @@ class Klt:
         """Domain of its CSI, that of `config`."""
         return self.config["domain"]
 
-    def compress(self, h: np.ndarray) -> list[bytes]:
+    def compress(
+        self,
+        h: np.ndarray,
+        *,
+        step: float | None = None,
+        nmse_db: float | None = None,
+        max_bits: float | None = None,
+    ) -> list[bytes]:
         """Codes matrices.
 
         Args:
           h: [n, num_tx, num_delay], complex64.
+          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
+          nmse_db: See `step`.
+          max_bits: See `step`.
 
         Returns:
           n packets.
 
         Raises:
-          ValueError: if `h` is of another shape or not finite.
+          ValueError: if `h` is of another shape or not finite, or as
+            `contract.refuse_wishes`.
         """
+        refuse_wishes(
+            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
+        )
         payloads = rangecoder.encode(self.symbols(h)[0], self.tables)
         return pack(payloads, self.session)
 

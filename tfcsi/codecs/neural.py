@@ -7,8 +7,7 @@ Workflow: `train` (tfcsi.training) makes a codec and saves it to a workdir; then
     h_hat = codec.decompress(packets)   # what the BS knows
 
 `compress` uses the encoder, the quantiser and the tables; `decompress` the tables, the
-quantiser and the decoder. Any object with these two methods is a codec to
-`tfcsi.evaluation`, the plots and the command line.
+quantiser and the decoder. It is a `CodewordCodec` of `tfcsi.codecs.contract`.
 """
 
 from __future__ import annotations
@@ -24,10 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfcsi import files, models, transforms
+from tfcsi.codecs.batched import batched
+from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.codecs.workdir import (
-    CLASSICAL,
     CODEC_FILE,
     CONFIG_FILE,
+    KINDS,
     load_config,
     read_arrays,
     save,
@@ -37,7 +38,12 @@ from tfcsi.coding.packets import PacketError, Session, unpack
 from tfcsi.coding.tables import Tables
 from tfcsi.entropy import quantizers
 
-_BATCH = 500
+_REMEDIES = {
+    "step": "its steps were set in training; train with another lmbda, or requantise "
+    "a run of real codewords by `tfcsi quantize --bits`",
+    "nmse_db": "train with a smaller lmbda or a longer codeword",
+    "max_bits": "train with a larger lmbda or a shorter codeword",
+}
 
 
 class Codec:
@@ -176,19 +182,32 @@ class Codec:
         symbols, side = sending.quantize(y, self.quantizer)
         return symbols, np.concatenate([gain, side], 1)
 
-    def compress(self, h: np.ndarray) -> list[bytes]:
+    def compress(
+        self,
+        h: np.ndarray,
+        *,
+        step: float | None = None,
+        nmse_db: float | None = None,
+        max_bits: float | None = None,
+    ) -> list[bytes]:
         """Turns CSI into packets.
 
         Args:
           h: complex64 [n, num_tx, num_delay], see `symbols`.
+          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
+          nmse_db: See `step`.
+          max_bits: See `step`.
 
         Returns:
           n packets; 8 len(packet) counts every bit the BS needs.
 
         Raises:
-          ValueError: As `symbols`.
+          ValueError: As `symbols` and `contract.refuse_wishes`.
           RuntimeError: If the codec has no tables yet.
         """
+        refuse_wishes(
+            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
+        )
         return self.send(*self.symbols(h))
 
     def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
@@ -320,7 +339,7 @@ def load(workdir: str | os.PathLike) -> Codec:
     """
     workdir = pathlib.Path(workdir)
     config = load_config(workdir)
-    if config.get("model") in CLASSICAL:
+    if KINDS.get(config.get("model"), __name__) != __name__:
         raise ValueError(
             f"{workdir} holds the codec {config.model!r}, which has no network; this "
             f"takes the run of a network"
@@ -348,29 +367,6 @@ def load(workdir: str | os.PathLike) -> Codec:
     if tables := files.part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec
-
-
-def batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
-    """Makes a function of arrays of a network, which runs it a block at a time.
-
-    Args:
-      model: Function of tensors [n, ...], such as a Keras model of one input.
-      output_shape: Shape of its result, whose first axis is that of the matrices.
-
-    Returns:
-      Function of float32 arrays [n, ...], one for each argument; it returns a float32
-      array [n, ...], empty if n is 0.
-    """
-    call = tf.function(lambda *x: model(*x), reduce_retracing=True)
-
-    def run(*arrays: np.ndarray) -> np.ndarray:
-        if not len(arrays[0]):
-            return np.zeros((0, *output_shape[1:]), np.float32)
-        starts = range(0, len(arrays[0]), _BATCH)
-        blocks = ([x[i : i + _BATCH] for x in arrays] for i in starts)
-        return np.concatenate([call(*block).numpy() for block in blocks])
-
-    return run
 
 
 def _arrays(codec: Codec) -> dict[str, np.ndarray]:

@@ -13,8 +13,16 @@ import numpy as np
 
 from tfcsi import metrics
 from tfcsi.codecs import workdir as run
+from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
 from tfcsi.transforms import DOMAINS, PEAK, vectorised
+
+_REMEDIES = {
+    "step": "make a codec with other value_bits by TopK(shape, k, value_bits, mu)",
+    "nmse_db": "make a codec with a larger k by TopK(shape, k, value_bits, mu)",
+    "max_bits": "all of its packets have one length; make a codec by "
+    "TopK.at_bits(h, bits, mu)",
+}
 
 
 class TopK:
@@ -99,18 +107,32 @@ class TopK:
         """Domain of its CSI, that of `config`."""
         return self.config["domain"]
 
-    def compress(self, h: np.ndarray) -> list[bytes]:
+    def compress(
+        self,
+        h: np.ndarray,
+        *,
+        step: float | None = None,
+        nmse_db: float | None = None,
+        max_bits: float | None = None,
+    ) -> list[bytes]:
         """Codes matrices.
 
         Args:
           h: [n, num_tx, num_delay], complex64, largest magnitude 0.5.
+          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
+          nmse_db: See `step`.
+          max_bits: See `step`.
 
         Returns:
           n packets of `num_bytes`.
 
         Raises:
-          ValueError: if `h` is of another shape or scale, or not finite.
+          ValueError: if `h` is of another shape or scale, or not finite, or as
+            `contract.refuse_wishes`.
         """
+        refuse_wishes(
+            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
+        )
         support, levels = self._quantize(h)
         shifts = np.arange(self.value_bits - 1, -1, -1)
         num_bits = levels.shape[1] * self.value_bits

@@ -17,18 +17,23 @@ import numpy as np
 
 import tfcsi
 from tfcsi import files
+from tfcsi.codecs.contract import Codec
 
 if TYPE_CHECKING:
     import ml_collections
 
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 CALIBRATION_FILE = "calibration.npy"
-NEURAL = "tfcsi.codecs.neural"
-# Model of a config to the module that loads it; all others are networks, see NEURAL.
-CLASSICAL = {"klt": "tfcsi.codecs.klt", "topk": "tfcsi.codecs.topk"}
+# Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
+# config is the kind; every other model is a network, of the kind "neural".
+KINDS = {
+    "klt": "tfcsi.codecs.klt",
+    "neural": "tfcsi.codecs.neural",
+    "topk": "tfcsi.codecs.topk",
+}
 
 
-def load(workdir: str | os.PathLike):
+def load(workdir: str | os.PathLike) -> Codec:
     """Loads the codec of a workdir, whatever its kind.
 
     Codecs without a network need NumPy alone.
@@ -44,10 +49,11 @@ def load(workdir: str | os.PathLike):
       ValueError: If the files are damaged or do not fit together.
       ImportError: If the codec has a network and the full set is not installed.
     """
-    name = read_config(workdir).get("model")
-    if name not in CLASSICAL:
+    model = read_config(workdir).get("model")
+    kind = model if model in KINDS else "neural"
+    if kind == "neural":
         tfcsi.need_full()
-    return importlib.import_module(CLASSICAL.get(name, NEURAL)).load(workdir)
+    return importlib.import_module(KINDS[kind]).load(workdir)
 
 
 def save_config(config: Mapping | ml_collections.ConfigDict, workdir) -> None:

@@ -2,22 +2,63 @@
 
 The quantisers of `tfcsi.entropy.quantizers` are these grids, with variables that
 TensorFlow trains. If the BS needs more than the symbols, the grid has side information,
-`side`, which is sent as 16-bit words. All grids have
-
-*   `latent_dim`, the length of y; `num_symbols`, the number of entropy-coded symbols of
-    a matrix; `num_side`, the number of 16-bit words of side information of a matrix;
-*   `num_levels`, the number of different symbols, and `step`, the distance between two
-    points for each entry; each is None if it is not one number;
-*   `quantize` and `dequantize`; `arrays`, the arguments that make the grid again.
+`side`, which is sent as 16-bit words. `Grid` says what all of them have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
 _LARGEST = np.float32(2**31 - 2**7)  # The last float32 that an int32 holds.
+
+
+class Grid(Protocol):
+    """What every grid and every quantiser has.
+
+    Attributes:
+      latent_dim: Length of the codeword y.
+      num_symbols: Entropy-coded symbols of a matrix.
+      num_side: 16-bit words of side information of a matrix.
+      num_levels: How many values a symbol may have; None if there is no limit.
+      step: float32 [latent], distance of two points of each entry; None if it is not
+        the same for all symbols of an entry.
+    """
+
+    latent_dim: int
+    num_symbols: int
+    num_side: int
+    num_levels: int | None
+
+    @property
+    def step(self) -> np.ndarray | None:
+        """See the attributes."""
+        ...
+
+    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quantises codewords.
+
+        Args:
+          y: float32 [n, latent].
+
+        Returns:
+          symbols int32 [n, num_symbols]; side uint16 [n, num_side].
+        """
+        ...
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns the codewords y_hat float32 [n, latent] of what `quantize` gave.
+
+        Raises:
+          ValueError: If the side information makes no sense.
+        """
+        ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arguments that make the grid again, see `from_arrays`."""
+        ...
 
 
 class UniformGrid:
@@ -187,10 +228,11 @@ class FloatGrid:
         return y_hat
 
 
+# Registry: name of a grid, the same as that of its quantiser, to its class.
 GRIDS = {"uniform": UniformGrid, "mulaw": MuLawGrid, "float": FloatGrid}
 
 
-def from_arrays(name: str, arrays: Mapping[str, np.ndarray]):
+def from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Grid:
     """Makes a grid from its name and its arrays, the inverse of `arrays`.
 
     Args:

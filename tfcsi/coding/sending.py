@@ -12,6 +12,7 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.coding import rangecoder
+from tfcsi.coding.grids import Grid
 from tfcsi.coding.packets import Session, pack
 from tfcsi.coding.tables import Tables
 
@@ -47,13 +48,13 @@ def network_input(
     return transforms.to_real(h), gain
 
 
-def quantize(y: np.ndarray, grid) -> tuple[np.ndarray, np.ndarray]:
+def quantize(y: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Quantises codewords.
 
     Args:
       y: float32 [n, latent]. A network that quantises too gives int32
         [n, num_symbols + num_side] instead: symbols, then side information.
-      grid: A grid of `tfcsi.coding.grids`, or a quantiser.
+      grid: Grid or quantiser of the codeword.
 
     Returns:
       symbols int32 [n, num_symbols]; side uint16 [n, num_side].
@@ -94,7 +95,7 @@ def save_tables(
     session: Session,
     tables: Tables,
     quantizer: str,
-    grid,
+    grid: Grid,
     send_gain: bool,
 ) -> None:
     """Writes what a UE needs besides its network; whole or not at all.
@@ -104,7 +105,7 @@ def save_tables(
       session: Session of the packets. Its fingerprint ties them to the decoder.
       tables: Entropy tables.
       quantizer: Name of the grid, a key of `grids.GRIDS`.
-      grid: The grid, an object of the class with that name.
+      grid: Grid or quantiser of that name.
       send_gain: Whether the gain is sent.
     """
     arrays = {

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfcsi.codecs.contract import SymbolCodec
 from tfcsi.coding.packets import (
     CRC_BITS,
     HEADER_BYTES,
@@ -141,7 +142,7 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
             "  payload  side information and coded symbols; --workdir decodes it"
         )
         return "\n".join(lines)
-    if not hasattr(codec, "receive"):
+    if not isinstance(codec, SymbolCodec):
         lines.append("  payload  one number; this codec has no entropy-coded symbols")
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
@@ -175,9 +176,9 @@ def of_model(
     if name not in models.MODELS:
         known = ", ".join(sorted(models.MODELS))
         raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
-    module = models.get(name)
+    model = models.get(name)
     rows = [("", "parameters", "MACs", "activations")]
-    for side, build in (("UE encoder", module.encoder), ("BS decoder", module.decoder)):
+    for side, build in (("UE encoder", model.encoder), ("BS decoder", model.decoder)):
         try:
             network = build(shape, latent_dim, **arguments)
         except TypeError as error:

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfcsi import metrics
+from tfcsi.codecs.contract import Codec, SymbolCodec
 
 
-def evaluate(codec, h: np.ndarray, hf: np.ndarray | None = None) -> dict[str, float]:
+def evaluate(
+    codec: Codec, h: np.ndarray, hf: np.ndarray | None = None
+) -> dict[str, float]:
     """Sends CSI through a codec and measures what arrives.
 
     Args:
-      codec: Object with `compress(h)`, `decompress(packets)` and `domain`.
+      codec: Any codec, as `tfcsi.load(workdir)` gives it.
       h: complex64 [n, num_tx, num_delay].
       hf: complex64 [n, num_tx, 125], the frequency-domain truth of the published test
         set, for rho; or None.
@@ -31,7 +34,7 @@ def evaluate(codec, h: np.ndarray, hf: np.ndarray | None = None) -> dict[str, fl
     """
     packets = codec.compress(h)
     point = measure(h, codec.decompress(packets), packets, codec.domain, hf)
-    if hasattr(codec, "bits_estimated"):
+    if isinstance(codec, SymbolCodec):
         symbols, _ = codec.symbols(h)
         point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
     return point

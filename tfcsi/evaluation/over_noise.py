@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tfcsi import metrics, transforms
+from tfcsi.codecs.contract import Codec, CodewordCodec
 from tfcsi.coding.packets import PacketError, sound
 from tfcsi.evaluation.measure import measure
 from tfcsi.noise import awgn, flip_bits
@@ -15,7 +16,7 @@ NOISES = ("codeword", "latent", "csi")
 
 
 def over_snr(
-    codec, h: np.ndarray, snr_db: Sequence[float], kind: str, seed: int
+    codec: Codec, h: np.ndarray, snr_db: Sequence[float], kind: str, seed: int
 ) -> list[dict]:
     """Measures a codec with noise on the way, at some SNRs.
 
@@ -23,7 +24,7 @@ def over_snr(
     codeword for itself. The draw is the same at all SNRs, only stronger or weaker.
 
     Args:
-      codec: tfcsi.codecs.neural.Codec.
+      codec: Codec with a codeword, such as a trained network.
       h: complex64 [n, num_tx, num_delay], without noise.
       snr_db: SNRs [dB].
       kind: Where the noise is:
@@ -42,7 +43,7 @@ def over_snr(
     """
     if kind not in NOISES:
         raise ValueError(f"noise is {kind!r}; it must be one of {', '.join(NOISES)}")
-    if not hasattr(codec, "codewords"):
+    if not isinstance(codec, CodewordCodec):
         raise ValueError(
             f"codec {codec.name!r} has no codeword that noise could be added to; "
             f"measure it with a bit error rate instead"
@@ -72,17 +73,19 @@ def over_snr(
     return points
 
 
-def _decoder_under_noise(codec) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def _decoder_under_noise(
+    codec: CodewordCodec,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The decoder as a function of received and clean codewords [n, latent]."""
     # Codecs that have a decoder have loaded TensorFlow; this module does not need it.
-    from tfcsi.codecs.neural import batched
+    from tfcsi.codecs.batched import batched
     from tfcsi.models.noise_path import under_noise
 
     return batched(under_noise(codec.decoder), codec.decoder.output_shape)
 
 
 def over_bit_errors(
-    codec, h: np.ndarray, rates: Sequence[float], seed: int
+    codec: Codec, h: np.ndarray, rates: Sequence[float], seed: int
 ) -> list[dict]:
     """Measures a codec whose packets arrive with inverted bits, at some rates of them.
 
@@ -91,7 +94,7 @@ def over_bit_errors(
     accepted (zero if there is none), or, as a second measure, zero.
 
     Args:
-      codec: Object with `compress(h)`, `decompress(packets)`, `session` and `domain`.
+      codec: Any codec.
       h: complex64 [n, num_tx, num_delay], in the order of sending.
       rates: Probabilities that a bit is inverted, each 0 to 1.
       seed: Of the errors.
@@ -128,7 +131,7 @@ def over_bit_errors(
     return points
 
 
-def _decode(codec, packet: bytes, h_hat: np.ndarray) -> bool:
+def _decode(codec: Codec, packet: bytes, h_hat: np.ndarray) -> bool:
     """Puts the CSI of a packet into h_hat; False if the codec refuses it."""
     try:
         with np.errstate(all="ignore"):  # Damaged numbers may overflow.
