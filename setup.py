@@ -45,7 +45,9 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
     license="Apache-2.0",
-    packages=find_packages(include=["tfcsi", "tfcsi.*"]),
+    # The configs lie beside the package in a checkout and in it when installed.
+    packages=[*find_packages(include=["tfcsi", "tfcsi.*"]), "tfcsi.configs"],
+    package_dir={"tfcsi.configs": "configs"},
     package_data={"tfcsi": ["py.typed"]},
     install_requires=["numpy==1.26.4"],
     extras_require={

@@ -38,8 +38,8 @@ def need_full() -> None:
     missing = [name for name in _FULL if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
-            f"not installed: {', '.join(missing)}; only tfcsi.ue does without, "
-            f"all else needs the full set: pip install 'tfcsi[full]'"
+            f"not installed: {', '.join(missing)}; install the full set: "
+            f"pip install 'tfcsi[full]'"
         )
 
 
