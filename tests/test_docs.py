@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import tfcsi
 from tfcsi import results
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -119,3 +120,10 @@ def test_the_page_of_the_house_names_every_test_of_the_walls():
         r"^def (test_\w+)", (ROOT / "tests/test_walls.py").read_text(), re.M
     )
     assert tests and not [test for test in tests if f"`{test}`" not in page]
+
+
+def test_the_promise_of_stable_names_has_every_public_name():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    promise = page[page.index("- **Public names**") :].partition("- **Flags**")[0]
+    names = set(re.findall(r"`tfcsi\.(\w+)`", promise)) - {"ue"}
+    assert names == {name for name in tfcsi.__all__ if name[0] != "_"} - {"need_full"}

@@ -1,8 +1,12 @@
 """Every command of the pages of docs/ runs, on small data, in one project."""
 
 import pathlib
+import re
 
 import pytest
+
+from tfcsi import __main__ as command_line
+from tfcsi.commands import flags
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 # In this order, because later pages use the runs of earlier ones.
@@ -38,3 +42,27 @@ def test_every_page_with_commands_is_run_here_or_elsewhere(pages):
     commands_of, _ = pages
     with_commands = {page.stem for page in DOCS.glob("*.md") if commands_of(page)}
     assert with_commands == {*PAGES, *ELSEWHERE}
+
+
+def written_commands():
+    """The lines of tfcsi on README and docs, also those in indented blocks."""
+    for page in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))):
+        text = page.read_text().replace("\\\n", " ")
+        code = re.findall(r"```.*?```|^ {4}[^\n]*$", text, re.DOTALL | re.M)
+        for line in re.findall(r"^ *(tfcsi .+)$", "\n".join(code), re.M):
+            yield page.name, line.split("#")[0].split()
+
+
+@pytest.mark.parametrize("page, words", written_commands())
+def test_every_flag_and_config_field_of_a_written_command_is_known(page, words):
+    _, command, *rest = words
+    args = command_line.parser_of(command).parse_args(rest)
+    if getattr(args, "config", None):
+        flags.config_of(args)
+
+
+def test_the_page_of_commands_has_every_command(pages):
+    commands_of, _ = pages
+    lines = [line.split() for line in commands_of(DOCS / "commands.md")]
+    shown = {words[1] for words in lines if words[0] == "tfcsi"}
+    assert shown == set(command_line.COMMANDS)
