@@ -102,6 +102,45 @@ def test_a_matrix_depends_on_its_seed_and_place_only():
     assert cost2100.simulate(0, seed=7).shape == (0, 32, 32)
 
 
+@pytest.mark.parametrize(
+    ("scenario", "first", "last", "total"),
+    [
+        ("indoor", (10, 1, (0.49938 + 0.0249j)), (29, 1, (0.18349 + 0.46512j)), 889.68),
+        (
+            "outdoor",
+            (30, 14, (0.49996 - 0.00633j)),
+            (21, 11, (0.49819 - 0.04248j)),
+            1121.44,
+        ),
+        (
+            "indoor_hall_5ghz",
+            (24, 0, (0.0303 - 0.49908j)),
+            (0, 1, (0.17522 + 0.46829j)),
+            1078.76,
+        ),
+        (
+            "semi_urban_300mhz_los",
+            (10, 9, (0.28255 - 0.41251j)),
+            (29, 13, (-0.47425 - 0.15839j)),
+            1228.97,
+        ),
+        (
+            "semi_urban_300mhz_nlos",
+            (13, 14, (-0.23438 - 0.44166j)),
+            (29, 13, (-0.49104 + 0.09424j)),
+            2128.1,
+        ),
+    ],
+)
+def test_the_matrices_of_a_seed_stay_the_same(scenario, first, last, total):
+    """Strongest entries of two matrices and the sum of all, written down once."""
+    h = cost2100.simulate(130, 7, scenario)
+    for matrix, (angle, tap, value) in ((h[0], first), (h[-1], last)):
+        assert np.abs(matrix).argmax() == 32 * angle + tap
+        assert matrix[angle, tap] == pytest.approx(value, abs=2e-5)
+    assert np.abs(h).sum() == pytest.approx(total, rel=1e-4)
+
+
 def test_blocks_in_any_order_give_the_same_set():
     size = cost2100.BLOCK
     h, hf = cost2100.simulate_with_frequency(size + 9, seed=7)

@@ -231,8 +231,8 @@ def test_a_run_of_another_config_is_not_taken_for_this_one(project, capsys):
         (["--shots=-1"], 2, "--shots=-1"),
         (["--limit=0"], 2, "--limit=0"),
         (["--tune_augment=x"], 1, "augment is 'x'; it must be one of none, phase"),
-        (["--config=none.py"], 1, "none.py"),
-        (["--output="], 2, "expected --output"),
+        (["--config=none.py"], 2, "none.py"),
+        (["--output="], 2, "give FILE.json"),
         (["--output=a.png"], 2, "--output=a.png; give FILE.json"),
     ],
 )

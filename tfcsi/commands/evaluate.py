@@ -167,6 +167,7 @@ def _matrices(config, args: argparse.Namespace) -> tuple[str, str, np.ndarray]:
     known, first = datasets.DATASETS, scenario.partition("_")[0]
     if first in known or dataset not in known:  # A whole source, or a mixed run.
         dataset, scenario = datasets.parts(scenario)
-    name, options = f"{dataset}_{scenario}", datasets.options_of(config)
+    name = f"{dataset}_{scenario}"
+    options = datasets.options_of(config, name)
     h = datasets.read(name, args.data_dir, args.split, **options)
     return dataset, scenario, h

@@ -143,9 +143,21 @@ def name_of(config: ml_collections.ConfigDict) -> str:
     return f"{config.get('dataset', 'cost2100')}_{config.scenario}"
 
 
-def options_of(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """Domain and options of `read` that a config has: its `domain` and `source`."""
-    return {"domain": transforms.domain_of(config), **config.get("source", {})}
+def options_of(
+    config: ml_collections.ConfigDict, source: str | None = None
+) -> dict[str, Any]:
+    """Domain and options of `read` that a config has: its `domain` and `source`.
+
+    Args:
+      config: of a run.
+      source: name of a source; the one that the run was trained on if None. Options of
+        the config belong to its own data set. A source of another data set gets none.
+    """
+    options = {"domain": transforms.domain_of(config)}
+    own = config.get("dataset", "cost2100")
+    if source is None or own not in DATASETS or own == parts(source)[0]:
+        options.update(config.get("source", {}))
+    return options
 
 
 def parts(name: str) -> tuple[str, str]:

@@ -58,7 +58,8 @@ def transfer(
       limit: Number of test matrices of each source, the first ones; all if None.
       options: Name of a source to options of `datasets.load`, such as
         {"deepmimo_O1_3p5": {"bs": 3}}; they override those of the config.
-      **tuning: epochs, batch_size, learning_rate, augment of `finetune_decoder`.
+      **tuning: epochs, batch_size, learning_rate, augment of `finetune_decoder`; not
+        needed without shots.
 
     Returns:
       A point for each pair of sources and, but on the source itself, number of shots:
@@ -72,7 +73,8 @@ def transfer(
     """
     names = list(dict.fromkeys([*train_on, *test_on]))
     sources = Sources(config, data_root, names, options or {})
-    check_tuning(**tuning)
+    if shots:
+        check_tuning(**tuning)
     # Missing files, options and matrices are found before the trainings, not after.
     tests = {name: sources.load(name, "test")[:limit] for name in test_on}
     others = [name for name in test_on if set(train_on) - {name}]
@@ -120,14 +122,11 @@ class Sources:
                 f"options are given for {strangers[0]!r}, which is none of the sources "
                 f"{', '.join(names)}"
             )
-        own, shared = config.get("dataset"), config.get("source", {})
-        self.options = {
-            name: {
-                **(dict(shared) if datasets.parts(name)[0] == own else {}),
-                **options.get(name, {}),
-            }
-            for name in names
-        }
+        self.domain, self.options = domain_of(config), {}
+        for name in names:
+            own = datasets.options_of(config, name)
+            del own["domain"]  # Of the codec, whatever the source.
+            self.options[name] = {**own, **options.get(name, {})}
 
     def config_of(self, name: str) -> ml_collections.ConfigDict:
         """Config of a training on a source."""
@@ -144,13 +143,13 @@ class Sources:
           ValueError: If the source cannot give the domain or the shape of the config,
             or as `datasets.load`.
         """
-        domain, shape = domain_of(self.config), tuple(self.config.shape)
-        h = datasets.load(name, self._data_root, split, domain, **self.options[name])
-        if h.shape[1:] != shape:
+        domain, options = self.domain, self.options[name]
+        h = datasets.load(name, self._data_root, split, domain, **options)
+        if h.shape[1:] != tuple(self.config.shape):
             raise ValueError(
                 f"{name} gives matrices of {list(h.shape[1:])} in domain {domain!r}, "
-                f"but the codec takes {list(shape)}; give other options of {name} or "
-                f"another --config.shape"
+                f"but the codec takes {list(self.config.shape)}; give other options of "
+                f"{name} or another --config.shape"
             )
         return h
 
