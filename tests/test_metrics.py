@@ -54,22 +54,34 @@ def test_similarities_ignore_scale_and_phase(h, factor):
     h_hat = (factor * h).astype(np.complex64)
     np.testing.assert_allclose(metrics.sgcs(h, h_hat, TAPS), 1, atol=1e-6)
     hf = transforms.to_subcarriers(h)
-    np.testing.assert_allclose(metrics.rho(h_hat, hf), 1, atol=1e-6)
+    np.testing.assert_allclose(metrics.rho(h_hat, hf, TAPS), 1, atol=1e-6)
 
 
 def test_similarities_with_zero_are_zero(h):
     zeros = np.zeros_like(h)
     assert not metrics.sgcs(h, zeros, TAPS).any()
-    assert not metrics.rho(zeros, transforms.to_subcarriers(h)).any()
+    assert not metrics.rho(zeros, transforms.to_subcarriers(h), TAPS).any()
 
 
 def test_similarities_of_independent_matrices_follow_the_antennas(h):
     """|w^H v|^2 of independent directions in C^32 is Beta(1, 31), its mean 1/32."""
     other = h[::-1]
     assert metrics.sgcs(h, other, TAPS).mean() == pytest.approx(1 / 32, rel=0.05)
-    value = metrics.rho(other, transforms.to_subcarriers(h))
+    value = metrics.rho(other, transforms.to_subcarriers(h), TAPS)
     assert value.mean() == pytest.approx(np.sqrt(np.pi / 4 / 32), rel=0.05)
     assert (metrics.sgcs(h, other, TAPS) >= value**2).all()  # Jensen
+
+
+def test_rho_is_the_same_in_both_domains(h):
+    h_hat = (h + 0.3 * h[::-1]).astype(np.complex64)
+    hf = transforms.to_subcarriers(h)
+    h_sf = transforms.to_space_frequency(h_hat, h.shape[-1])
+    expected = metrics.rho(h_hat, hf, TAPS)
+    found = metrics.rho(h_sf, hf, "space_frequency")
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert expected.max() < 0.99
+    with pytest.raises(ValueError, match="domain is 'time'; it must be one of"):
+        metrics.rho(h_hat, hf, "time")
 
 
 def test_sgcs_is_the_same_over_angles_and_over_antennas(h):
@@ -136,7 +148,7 @@ def test_measures_refuse_unequal_shapes(h):
         with pytest.raises(ValueError, match=r"\(600, 32, 32\).*\(600, 32, 31\)"):
             measure(h, h[..., :31])
     with pytest.raises(ValueError, match="expected"):
-        metrics.rho(h, transforms.to_subcarriers(h)[:5])
+        metrics.rho(h, transforms.to_subcarriers(h)[:5], TAPS)
 
 
 def test_bits_count_every_byte():

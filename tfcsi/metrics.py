@@ -71,7 +71,7 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
     )
 
 
-def rho(h_hat: np.ndarray, hf: np.ndarray) -> np.ndarray:
+def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
     """Returns the cosine similarity with the published frequency-domain truth.
 
     This is the mean over subcarriers of |w^H w_hat| / (|w| |w_hat|), not squared:
@@ -79,25 +79,28 @@ def rho(h_hat: np.ndarray, hf: np.ndarray) -> np.ndarray:
     reconstruction of the truncated matrix stays a little below 1.
 
     Args:
-      h_hat: [n, num_tx, num_delay], complex, the reconstruction, zero-centred.
+      h_hat: [n, num_tx, num_delay or num_sc], complex, the reconstruction,
+        zero-centred. In the space-frequency domain it is first transformed to all of
+        its delay taps.
       hf: [n, num_tx, 125], complex, the truth, angles by subcarriers (`HF_all`).
+      domain: "angular_delay" or "space_frequency", the domain of `h_hat`.
 
     Returns:
       [n], float64, in [0, 1], for each matrix. It is 0 if `h_hat` is zero.
 
     Raises:
-      ValueError: If the shapes differ, or a matrix of `hf` has no energy or is not
-        finite.
+      ValueError: If the shapes differ, the domain is not known, or a matrix of `hf` has
+        no energy or is not finite.
     """
+    transforms.check_domain(domain)
+
+    def cosine(w: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
+        if domain == "space_frequency":
+            w_hat = transforms.to_angular_delay(w_hat, w_hat.shape[-1])
+        return np.sqrt(_cosine_squared(w, transforms.to_subcarriers(w_hat)))
+
     expected = (*h_hat.shape[:2], transforms.NUM_SC)
-    return _blockwise(
-        lambda w, w_hat: np.sqrt(
-            _cosine_squared(w, transforms.to_subcarriers(w_hat))
-        ).mean(axis=1),
-        hf,
-        h_hat,
-        expected,
-    )
+    return _blockwise(lambda *pair: cosine(*pair).mean(axis=1), hf, h_hat, expected)
 
 
 def to_db(value: np.ndarray | float) -> np.ndarray | float:

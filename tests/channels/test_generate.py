@@ -128,7 +128,7 @@ def test_test_data_have_frequency_domain_truth(tmp_path):
     h = np.array(cost2100.load(tmp_path, "outdoor", "test", "angular_delay"))
     hf = cost2100.load_frequency(tmp_path, "outdoor")
     assert len(h) == len(hf) == 40
-    assert metrics.rho(h, hf).mean() > 0.9
+    assert metrics.rho(h, hf, "angular_delay").mean() > 0.9
     val = cost2100.load(tmp_path, "outdoor", "val", "angular_delay")
     assert not {x.tobytes() for x in val} & {x.tobytes() for x in h}
 

@@ -76,5 +76,5 @@ def measure(
         "packet_bytes": bits / 8,
     }
     if hf is not None:
-        point["rho"] = float(metrics.rho(h_hat, hf).mean())
+        point["rho"] = float(metrics.rho(h_hat, hf, domain).mean())
     return point
