@@ -86,6 +86,19 @@ def test_gains_at_each_antenna_are_those_of_the_departures(domain):
         assert (lost[[0, 1, 3]] > 0).all() == in_taps and not lost[[2, 4]].any()
 
 
+def test_delays_of_each_antenna_equal_common_ones_where_they_are_alike():
+    rng = np.random.default_rng(0)
+    gain = rng.standard_normal((3, 4, 5)) + 1j * rng.standard_normal((3, 4, 5))
+    delay = rng.uniform(0, 1e-6, (3, 1, 5))
+    band = Band(20e6, 64, 8)
+    each = np.repeat(delay, 4, axis=1)
+    common, own = (responses.unpadded(gain, d) for d in (delay[:, 0], each))
+    for domain in transforms.DOMAINS:
+        one, two = (responses.with_loss(p, 3, 4, band, domain) for p in (common, own))
+        for a, b in zip(one, two):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_the_energy_is_that_of_all_subcarriers():
     paths = random_paths()
     turns = paths.departure[:, None] / 2 * np.arange(32)
