@@ -25,7 +25,7 @@ from tfcsi.commands import (
     train,
     transfer,
 )
-from tfcsi.commands.parser import Parser, UsageError, parts_of, unknown
+from tfcsi.commands.parser import CHANGE, Parser, UsageError, parts_of, unknown
 
 GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "See everything once": (demo,),
@@ -58,11 +58,25 @@ def overview() -> str:
     return "\n".join([*lines, "tfcsi --version shows the version."])
 
 
+class FullHelp(argparse.Action):
+    """Prints the help text and, if the command takes a config, its fields."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Prints, and exits."""
+        parser.print_help()
+        if CHANGE in parser.options:
+            from tfcsi.training import config
+
+            print(f"\nFields of a config:\n\n{config.describe()}", end="")
+        parser.exit()
+
+
 def parser_of(command: str) -> Parser:
     """The parser of a command."""
     module = COMMANDS[command]
     parser = Parser(f"tfcsi {command}", module.__doc__)
-    parser.add_argument("--helpfull", action="help", help=argparse.SUPPRESS)
+    hidden = {"nargs": 0, "help": argparse.SUPPRESS}
+    parser.add_argument("--helpfull", action=FullHelp, **hidden)
     module.add_arguments(parser)
     return parser
 

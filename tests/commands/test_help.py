@@ -12,6 +12,7 @@ import pytest
 
 import tfcsi
 from tfcsi.__main__ import COMMANDS, GROUPS, main, parser_of
+from tfcsi.training import config
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = sorted(
@@ -94,6 +95,15 @@ def test_the_full_help_of_a_program_ends_with_the_flags_of_absl():
     assert done.stdout.index("--data_dir") < done.stdout.index("verbosity")
 
 
+def test_the_full_help_of_a_command_ends_with_the_fields_of_a_config(capsys):
+    assert main(["tfcsi", "train", "--helpfull"]) == 0
+    text = capsys.readouterr().out
+    assert text.index("Example:") < text.index("Fields of a config:")
+    assert f"\nlmbda: {config.FIELDS['lmbda'].meaning}\n" in text
+    assert main(["tfcsi", "compress", "--helpfull"]) == 0
+    assert "Fields of a config:" not in capsys.readouterr().out
+
+
 def test_help_loads_no_tensorflow_and_no_data_libraries():
     script = "import sys; from tfcsi.__main__ import COMMANDS, main\n"
     script += "for name in COMMANDS: main(['tfcsi', name, '--help'])\n"
@@ -171,7 +181,7 @@ def test_a_program_refuses_a_wrong_command_line_without_a_traceback(flags, words
 
 def test_a_reader_that_stops_reading_gets_no_traceback(tmp_path):
     script = "import sys; from tfcsi.__main__ import main\n"
-    script += "sys.exit(max(main(['tfcsi', '--help']) for _ in range(5000)))"
+    script += "sys.exit(max(main(['tfcsi', '--help']) for _ in range(200)))"
     command = f'"{sys.executable}" -c "{script}" | head -1'
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],

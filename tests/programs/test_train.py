@@ -105,6 +105,9 @@ def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
     done = run("cost2100", "autoencoder", tmp_path / "run", *flags, "--config.epochs=2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch ") == 2
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    words = ["train/cost2100.py", "--config=autoencoder.py", "--workdir=run"]
+    assert facts["command"].split()[:3] == words
     assert load_config(tmp_path / "run").data == "simulate"
 
 

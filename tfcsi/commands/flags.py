@@ -241,7 +241,7 @@ def add_config(parser: Parser, **keywords) -> None:
         dest="changes",
         metavar="VALUE",
         help="Change a field of the config, as in --config.lmbda=1e-4 or "
-        "--config.network.latent=conv.",
+        "--config.network.latent=conv; tfcsi train --helpfull lists the fields.",
     )
 
 

@@ -1,0 +1,91 @@
+"""The commands that make runs: train, finetune and quantize, on a few matrices."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import tfcsi
+from tfcsi.__main__ import main
+from tfcsi.codecs.workdir import load_config
+from tfcsi.datasets import cost2100
+
+SMALL = ["epochs=1", "latent_dim=8", "batch_size=20", "prior_warmup_steps=5"]
+
+
+def command(name, *flags):
+    return main(["tfcsi", name, *map(str, flags)])
+
+
+def train(workdir, *flags, config="autoencoder:csinet"):
+    small = [f"--config.{field}" for field in SMALL]
+    given = [f"--config={config}", f"--workdir={workdir}", "--noprogress"]
+    return command("train", *given, *small, *flags)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, draw_csi):
+    """Folder with `cost2100`, a small data set of both scenarios, and `run`."""
+    root = tmp_path_factory.mktemp("root")
+    (root / "cost2100").mkdir()
+    for scenario in cost2100.SCENARIOS:
+        for split, num in zip(cost2100.SPLITS, (60, 20, 20)):
+            path = root / "cost2100" / cost2100.file_name(split, scenario)
+            cost2100.write(path, draw_csi(num, (32, 32), seed=num))
+    fields = ["quantizer=uniform", "prior=factorized", "lmbda=1e-4"]
+    flags = [f"--config.{field}" for field in fields]
+    assert train(root / "run", f"--data_dir={root}/cost2100", *flags) == 0
+    return root
+
+
+def test_a_run_of_files_is_loaded_and_not_overwritten(root, capsys):
+    config = load_config(root / "run")
+    assert (config.dataset, config.scenario, config.epochs) == ("cost2100", "indoor", 1)
+    assert tfcsi.load(root / "run").compress(np.zeros((0, 32, 32), np.complex64)) == []
+    assert train(root / "run", f"--data_dir={root}/cost2100") == 1
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_resumed_only_with_its_own_config(root, capsys):
+    flags = [f"--data_dir={root}/cost2100", "--resume"]
+    assert train(root / "run", *flags, "--config.seed=2") == 1
+    assert "seed" in capsys.readouterr().err
+
+
+def test_a_codec_is_trained_on_fresh_channels_of_a_simulator(tmp_path):
+    fields = ["--config.num_train=40", "--config.num_val=20"]
+    assert train(tmp_path / "run", "--channel=cost2100_outdoor", *fields) == 0
+    config = load_config(tmp_path / "run")
+    assert (config.data, config.scenario) == ("simulate", "outdoor")
+
+
+def test_a_codec_is_trained_on_several_sources(root, tmp_path, capsys):
+    flags = [f"--data_root={root}", "--sources=cost2100_indoor,cost2100_outdoor"]
+    assert train(tmp_path / "run", *flags) == 0
+    assert "cost2100_outdoor train: 60 matrices" in capsys.readouterr().out
+    config = load_config(tmp_path / "run")
+    assert config.dataset == "mixed" and "cost2100_outdoor" in config.scenario
+
+
+def test_a_run_is_fine_tuned_beside_itself_or_where_one_says(root, tmp_path, capsys):
+    shutil.copytree(root / "run", tmp_path / "run")
+    given = [f"--workdir={tmp_path}/run/", f"--data_dir={root}/cost2100"]
+    fields = ["--config.epochs=1", "--config.qat.weight_bits=4", "--noprogress"]
+    assert command("finetune", *given, *fields) == 0
+    assert load_config(tmp_path / "run_qat").qat.weight_bits == 4
+    assert command("finetune", *given, *fields, f"--output={tmp_path}/run") == 1
+    assert "already holds a run" in capsys.readouterr().err
+    assert command("finetune", *given, "--config.qat.weight_bit=4") == 2
+    assert "'weight_bits'" in capsys.readouterr().err
+
+
+def test_a_run_is_quantised_to_some_bits_an_entry(root, tmp_path, capsys):
+    given = [f"--workdir={root}/run", f"--output={tmp_path}/six"]
+    assert command("quantize", *given, "--bits=6") == 0
+    assert capsys.readouterr().out.endswith("csinet, 6 bits an entry\n")
+    assert tfcsi.load(tmp_path / "six").describe()["codeword_bits"] == 6
+    given = [f"--workdir={root}/run", f"--output={tmp_path}/other"]
+    assert command("quantize", *given, "--bits=15") == 1
+    assert "bits is 15; it must be 1 to 14" in capsys.readouterr().err
