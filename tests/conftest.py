@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sys
 import types
 
@@ -108,11 +110,23 @@ def h():
 
 @pytest.fixture(scope="session")
 def workdir(tmp_path_factory, cache, h):
-    """Folder of a codec of `small_config()`; copy it before you change it."""
+    """Folder of a codec of `small_config()`; copy it before you change it.
+
+    The processes of pytest-xdist share it: the first that asks trains, others wait.
+    """
     from tfcsi.training import run
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    run.train(small_config(), folder, h[:NUM_TRAIN], h[NUM_TRAIN:], progress=False)
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, unfinished = base / "tiny", base / "unfinished"
+    with open(base / "tiny.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            parts = (h[:NUM_TRAIN], h[NUM_TRAIN:])
+            run.train(small_config(), unfinished, *parts, progress=False)
+            unfinished.rename(folder)
     return folder
 
 
