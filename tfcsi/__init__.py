@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -43,7 +44,7 @@ def need_full() -> None:
         )
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tfcsi' has no attribute {name!r}")

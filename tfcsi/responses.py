@@ -9,7 +9,7 @@ readers of files of paths share all that is here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -43,13 +43,14 @@ class Paths:
     departure: np.ndarray | None = None
     arrival: np.ndarray | None = None
 
-    def __getitem__(self, rows) -> Paths:
+    def __getitem__(self, rows: np.ndarray | slice) -> Paths:
         """The paths of some rows."""
-        return Paths(*(None if x is None else x[rows] for x in self._columns()))
+        return _paths(None if x is None else x[rows] for x in self._columns())
 
     def of_users(self, chosen: np.ndarray) -> Paths:
         """The paths of some users, ascending; they are numbered anew from 0."""
-        first, end = (np.searchsorted(self.user, chosen, s) for s in ("left", "right"))
+        first = np.searchsorted(self.user, chosen, "left")
+        end = np.searchsorted(self.user, chosen, "right")
         count = end - first
         skipped = np.repeat(first - (np.cumsum(count) - count), count)
         paths = self[skipped + np.arange(count.sum())]
@@ -64,7 +65,14 @@ def joined(parts: Sequence[Paths]) -> Paths:
     """Puts the paths of several kinds together, user by user."""
     order = np.argsort(np.concatenate([p.user for p in parts]), kind="stable")
     columns = zip(*(p._columns() for p in parts))
-    return Paths(*(None if c[0] is None else np.concatenate(c)[order] for c in columns))
+    return _paths(None if c[0] is None else np.concatenate(c)[order] for c in columns)
+
+
+def _paths(columns: Iterable[np.ndarray | None]) -> Paths:
+    """Paths of their columns, of which those that must be there are."""
+    user, gain, delay, *angles = columns
+    assert user is not None and gain is not None and delay is not None
+    return Paths(user, gain, delay, *angles)
 
 
 def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
@@ -100,7 +108,7 @@ class Band:
     select: str = "spread"
     lowest: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.bandwidth > 0:
             raise ValueError(f"bandwidth is {self.bandwidth}; it must be positive, Hz")
         if self.select not in SELECTIONS:

@@ -297,7 +297,7 @@ def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.nda
     return to_complex(np.asarray(x01) - 0.5) * scale
 
 
-def check_csi(h: np.ndarray, shape: tuple[int, int], any_scale: bool) -> np.ndarray:
+def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndarray:
     """Checks that a network can take CSI; returns max |h| of each matrix, float64 [n].
 
     Args:
@@ -389,7 +389,7 @@ def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return variances[::-1], basis[:, ::-1]
 
 
-def vectorised(h: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def vectorised(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns matrices of a shape as vectors [n, num_tx * num_delay], complex64."""
     if h.ndim != 3 or h.shape[1:] != tuple(shape):
         raise ValueError(f"h must be [n, {shape[0]}, {shape[1]}], got {list(h.shape)}")

@@ -65,7 +65,7 @@ class Session:
     num_delay: int
     fingerprint: bytes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks the bounds."""
         if len(self.codec.encode()) > 255:
             raise ValueError("codec name must be at most 255 bytes of UTF-8")
@@ -287,7 +287,9 @@ def _size(packet: bytes) -> int:
     return HEADER_BYTES + (int.from_bytes(packet[:HEADER_BYTES], "big") >> CRC_BITS)
 
 
-def write_file(path: str | os.PathLike, session: Session, packets: Sequence[bytes]):
+def write_file(
+    path: str | os.PathLike, session: Session, packets: Sequence[bytes]
+) -> None:
     """Writes a session header and packets; the file appears whole or not at all.
 
     Args:
@@ -320,7 +322,7 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
 
 
 def session_of(
-    name: str, shape: tuple[int, int], *content: bytes | np.ndarray
+    name: str, shape: tuple[int, ...], *content: bytes | np.ndarray
 ) -> Session:
     """Makes the session of a codec from what both sides share.
 

@@ -48,7 +48,7 @@ class Tables:
     index: np.ndarray
     coder: str = "range"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks the arrays and keeps read-only int32 copies of them."""
         for name, ndim in (("cdf", 2), ("length", 1), ("offset", 1), ("index", 1)):
             array = np.array(getattr(self, name))
@@ -85,8 +85,8 @@ class Tables:
     @classmethod
     def from_pmf(
         cls,
-        pmf: Sequence[np.ndarray] | np.ndarray,
-        offset: np.ndarray | int,
+        pmf: Sequence[np.ndarray | Sequence[float]] | np.ndarray,
+        offset: np.ndarray | Sequence[int] | int,
         index: np.ndarray | None = None,
         coder: str = "range",
     ) -> Tables:
