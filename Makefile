@@ -28,9 +28,10 @@ test-all: test  ## Runs the default suite, what is marked slow, and many more ex
 	$(PYTEST) -m slow
 	$(PYTEST) --hypothesis-profile=tfcsi_thorough $$(find tests -name 'test_*properties.py')
 
-lint: $(READY)  ## Checks formatting and lint
+lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 check-arm: $(READY)  ## Runs the encoders of WORKDIR on emulated 64-bit ARM (docs/arm.md)
 	sh tflite/arm64.sh .arm64 $(BIN)/python

@@ -54,7 +54,7 @@ setup(
         "ue": UE,
         "full": FULL,
         "test": TEST,
-        "dev": [*TEST, "ruff==0.14.4"],
+        "dev": [*TEST, "mypy==1.19.1", "ruff==0.14.4"],
         # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.
         "sionna": [*FULL, "sionna==0.19.2"],
         # tfcsi.channels.raytraced, in an environment of its own (not with "full").

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -71,8 +72,15 @@ def joined(parts: Sequence[Paths]) -> Paths:
 def _paths(columns: Iterable[np.ndarray | None]) -> Paths:
     """Paths of their columns, of which those that must be there are."""
     user, gain, delay, *angles = columns
-    assert user is not None and gain is not None and delay is not None
-    return Paths(user, gain, delay, *angles)
+    must = (_there(user, "user"), _there(gain, "gain"), _there(delay, "delay"))
+    return Paths(*must, *angles)
+
+
+def _there(column: np.ndarray | None, name: str) -> np.ndarray:
+    """A column that is not None."""
+    if column is None:
+        raise ValueError(f"these paths have no {name}")
+    return column
 
 
 def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
@@ -209,7 +217,7 @@ def matrices(
     band: Band,
     angles: bool,
     delays: bool,
-    dtype: type = np.complex64,
+    dtype: Any = np.complex64,
 ) -> np.ndarray:
     """Sums paths over antennas, angles, frequencies and delays.
 
@@ -250,13 +258,15 @@ def matrices(
             left = gain if gain.ndim == 2 else np.repeat(gain[:, None], num_tx, 1)
             left = left.astype(dtype)
         elif angles:
-            s = antennas.tx_spacing * paths.departure[chunk]
+            departure = _there(paths.departure, "departure")
+            s = antennas.tx_spacing * departure[chunk]
             of_s, of_m, left = dirichlet(s, num_tx, bins, exact)
             weight, left = gain * weight * of_s, left.astype(real)
             factor = factor * (np.sqrt(num_tx) * of_m[:, None])
         else:
             weight = gain * weight
-            left = tones(antennas.tx_spacing * paths.departure[chunk], num_tx)
+            departure = _there(paths.departure, "departure")
+            left = tones(antennas.tx_spacing * departure[chunk], num_tx)
             left = left.astype(dtype)
         s = (band.spacing * delay).astype(np.float64)
         if delays:
@@ -269,7 +279,7 @@ def matrices(
         rows = start[first : last + 1] - start[first]
         for r in range(antennas.num_rx):
             if r == 1:
-                arrival = paths.arrival[chunk]
+                arrival = _there(paths.arrival, "arrival")[chunk]
                 turn = np.exp(-2j * np.pi * antennas.rx_spacing * arrival)
             turned = (weight * turn**r if r else weight).astype(dtype)
             _sum_users(left, right, turned, rows, h[first:last, r])
@@ -278,7 +288,13 @@ def matrices(
     return transforms.to_angles(h).astype(dtype) if angles and at_antennas else h
 
 
-def _sum_users(left, right, weight, rows, out) -> None:
+def _sum_users(
+    left: np.ndarray,
+    right: np.ndarray,
+    weight: np.ndarray,
+    rows: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Writes sum over the paths of each user of left [., i] weight [.] right [., m]."""
     users = [slice(*ends) for ends in zip(rows, rows[1:])]
     if weight.ndim == 2:  # Delays of each antenna.

@@ -21,6 +21,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -110,9 +111,10 @@ class Ue:
                 arrays = dict(stored)
             if arrays["format"] != FORMAT:
                 raise ValueError(f"it has format {arrays['format']}, not {FORMAT}")
-            shape = arrays["shape"].tolist()
+            num_tx, num_delay = arrays["shape"].tolist()
             fingerprint = arrays["fingerprint"].tobytes()
-            self.session = Session(str(arrays["codec"]), *shape, fingerprint)
+            codec = str(arrays["codec"])
+            self.session = Session(codec, num_tx, num_delay, fingerprint)
             self.send_gain = bool(arrays["send_gain"])
             self.tables = Tables.from_arrays(files.part(arrays, "tables"))
             name = str(arrays["quantizer"])
@@ -185,7 +187,7 @@ def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
 _STORED = (np.float32, np.int8, np.uint8, np.int16)
 
 
-def _interpreter(path: pathlib.Path):
+def _interpreter(path: pathlib.Path) -> Any:
     """Makes a LiteRT interpreter of one thread and allocates its tensors."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -232,7 +234,7 @@ def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
 def main(argv: Sequence[str] | None = None) -> int:
     """Turns a file of CSI into a file of packets; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfcsi.ue", description=main.__doc__.split(";")[0] + "."
+        prog="python -m tfcsi.ue", description=(main.__doc__ or "").split(";")[0] + "."
     )
     for name, text in (
         ("encoder", "TFLite encoder of a run, the file encoder_PRECISION.tflite."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,14 +52,18 @@ class Klt:
     name = "klt"
 
     def __init__(
-        self, shape: tuple[int, int], basis: np.ndarray, step: float, tables: Tables
+        self, shape: tuple[int, ...], basis: np.ndarray, step: float, tables: Tables
     ):
         """See the attributes; `fit` and `at_bits` make them from data."""
         self.shape = tuple(shape)
         self.basis = np.ascontiguousarray(basis, np.complex64)
         self.step = float(step)
         self.tables = tables
-        self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
+        self.config: dict[str, Any] = {
+            "model": self.name,
+            "shape": list(self.shape),
+            "seed": 0,
+        }
         self.config["domain"] = DOMAINS[0]
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
         self.session = session_of(self.name, self.shape, tables.fingerprint(), *content)
@@ -115,7 +120,9 @@ class Klt:
             step *= 1.004
 
     @classmethod
-    def _at_step(cls, shape, basis, z, step) -> tuple[Klt, np.ndarray]:
+    def _at_step(
+        cls, shape: tuple[int, ...], basis: np.ndarray, z: np.ndarray, step: float
+    ) -> tuple[Klt, np.ndarray]:
         """Codec and training symbols at a step."""
         if not step > 0:
             raise ValueError(f"step must be positive, got {step}")
@@ -206,7 +213,7 @@ class Klt:
 
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
-        arrays = {"basis": self.basis, "step": np.float64(self.step)}
+        arrays = {"basis": self.basis, "step": np.array(self.step)}
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         run.save(workdir, self.config, arrays)
 

@@ -119,7 +119,8 @@ class Codec:
         weights |= {v.name: v.numpy() for v in self.quantizer.variables}
         for name in sorted(weights):
             digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
-        self._session = Session(self.name, *self.shape, digest.digest()[:8])
+        num_tx, num_delay = self.shape
+        self._session = Session(self.name, num_tx, num_delay, digest.digest()[:8])
 
     @property
     def domain(self) -> str:
@@ -135,11 +136,15 @@ class Codec:
         Raises:
           RuntimeError: If the codec has no tables yet.
         """
-        if self._session is None:
+        return self._agreed()[0]
+
+    def _agreed(self) -> tuple[Session, Tables]:
+        """The session and its tables; RuntimeError if there are none yet."""
+        if self._session is None or self.tables is None:
             raise RuntimeError(
                 "this codec has no entropy tables: train it, or call use(tables)"
             )
-        return self._session
+        return self._session, self.tables
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs the encoder and the quantiser.
@@ -212,7 +217,7 @@ class Codec:
 
     def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
         """Writes packets of (symbols, side) as `symbols` gives them; see `compress`."""
-        return sending.packets(symbols, side, self.session, self.tables)
+        return sending.packets(symbols, side, *self._agreed())
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Turns packets into CSI.
@@ -276,19 +281,19 @@ class Codec:
                     f"{num_bytes} bytes of side information",
                     i,
                 )
-        side = b"".join(payload[:num_bytes] for payload in payloads)
-        side = np.frombuffer(side, ">u2").astype(np.uint16)
+        words = b"".join(payload[:num_bytes] for payload in payloads)
+        side = np.frombuffer(words, ">u2").astype(np.uint16)
         side = side.reshape(len(payloads), num_bytes // 2)
         try:
             coded = [payload[num_bytes:] for payload in payloads]
-            return rangecoder.decode(coded, self.tables), side
+            return rangecoder.decode(coded, self._agreed()[1]), side
         except rangecoder.PayloadError as error:
             message = f"packet {error.row}: {error.reason}"
             raise PacketError(message, error.row) from None
 
     def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
         """Returns the bits [n] that the tables promise for symbols [n, latent]."""
-        return rangecoder.code_bits(symbols, self.tables)
+        return rangecoder.code_bits(symbols, self._agreed()[1])
 
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec: name, sizes, config."""
@@ -319,8 +324,7 @@ class Codec:
         """
         sending.save_tables(
             path,
-            self.session,
-            self.tables,
+            *self._agreed(),
             self.config.quantizer,
             self.quantizer,
             self.config.send_gain,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ BITS = (1, 14)  # Fewest and most.
 _CELLS = 64  # Of a histogram: more bits than its 6 are taken as even within a cell.
 
 
-def variant(codec: Codec, **fields) -> Codec:
+def variant(codec: Codec, **fields: Any) -> Codec:
     """Makes a codec of the same weights under another config.
 
     Args:
@@ -54,7 +55,7 @@ def variant(codec: Codec, **fields) -> Codec:
     return made
 
 
-def quantized(codec: Codec, x: np.ndarray, bits: int, **network) -> Codec:
+def quantized(codec: Codec, x: np.ndarray, bits: int, **network: Any) -> Codec:
     """Makes a codec of uniform steps and histogram tables.
 
     Args:
@@ -99,15 +100,17 @@ def histograms(symbols: np.ndarray, cell: int, coder: str) -> Tables:
     pmf, offset = [], []
     for column in symbols.T.astype(np.int64):
         low = column.min() // cell - 1
-        counts = np.bincount(column // cell - low)
-        counts = np.append(counts, 0) + 0.5
+        counts = np.append(np.bincount(column // cell - low), 0) + 0.5
         pmf.append(np.repeat(counts / cell, cell) / (counts.sum() + 0.5))
         offset.append(low * cell)
     return Tables.from_pmf(pmf, np.array(offset), coder=coder)
 
 
 def quantize_run(
-    source: str | os.PathLike, target: str | os.PathLike, bits: int, **network
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    bits: int,
+    **network: Any,
 ) -> Codec:
     """Quantises the codewords of a run; the result is a run, for all that takes one.
 

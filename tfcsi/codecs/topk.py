@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class TopK:
 
     name = "topk"
 
-    def __init__(self, shape: tuple[int, int], k: int, value_bits: int, mu: float):
+    def __init__(self, shape: tuple[int, ...], k: int, value_bits: int, mu: float):
         """See the attributes."""
         self.shape = tuple(shape)
         size = math.prod(self.shape)
@@ -64,7 +65,11 @@ class TopK:
             raise ValueError(f"mu must not be negative, got {mu}")
         self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
         self.num_bytes = _topk_bytes(size, self.k, self.value_bits)
-        self.config = {"model": self.name, "shape": list(self.shape), "seed": 0}
+        self.config: dict[str, Any] = {
+            "model": self.name,
+            "shape": list(self.shape),
+            "seed": 0,
+        }
         self.config["domain"] = DOMAINS[0]
         self.num_supports = math.comb(size, self.k)
         self.session = session_of(
@@ -164,7 +169,7 @@ class TopK:
         num_bytes = self.num_bytes - HEADER_BYTES
         rows = _binomials(size, self.k)
         support = np.zeros((len(payloads), self.k), np.int64)
-        packed = []
+        rows_of_bits = []
         for i, payload in enumerate(payloads):
             number = int.from_bytes(payload, "big")
             rank = number >> num_bits
@@ -178,8 +183,8 @@ class TopK:
                 support[i, j] = bisect.bisect_right(rows[j], rank) - 1
                 rank -= rows[j][support[i, j]]
             values = (number & (1 << num_bits) - 1) << -num_bits % 8
-            packed.append(values.to_bytes(-(-num_bits // 8), "big"))
-        packed = np.frombuffer(b"".join(packed), np.uint8)
+            rows_of_bits.append(values.to_bytes(-(-num_bits // 8), "big"))
+        packed = np.frombuffer(b"".join(rows_of_bits), np.uint8)
         packed = packed.reshape(len(payloads), -(-num_bits // 8))
         bits = np.unpackbits(packed, axis=1, count=num_bits)
         bits = bits.reshape(len(payloads), 2 * self.k, self.value_bits)

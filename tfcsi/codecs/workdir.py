@@ -56,7 +56,9 @@ def load(workdir: str | os.PathLike) -> Codec:
     return importlib.import_module(KINDS[kind]).load(workdir)
 
 
-def save_config(config: Mapping | ml_collections.ConfigDict, workdir) -> None:
+def save_config(
+    config: dict | ml_collections.ConfigDict, workdir: str | os.PathLike
+) -> None:
     """Writes config.json to a workdir, a path."""
     fields = config if isinstance(config, dict) else config.to_dict()
     text = json.dumps(fields, indent=2, sort_keys=True) + "\n"
@@ -91,7 +93,7 @@ def load_config(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
 
 def save(
     workdir: str | os.PathLike,
-    config: Mapping | ml_collections.ConfigDict,
+    config: dict | ml_collections.ConfigDict,
     arrays: Mapping[str, np.ndarray],
 ) -> None:
     """Writes the two files of a codec, each whole or not at all; makes the folder."""

@@ -8,7 +8,7 @@ TensorFlow trains. If the BS needs more than the symbols, the grid has side info
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -157,20 +157,20 @@ class MuLawGrid:
             )
         return self._expand(symbols.astype(np.float32), low, high, np)
 
-    def _compress(self, y, low, high, xp):
+    def _compress(self, y: Any, low: Any, high: Any, xp: Any) -> Any:
         return self._compand(normalize(y, low, high, xp), xp)
 
-    def _compand(self, s, xp):
+    def _compand(self, s: Any, xp: Any) -> Any:
         s = xp.sign(s) * xp.log1p(self.mu * xp.abs(s)) / np.float32(np.log1p(self.mu))
         return (s + 1.0) * np.float32((self.num_levels - 1) / 2)
 
-    def _expand(self, symbols, low, high, xp):
+    def _expand(self, symbols: Any, low: Any, high: Any, xp: Any) -> Any:
         s = symbols * np.float32(2 / (self.num_levels - 1)) - 1.0
         s = xp.sign(s) * xp.expm1(xp.abs(s) * np.float32(np.log1p(self.mu))) / self.mu
         return low + (s + 1.0) * (high - low) * 0.5
 
 
-def limits(y, xp):
+def limits(y: Any, xp: Any) -> tuple[Any, Any]:
     """Returns minimum and maximum, [n, 1] each, of the rows of y [n, latent].
 
     They are float16 values, at least 2^-10 apart.
@@ -180,7 +180,7 @@ def limits(y, xp):
       xp: NumPy, or the NumPy interface of TensorFlow.
     """
 
-    def half(limit):
+    def half(limit: Any) -> Any:
         return xp.asarray(xp.asarray(limit, xp.float16), xp.float32)
 
     y = xp.clip(y, np.float32(-6e4), np.float32(6e4))
@@ -189,7 +189,7 @@ def limits(y, xp):
     return low, half(xp.maximum(high, low + apart))
 
 
-def normalize(y, low, high, xp):
+def normalize(y: Any, low: Any, high: Any, xp: Any) -> Any:
     """Maps low ... high to -1 ... 1; `xp` is as in `limits`."""
     return xp.clip(2.0 * (y - low) / (high - low) - 1.0, -1.0, 1.0)
 

@@ -337,7 +337,8 @@ def session_of(
     digest = hashlib.sha256(f"tfcsi {name} {tuple(shape)}".encode())
     for part in content:
         digest.update(part if isinstance(part, bytes) else part.tobytes())
-    return Session(name, *shape, digest.digest()[:8])
+    num_tx, num_delay = shape
+    return Session(name, num_tx, num_delay, digest.digest()[:8])
 
 
 def check_session(session: Session, expected: Session, path: str | os.PathLike) -> None:

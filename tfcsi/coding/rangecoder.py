@@ -163,6 +163,7 @@ def _decode_rows(data: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarr
       symbols [n, latent], int64, and [n], bool, which rows have no number that is too
       long.
     """
+    reader: _RangeReader | huffman.Reader
     if tables.coder == "range":
         reader = _RangeReader(data, tables)
     else:
@@ -268,7 +269,9 @@ class _RangeReader:
         """Reads a bit from each of `rows`."""
         return self._read(rows, _HALVES, 1)
 
-    def _read(self, rows, cdf, precision=PRECISION):
+    def _read(
+        self, rows: np.ndarray, cdf: np.ndarray, precision: int = PRECISION
+    ) -> np.ndarray:
         """Finds the interval of `cdf` that each of `rows` is in, and narrows to it."""
         size, value = self.size[rows], self.value[rows]
         # 0 <= value < size always holds, so any bytes decode to something.

@@ -21,7 +21,7 @@ FORMAT = 1  # Version of that file's format.
 
 
 def network_input(
-    h: np.ndarray, shape: tuple[int, int], send_gain: bool, any_scale: bool = False
+    h: np.ndarray, shape: tuple[int, ...], send_gain: bool, any_scale: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Checks CSI, scales it if the scale is sent, and splits it into (re, im).
 

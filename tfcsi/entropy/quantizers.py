@@ -29,7 +29,7 @@ class Uniform(tf.Module, grids.UniformGrid):
 
     def __init__(self, latent_dim: int):
         """Makes the quantiser; latent_dim is the length of y."""
-        super().__init__(name="uniform")
+        tf.Module.__init__(self, name="uniform")
         self._set_size(latent_dim)
         self.log_step = tf.Variable(np.zeros(latent_dim, np.float32), name="log_step")
 
@@ -68,8 +68,8 @@ class Uniform(tf.Module, grids.UniformGrid):
         # rounds in another way.
         return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
 
-    @property
-    def step(self) -> np.ndarray:
+    @property  # Of the variable, where a grid has an attribute.
+    def step(self) -> np.ndarray:  # type: ignore[override]
         """Float32 [latent], the distance of two grid points of each entry."""
         return np.exp(self.log_step.numpy())
 
@@ -84,7 +84,7 @@ class MuLaw(tf.Module, grids.MuLawGrid):
 
     def __init__(self, latent_dim: int, bits: int, mu: float):
         """Makes the quantiser; arguments and errors as `grids.MuLawGrid`."""
-        super().__init__(name="mu_law")
+        tf.Module.__init__(self, name="mu_law")
         grids.MuLawGrid.__init__(self, latent_dim, bits, mu)
 
     def initialize(self, y: np.ndarray, slope: float) -> None:
@@ -125,7 +125,7 @@ class MuLaw(tf.Module, grids.MuLawGrid):
         one = int(np.float32(1).view(np.int32))
         below, at = np.full(len(symbols), -one), np.full(len(symbols), one)
 
-        def floats(keys):
+        def floats(keys: np.ndarray) -> np.ndarray:
             size = np.abs(keys).astype(np.int32).view(np.float32)
             return np.where(keys < 0, -size, size)
 
@@ -145,7 +145,7 @@ class Float(tf.Module, grids.FloatGrid):
 
     def __init__(self, latent_dim: int):
         """Makes the quantiser; latent_dim is the length of y."""
-        super().__init__(name="float")
+        tf.Module.__init__(self, name="float")
         grids.FloatGrid.__init__(self, latent_dim)
 
     def initialize(self, y: np.ndarray, slope: float) -> None:

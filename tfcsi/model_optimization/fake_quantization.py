@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -40,7 +41,7 @@ from tfcsi.model_optimization.integer_graph import Kernel, Limits
 from tfcsi.models.binary import binarize
 
 WEIGHT_BITS, ACTIVATION_BITS = (4, 8), (8, 16)
-_tfmot = tfmot.quantization.keras
+_tfmot: Any = tfmot.quantization.keras
 _HEADROOM = 1.25  # Of an entry over its largest value in calibration.
 
 

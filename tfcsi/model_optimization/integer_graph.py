@@ -23,6 +23,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -106,8 +107,9 @@ def rewrite(
     inputs = [graph.result(tensor).tensor for tensor in network.inputs]
     output = graph.result(network.outputs[0])
     output = output if float_output else graph.on_grid(output)
-    inputs = inputs if len(inputs) > 1 else inputs[0]
-    return tf.keras.Model(inputs, output.tensor, name=network.name)
+    return tf.keras.Model(
+        inputs if len(inputs) > 1 else inputs[0], output.tensor, name=network.name
+    )
 
 
 @dataclasses.dataclass(eq=False)
@@ -121,7 +123,7 @@ class _Result:
       gridded: The same on a grid, once it has been asked for.
     """
 
-    tensor: object
+    tensor: Any
     grid: layers.Layer | None = None
     limits: Limits | None = None
     gridded: _Result | None = None
@@ -210,12 +212,12 @@ class _Graph:
             return self._dense(layer, *inputs)
         if type(layer) in _KERNELS:
             norm = self.users[id(node.outputs)][0] if self._takes_norm(node) else None
-            return self._convolution(layer, *inputs, norm and norm.layer)
+            return self._convolution(layer, inputs[0], norm and norm.layer)
         if isinstance(layer, layers.MultiHeadAttention):
             return self._multi_head(layer, *inputs)
         if isinstance(layer, layers.Attention) and not layer.weights:
             query, value, *key = inputs
-            return self._attention(query, *key or [value], value)
+            return self._attention(query, key[0] if key else value, value)
         if layer.weights and not isinstance(layer, layers.LayerNormalization):
             raise ValueError(
                 f"layer {layer.name} is a {type(layer).__name__}; there is no rule to "
@@ -313,21 +315,21 @@ class _Graph:
         units = weights[0].shape[1]
         if len(lead) != 2:
             x = self._moved(x, layers.Reshape((1, math.prod(lead), inputs)))
-        weights = [weights[0][None, None], *weights[1:]]
+        images = [weights[0][None, None], *weights[1:]]
         kernel = Kernel("kernel", 3, binary)
-        y = self._rounded(layers.Conv2D(units, 1, **options), kernel, x, weights)
+        y = self._rounded(layers.Conv2D(units, 1, **options), kernel, x, images)
         if len(lead) != 2:
             y.tensor = layers.Reshape((*lead, units))(y.tensor)
         return y
 
     def _rounded(self, layer, kernel: Kernel, x: _Result, weights) -> _Result:
         """A layer with a rounded kernel."""
-        x = self.on_grid(x).tensor
+        tensor = self.on_grid(x).tensor
         if layer.name not in self.layers:
-            layer.build(x.shape)
+            layer.build(tensor.shape)
             layer.set_weights(weights)
             self.layers[layer.name] = self.rounded(layer, kernel)
-        return _Result(self.layers[layer.name](x))
+        return _Result(self.layers[layer.name](tensor))
 
     def _activated(self, layer, y: _Result) -> _Result:
         """The activation function of a layer, if it is not computed within."""

@@ -98,7 +98,7 @@ def _matmul_depth(op: tf.Operation) -> int:
 
 def _einsum_depth(op: tf.Operation) -> int:
     terms, out = op.get_attr("equation").decode().split("->")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for term, x in zip(terms.split(","), op.inputs):
         sizes.update(zip(term, x.shape))
     return math.prod(size for label, size in sizes.items() if label not in out)

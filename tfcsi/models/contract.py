@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-    import tensorflow as tf
-
-    Network = tf.keras.Model
+    from tensorflow.keras import Model as Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Model:
     initialize_klt: Callable[[Network, Network, np.ndarray], None] | None = None
     options: Mapping[str, object] = dataclasses.field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Reads the options from the builders."""
         options, others = map(_options, (self.encoder, self.decoder))
         if options != others:

@@ -223,7 +223,8 @@ class Network(layers.Layer):
         out, sines, cosines, kernels = self._forward(y)
         # Those of the folded weights, and so of scale and shift, from the last layer.
         d_out = (out - x) * (2 / len(self._turns))
-        d_scales, d_shifts = [], []
+        d_scales: list[np.ndarray] = []
+        d_shifts: list[np.ndarray] = []
         for i in reversed(range(len(kernels))):
             kernel, factor = self.kernels[i + 1], self._factor(i + 1)
             d_kernel = tf.matmul(sines[i], d_out, transpose_a=True)

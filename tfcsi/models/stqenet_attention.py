@@ -6,6 +6,8 @@ float32 [n, 2, num_tx, num_delay]: LayerNormalization and the MLP act on the del
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow.keras import layers
 
@@ -47,7 +49,7 @@ class Stb:
         }
         local, global_ = kinds[attention]
         delay = shape[1]
-        self.steps = [
+        self.steps: list[tuple[Any, Any]] = [
             (layer_norm("stb_norm1"), local(shape, window, num_heads)),
             (layer_norm("stb_norm2"), Mlp(delay, "stb_mlp1")),
             (layer_norm("stb_norm3"), global_(shape, window, num_heads)),
