@@ -151,11 +151,11 @@ def paths(drops: Drops, user: np.ndarray) -> Paths:
         length += np.hypot(np.abs(seen), cloud.height)
         drop = np.arange(drops.num)
         parts.append(_flat(drops, drop, fading, length / LIGHT, mpc, seen))
-    found = joined(parts)
+    every = joined(parts)
     if drops.los_k is not None:
-        found = joined([found, _line_of_sight(drops, user, found)])
-    found.gain *= (drops.wavelength / (4 * np.pi) / np.abs(user))[found.user]
-    return found
+        every = joined([every, _line_of_sight(drops, user, every)])
+    every.gain *= (drops.wavelength / (4 * np.pi) / np.abs(user))[every.user]
+    return every
 
 
 def visibility(drops: Drops, user: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ def farthest(law: tuple) -> float:
     """Largest range of a law of users, m; a ValueError if there is no such law."""
     kind, values = None, []
     with contextlib.suppress(TypeError, ValueError):
-        kind, *given = law
-        values = [np.asarray(value, float) for value in given]
+        kind, *sizes = law
+        values = [np.asarray(value, float) for value in sizes]
     shapes = [np.shape(value) for value in values]
     if kind in ("square", "disc") and shapes == [()] and values[0] > 0:
         return float(values[0] * (np.sqrt(2) if kind == "square" else 1))

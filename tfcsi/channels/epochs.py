@@ -86,6 +86,6 @@ def validation(
     channel: str, num: int, seed: int, setup: Mapping | None = None
 ) -> np.ndarray:
     """Simulated validation matrices, [num, num_tx, num_delay]; those of `generate`."""
-    where = channel, seed, SPLITS.index("val")
-    blocks = [draw(*where, b, size, setup=setup)[0] for b, _, size in blocks_of(num)]
+    stream = channel, seed, SPLITS.index("val")
+    blocks = [draw(*stream, b, size, setup=setup)[0] for b, _, size in blocks_of(num)]
     return np.concatenate(blocks)

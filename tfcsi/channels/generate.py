@@ -84,8 +84,8 @@ def generate(
     head, _ = draw(channel, seed, 0, 0, 1, frequency, setup=setup)
     write = _writer(form, model, scenario, head.shape[1:])
     out = Path(out)
-    given = {"channel": channel, "setup": setup, "seed": seed, "format": form}
-    done = _claim(out, given)
+    request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
+    done = _claim(out, request)
     for split in num.keys() - done.keys():
         there = sorted(out.glob(_pattern(form, split, scenario)))
         if there and not (out / PARTS / split).exists():
@@ -93,7 +93,7 @@ def generate(
                 f"{there[0]} is there and was not written here; give another folder"
             )
     out.mkdir(parents=True, exist_ok=True)
-    _write_manifest(out, given, done)
+    _write_manifest(out, request, done)
     written = []
     most = max(len(blocks_of(count)) for count in num.values())
     with workers(min(processes or _cpus(), most)) as submit:
@@ -109,7 +109,7 @@ def generate(
             arrays = _simulate(submit, job, shape, split, progress)
             written += write(out, split, *arrays)
             done[split] = count
-            _write_manifest(out, given, done)
+            _write_manifest(out, request, done)
             del arrays
             shutil.rmtree(out / PARTS / split)
     with contextlib.suppress(OSError):  # Another split may still lie there.
@@ -137,26 +137,26 @@ def _simulate(submit, job: dict, shape: tuple, name: str, progress: bool):
     return h, hf
 
 
-def _claim(out: Path, given: dict) -> dict[str, int]:
+def _claim(out: Path, request: dict) -> dict[str, int]:
     """Splits that are done, split to number; refuses a folder of another data set."""
     path = out / MANIFEST
     if not path.exists():
         return {}
     manifest = json.loads(path.read_text())
-    given = {**given, "version": tfcsi.__version__}
-    if differs := [k for k, value in given.items() if manifest.get(k) != value]:
+    request = {**request, "version": tfcsi.__version__}
+    if differs := [k for k, value in request.items() if manifest.get(k) != value]:
         raise ValueError(
             f"{out} holds another data set: "
             + ", ".join(
-                f"{k} is {manifest.get(k)!r}, not {given[k]!r}" for k in differs
+                f"{k} is {manifest.get(k)!r}, not {request[k]!r}" for k in differs
             )
             + "; give another folder"
         )
     return manifest["done"]
 
 
-def _write_manifest(out: Path, given: dict, done: dict) -> None:
-    manifest = {**given, "version": tfcsi.__version__, "done": done}
+def _write_manifest(out: Path, request: dict, done: dict) -> None:
+    manifest = {**request, "version": tfcsi.__version__, "done": done}
     files.write_text(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
@@ -212,8 +212,8 @@ def _write_hdf5(out: Path, split: str, h, hf) -> list[Path]:
             chunks = (min(64, len(values)), *values.shape[1:])
             data = file.create_dataset(name, values.shape, values.dtype, chunks=chunks)
             for _, start, size in blocks_of(len(values)):
-                where = slice(start, start + size)
-                data[where] = values[where]
+                rows = slice(start, start + size)
+                data[rows] = values[rows]
     return [path]
 
 
@@ -223,8 +223,8 @@ def _write_tfrecord(out: Path, split: str, h, hf) -> list[Path]:
     paths, shards = [], -(-len(h) // SHARD)
     for i in range(shards):
         paths.append(out / f"{split}-{i:05d}-of-{shards:05d}.tfrecord")
-        where = slice(i * SHARD, (i + 1) * SHARD)
-        tfrecord.write(paths[-1], h[where], None if hf is None else hf[where])
+        rows = slice(i * SHARD, (i + 1) * SHARD)
+        tfrecord.write(paths[-1], h[rows], None if hf is None else hf[rows])
     for stale in set(out.glob(f"{split}-*.tfrecord")) - set(paths):
         stale.unlink()
     return paths

@@ -80,12 +80,12 @@ def _work() -> None:
         error = None
         try:
             made = draw(*(job[key] for key in keys))
-            where = slice(job["start"], job["start"] + job["num"])
+            rows = slice(job["start"], job["start"] + job["num"])
             for name, values in zip(("h", "hf"), made):
                 if values is not None:
                     path = Path(job["folder"], f"{name}.npy")
                     target = np.load(path, mmap_mode="r+")
-                    target[where] = values
+                    target[rows] = values
                     target.flush()
                     del target
             Path(job["folder"], f"{job['block']}.done").touch()

@@ -1,10 +1,11 @@
-"""Arrays in .npy, .npz, MATLAB (v5, v7.3) and HDF5 files: read, cached, written.
+"""Reads and caches arrays of .npy, .npz, MATLAB (v5, v7.3) and HDF5 files.
 
-MATLAB v7.3 files are HDF5 with axes reversed on disk and complex numbers as a compound
-(real, imag); here they are given MATLAB's axes and are complex. A v5 variable can only
-be read whole: a real one takes its own size of memory, a complex one up to three times.
-Conversions are kept as memory maps in `cache_dir`, or `$TFCSI_CACHE`, or
-`$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`. Files appear only when complete.
+MATLAB v7.3 files are HDF5 files. Their axes are reversed on disk, and their complex
+numbers are a compound (real, imag). Here they have MATLAB's axes and are complex. A v5
+variable can only be read whole: a real one takes its own size of memory, a complex one
+up to three times that. Converted variables are kept as memory maps in `cache_dir`, or
+`$TFCSI_CACHE`, or `$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`. A file appears only
+when it is complete.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import struct
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,23 +23,26 @@ import scipy.io
 from tfcsi import transforms
 from tfcsi.files import replacing
 
-BLOCK = 1000  # matrices in memory at a time
-NUM_VAL, NUM_TEST = 200, 400  # matrices of a file that holds all splits
-_H5_CACHE = 1 << 28  # bytes of HDF5 chunks held, so that none is unpacked twice
+BLOCK = 1000  # Matrices in memory at a time.
+NUM_VAL, NUM_TEST = 200, 400  # Matrices of a file that holds all splits.
+_H5_CACHE = 1 << 28  # Bytes of HDF5 chunks in memory, so that each is unpacked once.
 
 
 class DataError(ValueError):
-    """A file is missing, unreadable or not of the expected form; says which and how."""
+    """A file is missing, unreadable or not of the expected form.
+
+    The message names the file and says what was expected.
+    """
 
 
 class Array:
     """One array of a file, in the axes of its writer, read a block at a time.
 
     Args:
-      path: the file, for messages.
+      path: path of the file, for messages.
       key: name of the array in the file.
-      shape: its axes, in MATLAB's order for MATLAB files.
-      get: reads an index (a tuple of slices).
+      shape: lengths of its axes, in MATLAB's order for MATLAB files.
+      get: function from an index (a tuple of slices) to the entries.
     """
 
     def __init__(self, path: Path, key: str, shape: tuple, get: Callable):
@@ -57,31 +58,40 @@ class Array:
         return block
 
     def is_complex(self) -> bool:
-        """Whether the entries are complex, read off the first one."""
+        """Whether the entries are complex, as the first one is."""
         return self[(slice(0, 1),) * len(self.shape)].dtype.kind == "c"
 
     def blocks(
         self, axis: int = 0, span: tuple[int, int] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yields (where, block): matrices counted by `axis`, moved to the front.
+        """Yields (label, block), with the axis of the matrices moved to the front.
 
-        Those from span[0] to before span[1], or all.
+        Args:
+          axis: axis along which matrices follow one another.
+          span: first matrix, and the one behind the last; all matrices if None.
+
+        Yields:
+          label: path, key and numbers of the matrices, for messages.
+          block: [b, ...], at most `BLOCK` matrices.
+
+        Raises:
+          DataError: an entry is NaN or infinite.
         """
         index = [slice(None)] * len(self.shape)
         first, end = span or (0, self.shape[axis])
         for start in range(first, end, BLOCK):
             stop = min(start + BLOCK, end)
             index[axis] = slice(start, stop)
-            where = f"{self.path}: {self.key!r}, matrices {start} to {stop - 1}"
+            label = f"{self.path}: {self.key!r}, matrices {start} to {stop - 1}"
             block = np.moveaxis(self[tuple(index)], axis, 0)
             if not np.isfinite(block).all():
-                raise DataError(f"{where}: NaN or infinite values, expected finite")
-            yield where, block
+                raise DataError(f"{label}: NaN or infinite values, expected finite")
+            yield label, block
 
 
 @contextlib.contextmanager
 def arrays(path: Path) -> Iterator[dict[str, Array]]:
-    """Opens a file and yields its arrays by name (a `.npy` has one, "array")."""
+    """Opens a file and yields its arrays by name; that of a `.npy` is "array"."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     suffix = path.suffix.lower()
@@ -91,9 +101,9 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
         with wrapped(path):
             if suffix == ".npy":
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
-                found = {"array": (array.shape, array.__getitem__)}
+                entries = {"array": (array.shape, array.__getitem__)}
             elif suffix == ".mat" and not h5py.is_hdf5(path):
-                found = {
+                entries = {
                     name: (shape, _v5_getter(path, name))
                     for name, shape, _ in scipy.io.whosmat(path, appendmat=False)
                 }
@@ -101,41 +111,42 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
                 file = stack.enter_context(h5py.File(path, rdcc_nbytes=_H5_CACHE))
                 items = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
                 access = _v73_getter if suffix == ".mat" else _h5_getter
-                found = {name: access(item) for name, item in items.items()}
-        yield {k: Array(path, k, shape, get) for k, (shape, get) in found.items()}
+                entries = {name: access(item) for name, item in items.items()}
+        yield {k: Array(path, k, shape, get) for k, (shape, get) in entries.items()}
 
 
 def npz(path: Path, key: str, expected: str) -> Array:
-    """One array of a `.npz` file, read whole; DataError if it is not there."""
+    """Returns one array of a `.npz` file, or raises a DataError that lists them."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with wrapped(path), np.load(path, allow_pickle=False) as archive:
         names = list(archive.files)
         array = archive[key] if key in names else None
     if array is None:
-        found = ", ".join(names) or "none"
+        listed = ", ".join(names) or "none"
         raise DataError(
-            f"{path}: no variable {key!r}, expected {expected}; found {found}"
+            f"{path}: no variable {key!r}, expected {expected}; found {listed}"
         )
     return Array(path, key, array.shape, array.__getitem__)
 
 
-def pick(found: dict[str, Array], path: Path, key: str, expected: str) -> Array:
-    """One of the arrays of a file, or a DataError that lists those there are."""
-    if key not in found:
+def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Array:
+    """Returns one array of a file, or raises a DataError that lists its arrays."""
+    if key not in variables:
         raise DataError(
-            f"{path}: no variable {key!r}, expected {expected}; found {listing(found)}"
+            f"{path}: no variable {key!r}, expected {expected}; found "
+            f"{listing(variables)}"
         )
-    return found[key]
+    return variables[key]
 
 
-def listing(found: dict[str, Array]) -> str:
+def listing(variables: dict[str, Array]) -> str:
     """Names and shapes of the arrays of a file, for messages."""
-    return ", ".join(f"{k} {list(v.shape)}" for k, v in found.items()) or "none"
+    return ", ".join(f"{k} {list(v.shape)}" for k, v in variables.items()) or "none"
 
 
 def find(folder: str | os.PathLike, name: str) -> Path:
-    """Path of a file, or a DataError that says what the folder has instead."""
+    """Returns the path of a file, or raises a DataError with what the folder holds."""
     path = Path(folder) / name
     if not path.is_file():
         there = sorted(p.name for p in Path(folder).glob("*")) or ["nothing"]
@@ -147,13 +158,23 @@ def find(folder: str | os.PathLike, name: str) -> Path:
 def split_users(
     num: int,
     split: str,
-    where: str | os.PathLike,
+    label: str | os.PathLike,
     num_val: int = NUM_VAL,
     num_test: int = NUM_TEST,
 ) -> np.ndarray:
-    """Places of the matrices of a split among `num`.
+    """Returns the numbers of the matrices of a split.
 
     The last `num_test` are "test", the `num_val` before them "val", the others "train".
+
+    Args:
+      num: number of matrices of all splits.
+      split: "train", "val" or "test".
+      label: where they come from and how many they are, for messages.
+      num_val: number of matrices for validation.
+      num_test: number of matrices for test.
+
+    Returns:
+      [n], int64, ascending.
 
     Raises:
       ValueError: unknown split, or nothing for validation or test.
@@ -169,7 +190,7 @@ def split_users(
         raise ValueError(f"unknown split {split!r}; known: {', '.join(spans)}")
     if ends[1] < 1:
         raise DataError(
-            f"{where}, expected at least {num_val + num_test + 1}: the last "
+            f"{label}, expected at least {num_val + num_test + 1}: the last "
             f"{num_test} are for test, the {num_val} before them for validation"
         )
     return np.arange(*spans[split])
@@ -187,14 +208,15 @@ def read_split(
     """Reads the matrices of a split of a file that holds all of them.
 
     Args:
-      array: of the file.
-      axis: by which its matrices are counted.
-      split: "train", "val" or "test", as `split_users` takes them.
-      convert: block [b, ...] to matrices [b, num_tx, num_delay], complex.
-      num_val: matrices for validation.
-      num_test: matrices for test.
-      order: [n], places in the file from which the splits are taken; their own order
-        if None. The matrices of a split come in the order of the file.
+      array: the array of the file.
+      axis: axis along which its matrices follow one another.
+      split: "train", "val" or "test", as in `split_users`.
+      convert: function from a block [b, ...] to matrices [b, num_tx, num_delay],
+        complex.
+      num_val: number of matrices for validation.
+      num_test: number of matrices for test.
+      order: [n], order of the matrices from which the splits are taken; that of the
+        file if None. The matrices of a split always come in the order of the file.
 
     Returns:
       [n, num_tx, num_delay], complex64, each matrix scaled to max|h| = 0.5.
@@ -204,16 +226,16 @@ def read_split(
       DataError: too few matrices, a matrix of NaN, infinite or only zero values.
     """
     num = array.shape[axis]
-    where = f"{array.path}: {num} matrices in {array.key!r}"
-    chosen = split_users(num, split, where, num_val, num_test)
+    label = f"{array.path}: {num} matrices in {array.key!r}"
+    chosen = split_users(num, split, label, num_val, num_test)
     if order is not None:
         chosen = np.sort(order[chosen])
     h, first = [], int(chosen[0])
-    for where, block in array.blocks(axis, (first, int(chosen[-1]) + 1)):
+    for label, block in array.blocks(axis, (first, int(chosen[-1]) + 1)):
         inside = chosen[(chosen >= first) & (chosen < first + len(block))] - first
         first, block = first + len(block), block[inside]
         if not block.any(axis=tuple(range(1, block.ndim))).all():
-            raise DataError(f"{where}: a matrix is all zero and has no scale")
+            raise DataError(f"{label}: a matrix is all zero and has no scale")
         if len(block):
             h.append(transforms.to_peak(convert(block))[0])
     return np.concatenate(h)
@@ -228,29 +250,32 @@ def cached(
     convert: Callable,
     cache_dir: str | os.PathLike | None = None,
 ) -> np.ndarray:
-    """Memory map of a converted variable, made if the file is new or has changed.
+    """Returns a memory map of a converted variable.
+
+    The variable is converted if the file is new or has changed.
 
     Args:
-      path: the file.
-      key: its variable, [n, width].
+      path: path of the file.
+      key: name of its variable, [n, width].
       width: length of a row on disk.
-      shape: axes of a row once converted.
-      dtype: type once converted.
-      convert: (block, where) to a block [b, *shape]; may raise DataError.
-      cache_dir: folder of the conversions.
+      shape: axes of a converted row.
+      dtype: type of the converted entries.
+      convert: function from a block and its label to a converted block [b, *shape]; it
+        may raise a DataError.
+      cache_dir: folder of the converted variables.
 
     Returns:
       [n, *shape], `dtype`, a read-only memory map.
     """
     stat = path.stat()
-    # The path finds the conversions of a file; size and time tell the current one.
+    # The path names all conversions of a file; size and time name the current one.
     stem = f"{path.stem}-{_digest(os.path.abspath(path))}"
     name = f"{stem}-{_digest(f'{stat.st_size} {stat.st_mtime_ns}')}.npy"
     target = _cache_folder(cache_dir) / name
     if not target.is_file():
         expected = f"{key} [n, {width}]"
-        with arrays(path) as found:
-            array = pick(found, path, key, expected)
+        with arrays(path) as variables:
+            array = pick(variables, path, key, expected)
             if len(array.shape) != 2 or array.shape[1] != width or not array.shape[0]:
                 raise DataError(
                     f"{path}: {key} is {list(array.shape)}, expected {expected}"
@@ -259,8 +284,8 @@ def cached(
             with replacing(target) as temporary:
                 shape = (array.shape[0], *shape)
                 out = np.lib.format.open_memmap(temporary, "w+", dtype, shape)
-                for i, (where, block) in enumerate(array.blocks()):
-                    out[i * BLOCK : i * BLOCK + len(block)] = convert(block, where)
+                for i, (label, block) in enumerate(array.blocks()):
+                    out[i * BLOCK : i * BLOCK + len(block)] = convert(block, label)
                 out.flush()
                 del out
         for stale in set(target.parent.glob(f"{stem}-*.npy")) - {target}:
@@ -268,80 +293,8 @@ def cached(
     return np.load(target, mmap_mode="r")
 
 
-def write_mat(path: Path, key: str, num: int, rows: Callable, version: str) -> None:
-    """Writes one MATLAB variable [num, width], as MATLAB v5 or v7.3.
-
-    Args:
-      path: file to write.
-      key: name of the variable.
-      num: its rows, at least one.
-      rows: (start, stop) to a block of rows, float64 or complex128.
-      version: "5" or "7.3"; both are written in blocks.
-
-    Raises:
-      ValueError: unknown version.
-    """
-    if version not in ("5", "7.3"):
-        raise ValueError(f"unknown MATLAB version {version!r}; known: 5, 7.3")
-    spans = [(i, min(i + BLOCK, num)) for i in range(0, num, BLOCK)]
-    head = rows(0, 1)
-    with replacing(path) as temporary:
-        if version == "5":
-            # On disk the columns follow one another, so the rows wait in a file.
-            with tempfile.TemporaryFile(dir=path.parent) as scratch:
-                columns = np.memmap(scratch, head.dtype, shape=(head.shape[1], num))
-                for start, stop in spans:
-                    columns[:, start:stop] = rows(start, stop).T
-                _write_v5(temporary, key, columns)
-                del columns
-            return
-        dtype, width = head.dtype, head.shape[1]
-        if dtype.kind == "c":
-            dtype = np.dtype([("real", np.float64), ("imag", np.float64)])
-        with h5py.File(temporary, "w", userblock_size=512) as file:
-            chunks = (width, min(num, 64))
-            options = {"chunks": chunks, "compression": "gzip", "compression_opts": 3}
-            dataset = file.create_dataset(key, (width, num), dtype, **options)
-            dataset.attrs["MATLAB_class"] = np.bytes_("double")
-            for start, stop in spans:
-                block = np.ascontiguousarray(rows(start, stop).T)
-                dataset[:, start:stop] = block.view(dtype)
-        with open(temporary, "r+b") as file:  # by which MATLAB knows its v7.3 files
-            file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
-
-
-def _write_v5(path: Path, key: str, columns: np.ndarray) -> None:
-    """Writes columns [width, num], double or complex, as one compressed variable.
-
-    scipy's writer holds a variable in memory three times.
-    """
-    is_complex = columns.dtype.kind == "c"
-    width, num = columns.shape
-    name = key.encode().ljust(-(-len(key) // 8) * 8, b"\0")
-    head = struct.pack("<4I", 6, 8, 6 | is_complex << 11, 0)  # class double, flags
-    head += struct.pack("<2I2i", 5, 8, num, width)
-    head += struct.pack("<2I", 1, len(key)) + name
-    size = len(head) + (1 + is_complex) * (8 + 8 * num * width)
-    step = max(1, (1 << 22) // num)
-    with open(path, "wb") as file:
-        file.write(b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + b"\x00\x01IM")
-        file.write(struct.pack("<2I", 15, 0))  # a compressed element, its length below
-        zipped = zlib.compressobj(1)
-        file.write(zipped.compress(struct.pack("<2I", 14, size) + head))
-        for part in ("real", "imag")[: 1 + is_complex]:
-            file.write(zipped.compress(struct.pack("<2I", 9, 8 * num * width)))
-            for i in range(0, width, step):
-                block = columns[i : i + step]
-                block = getattr(block, part) if is_complex else block
-                file.write(zipped.compress(block.tobytes()))
-        file.write(zipped.flush())
-        length = file.tell() - 136
-        file.seek(132)
-        file.write(struct.pack("<I", length))
-
-
 def _v5_getter(path: Path, key: str) -> Callable:
-    """Reader of a v5 variable, which is loaded whole at the first call."""
+    """Returns the reader of a v5 variable, which is loaded whole at its first call."""
     loaded: list[np.ndarray] = []
 
     def get(index: tuple) -> np.ndarray:
@@ -354,18 +307,18 @@ def _v5_getter(path: Path, key: str) -> Callable:
 
 
 def _v73_getter(item: h5py.Dataset) -> tuple[tuple, Callable]:
-    """Shape and reader of a v7.3 variable, with its axes in MATLAB's order."""
+    """Returns shape and reader of a v7.3 variable, with its axes in MATLAB's order."""
     return item.shape[::-1], lambda index: item[index[::-1]].T
 
 
 def _h5_getter(item: h5py.Dataset) -> tuple[tuple, Callable]:
-    """Shape and reader of a data set of an HDF5 file."""
+    """Returns shape and reader of a data set of an HDF5 file."""
     return item.shape, item.__getitem__
 
 
 @contextlib.contextmanager
 def wrapped(path: Path) -> Iterator[None]:
-    """Turns whatever the readers of scipy, h5py and NumPy raise into a DataError."""
+    """Turns every error of the readers of SciPy, h5py and NumPy into a DataError."""
     try:
         yield
     except Exception as error:

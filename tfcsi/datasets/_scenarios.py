@@ -1,15 +1,17 @@
-"""Paths of DeepMIMO scenario folders of versions 2, 3 and 4.
+"""Reads the paths of DeepMIMO scenario folders of versions 2, 3 and 4.
 
-Version 2: `NAME.params.mat` and `NAME.{b}.{CIR,DoD}.mat` (`.Loc.mat` is not needed),
-each one long vector: its length in users, then for each user a number, how many paths,
-and four values a path (number, phase, delay, power; number, azimuth, zenith, power).
-Version 3: `params.mat` and `BS{b}_UE_{first}-{end}.mat` with `channels`, a cell of
+Version 2 has `NAME.params.mat` and `NAME.{b}.{CIR,DoD}.mat`; `.Loc.mat` is not needed.
+Each is one long vector: the number of users, then for each user its number, its number
+of paths, and four values for each path (number, phase, delay, power in CIR; number,
+azimuth, zenith, power in DoD).
+Version 3 has `params.mat` and `BS{b}_UE_{first}-{end}.mat` with `channels`, a cell of
 structs with `p` [8 or more, paths]: phase, delay, power, angles of arrival (azimuth,
 zenith), angles of departure (azimuth, zenith), line of sight.
-Version 4: `{power,phase,delay,aod_az,aod_el,rx_pos}_t{t}_tx{i}_r{r}` as `.npz`, `.mat`
-or `.npy`, [users, paths], NaN where there is no path.
+Version 4 has `{power,phase,delay,aod_az,aod_el,rx_pos}_t{t}_tx{i}_r{r}` as `.npz`,
+`.mat` or `.npy`. Each is [users, paths], with NaN if there is no path.
 
-Units on disk are dB, degrees and seconds; angles of departure are those at the BS.
+Units on disk are dB, degrees and seconds. Angles of departure are those at the base
+station.
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
     """Reads the paths of the users of some rows.
 
     Args:
-      folder: of the scenario, of any of the three versions.
+      folder: folder of the scenario, of any of the three versions.
       bs: number of the base station, from 1.
-      rows: (first, last) row of users, from 1, as the scenarios' pages name them (R1);
-        all if None.
+      rows: first and last row of users, from 1, as the pages of the scenarios name them
+        (R1); all rows if None.
 
     Returns:
       The paths of the users that have any. `user` is the number of the user in the
-      scenario, from 0, and `departure` has x, y and z.
+      scenario, from 0, and `departure` is a unit vector (x, y, z).
 
     Raises:
       ValueError: `rows` or `bs` is not in the scenario.
@@ -66,9 +68,9 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
 
 
 def _paths(folder: Path, values: np.ndarray, user: np.ndarray) -> Paths:
-    """Paths of values [paths, 5] as on disk, in the order of `_FIELDS`.
+    """Makes paths of values [paths, 5] as on disk, in the order of `_FIELDS`.
 
-    A path without a power (NaN) is none.
+    A row whose power is NaN is no path.
     """
     there = ~np.isnan(values[:, 2])
     values, user = values[there].astype(float), user[there]
@@ -87,15 +89,18 @@ def _paths(folder: Path, values: np.ndarray, user: np.ndarray) -> Paths:
 
 
 def _grid_users(
-    where: Path, grids: np.ndarray, rows: Sequence[int] | None
+    folder: Path, grids: np.ndarray, rows: Sequence[int] | None
 ) -> np.ndarray | None:
-    """Numbers of the users of some rows; grids [g, 3] are first, last, users a row."""
+    """Returns the numbers of the users of some rows.
+
+    Grids [g, 3] hold first row, last row and number of users in a row.
+    """
     if rows is None:
         return None
     first, last = rows
     if not grids[0, 0] <= first <= last <= grids[-1, 1]:
         raise ValueError(
-            f"rows is {tuple(rows)}; {where} has rows {int(grids[0, 0])} to "
+            f"rows is {tuple(rows)}; {folder} has rows {int(grids[0, 0])} to "
             f"{int(grids[-1, 1])}"
         )
     users, start = [], 0
@@ -108,9 +113,11 @@ def _grid_users(
 
 
 def _params(path: Path) -> np.ndarray:
-    """user_grids [g, 3] of a params file of version 2 or 3."""
-    with _files.arrays(path) as found:
-        grids = _files.pick(found, path, "user_grids", "[g, 3], first, last, per row")
+    """Reads user_grids [g, 3] of a params file of version 2 or 3."""
+    with _files.arrays(path) as variables:
+        grids = _files.pick(
+            variables, path, "user_grids", "[g, 3], first, last, per row"
+        )
         grids = grids[(slice(None),) * len(grids.shape)]
     if grids.ndim != 2 or grids.shape[1] != 3:
         raise DataError(f"{path}: user_grids is {list(grids.shape)}, expected [g, 3]")
@@ -134,11 +141,11 @@ def _read_v2(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _long_vector(path: Path) -> list[np.ndarray]:
-    """Values [paths, 4] of each user in the only variable of a file of version 2."""
-    with _files.arrays(path) as found:
-        if len(found) != 1:
-            raise DataError(f"{path}: expected one variable, found {list(found)}")
-        (array,) = found.values()
+    """Reads values [paths, 4] of each user from a file of version 2."""
+    with _files.arrays(path) as variables:
+        if len(variables) != 1:
+            raise DataError(f"{path}: expected one variable, found {list(variables)}")
+        (array,) = variables.values()
         values = array[(slice(None),) * len(array.shape)].ravel()
     out, at = [], 1
     while at + 1 < len(values):
@@ -190,7 +197,7 @@ def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _path_parameters(path: Path, cell, user: int) -> np.ndarray:
-    """[paths, 5] of one user of version 3, in the order of `_FIELDS`."""
+    """Returns [paths, 5] of one user of version 3, in the order of `_FIELDS`."""
     p = np.asarray(cell.get("p") if isinstance(cell, dict) else None)
     if p.dtype.kind == "f" and p.size == 0:
         return np.empty((0, 5))
@@ -209,7 +216,7 @@ def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
             f"bs is {bs}; {folder} has {len(transmitters)} transmitters, 1 to "
             f"{len(transmitters)}"
         )
-    # Sets that transmit are base stations; what is left are users.
+    # Sets that transmit are base stations; the other sets are users.
     sets = {link[0] for link in links}
     chosen = [link for link in links if link[:2] == transmitters[bs - 1]]
     chosen = [k for k in chosen if k[2] not in sets] or chosen
@@ -240,25 +247,28 @@ def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _v4_array(folder: Path, key: str, link: str) -> np.ndarray:
-    """The array of a file of version 4, under its key or the only one of its file."""
+    """Reads the array of a file of version 4, under its key or alone in its file."""
     path = _files.find(folder, f"{key}_{link}")
     if path.suffix == ".npz":
         return _files.npz(path, key, f"the array {key!r}")[()]
-    with _files.arrays(path) as found:
-        name = key if key in found else "array"
-        array = _files.pick(found, path, name, f"the array {key!r}")
+    with _files.arrays(path) as variables:
+        name = key if key in variables else "array"
+        array = _files.pick(variables, path, name, f"the array {key!r}")
         return array[(slice(None),) * len(array.shape)]
 
 
 def _grid(positions: np.ndarray, folder: Path, link: str) -> tuple[int, int]:
-    """Rows and users a row of a regular grid, by positions [n, 3] in scan order."""
+    """Returns the numbers of rows and of users in a row of a regular grid.
+
+    Positions [n, 3] are in scan order.
+    """
     step = np.abs(np.diff(positions[:, :2], axis=0))
     turns = np.flatnonzero(step.max(1) > 1.5 * step[0].max()) + 1 if len(step) else []
     width = int(turns[0]) if len(turns) else len(positions)
     if len(positions) % width:
         raise DataError(
-            f"{folder}: {len(positions)} users of {link} stand on no regular grid (the "
-            f"first row has {width}), so rows have no meaning; leave them out"
+            f"{folder}: the {len(positions)} users of {link} stand on no regular grid "
+            f"(the first row has {width}), so leave out the option rows"
         )
     return len(positions) // width, width
 
@@ -266,37 +276,37 @@ def _grid(positions: np.ndarray, folder: Path, link: str) -> tuple[int, int]:
 def _in_rows(
     values: Sequence[np.ndarray], users: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values [paths, 5] of each user in one array, and the user of each row."""
+    """Joins values [paths, 5] of users into one array; also returns each row's user."""
     values = [np.empty((0, len(_FIELDS))), *values]
     return np.concatenate(values), np.repeat(users, [len(v) for v in values[1:]])
 
 
-def _check_last(where: Path, users: np.ndarray, count: int) -> None:
+def _check_last(folder: Path, users: np.ndarray, count: int) -> None:
     if users.max(initial=-1) >= count:
-        raise DataError(f"{where}: {count} users, expected {users.max() + 1} or more")
+        raise DataError(f"{folder}: {count} users, expected {users.max() + 1} or more")
 
 
 def nested(path: Path, *keys: str):
-    """A cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
+    """Reads a cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
 
-    It is the first of `keys` that there is.
+    The first of `keys` that the file has is read.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with _files.wrapped(path):
         if not h5py.is_hdf5(path):
             mat = scipy.io.loadmat(path, variable_names=keys, appendmat=False)
-            found = [_plain_v5(mat[key]) for key in keys if key in mat]
+            values = [_plain_v5(mat[key]) for key in keys if key in mat]
             there = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
         else:
             with h5py.File(path) as file:
-                found = [_plain_v73(file, file[key]) for key in keys if key in file]
+                values = [_plain_v73(file, file[key]) for key in keys if key in file]
                 there = [name for name in file if not name.startswith("#")]
-    if not found:
+    if not values:
         raise DataError(
             f"{path}: no variable {keys[0]!r}; found {', '.join(there) or 'none'}"
         )
-    return found[0]
+    return values[0]
 
 
 def _plain_v5(value):
@@ -316,7 +326,7 @@ def _plain_v73(file: h5py.File, item):
     if item.attrs.get("MATLAB_empty", 0):
         return np.empty((0, 0))
     value = item[()]
-    if value.dtype == object:  # references, of a cell
+    if value.dtype == object:  # A cell holds references.
         return [_plain_v73(file, file[reference]) for reference in value.T.ravel()]
     if value.dtype.names == ("real", "imag"):
         value = value["real"] + 1j * value["imag"]

@@ -1,4 +1,4 @@
-"""CSI matrices from a file of the user's: .npy, .mat, .h5."""
+"""Reads CSI matrices from a file of the user's own: .npy, .mat or .h5."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tfcsi.datasets.cost2100 import WIDTH, from_ht
 
 
 def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
-    """Reads CSI matrices from a file of the user's.
+    """Reads CSI matrices from a file of the user's own.
 
-    An array is complex [n, num_tx, num_delay], or real [n, num_tx, num_delay, 2], or
-    real [n, 2048] in the published form of `HT`. A complex 3-D variable of a MATLAB
-    file may also have its matrices last, [num_tx, num_delay, n], which is how MATLAB
-    users store them: taken so if only its first two axes are of one length.
+    The array is complex [n, num_tx, num_delay], or real [n, num_tx, num_delay, 2], or
+    real [n, 2048] in the published form of `HT`. MATLAB users often store the matrices
+    last, [num_tx, num_delay, n]: a complex variable of a MATLAB file is read like that
+    if only its first two axes have the same length.
 
     Args:
-      path: a `.npy`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
-      key: variable or dataset to read; by default the only one that fits.
+      path: path of a `.npy`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
+      key: name of the variable or dataset; by default the only one that fits.
 
     Returns:
       [n, num_tx, num_delay], complex64, zero-centred.
@@ -33,16 +33,16 @@ def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
         values, or several or no variables fit and `key` is None.
     """
     path = Path(path)
-    with _files.arrays(path) as found:
+    with _files.arrays(path) as variables:
         if key is None:
-            fits = [k for k, array in found.items() if _form(array.shape)]
+            fits = [k for k, array in variables.items() if _form(array.shape)]
             if len(fits) != 1:
                 raise DataError(
                     f"{path}: {len(fits)} variables could be CSI, so name one by its "
-                    f"key; found {_files.listing(found)}"
+                    f"key; found {_files.listing(variables)}"
                 )
             key = fits[0]
-        array = _files.pick(found, path, key, "CSI matrices")
+        array = _files.pick(variables, path, key, "CSI matrices")
         form, shape = _form(array.shape), array.shape
         if form is None or (form == "h") != array.is_complex():
             kind = "complex" if array.is_complex() else "real"
@@ -53,9 +53,9 @@ def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
             )
         last = path.suffix.lower() == ".mat" and form == "h" and _matrices_last(shape)
         h = []
-        for where, block in array.blocks(axis=2 if last else 0):
+        for label, block in array.blocks(axis=2 if last else 0):
             if form == "ht":
-                block = from_ht(block, where)
+                block = from_ht(block, label)
             if form != "h":
                 block = transforms.to_complex(block)
             h.append(block.astype(np.complex64))
@@ -63,7 +63,7 @@ def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
 
 
 def _form(shape: tuple) -> str | None:
-    """What an array of this shape could be: "ht", "h", "x" or nothing."""
+    """Returns what an array of this shape could be: "ht", "h", "x", or None."""
     if 0 in shape:
         return None
     if len(shape) == 2 and shape[1] == WIDTH:
@@ -74,5 +74,5 @@ def _form(shape: tuple) -> str | None:
 
 
 def _matrices_last(shape: tuple) -> bool:
-    """Whether a MATLAB array is [num_tx, num_delay, n], by num_tx = num_delay."""
+    """Whether a MATLAB array is [num_tx, num_delay, n], with num_tx = num_delay."""
     return shape[0] == shape[1] != shape[2]

@@ -21,12 +21,12 @@ import numpy as np
 from tqdm import tqdm
 
 from tfcsi import transforms
-from tfcsi.datasets import _files
+from tfcsi.datasets import _files, _matlab
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import SPLITS, Dataset
 
-# The release, as its readers use it: HT is [n, 2048] in [0, 1], zero at 0.5, in C order
-# (re/im, antenna, delay); HF_all is complex [n, 4000] in C order (antenna, subcarrier).
+# In the release HT is [n, 2048] in [0, 1], zero at 0.5, in C order (re/im, antenna,
+# delay), and HF_all is complex [n, 4000] in C order (antenna, subcarrier).
 KEY, KEY_FREQUENCY = "HT", "HF_all"
 NUM_TX, NUM_DELAY, NUM_SC = 32, 32, transforms.NUM_SC
 WIDTH, WIDTH_FREQUENCY = 2 * NUM_TX * NUM_DELAY, NUM_TX * NUM_SC
@@ -67,18 +67,18 @@ MANIFEST = {
         "157c935b333701a429eea8430c19cd807fe9dd2cf0be7665cf3db7153d8a1012",
     ),
 }
-_SLACK = 1e-6  # rounding allowed outside [0, 1]
+_SLACK = 1e-6  # Rounding that is allowed outside [0, 1].
 
 
 def file_name(split: str, scenario: str = "indoor") -> str:
-    """Name of the published file of a split: "train", "val" or "test"."""
+    """Returns the name of the published file of a split."""
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     return f"DATA_H{split}{_suffix(scenario)}.mat"
 
 
 def frequency_file_name(scenario: str = "indoor") -> str:
-    """Name of the published file of frequency-domain truth."""
+    """Returns the name of the published file of frequency-domain truth."""
     return f"DATA_HtestF{_suffix(scenario)}_all.mat"
 
 
@@ -96,10 +96,10 @@ class Options:
 def _read(
     folder: Path, scenario: str, split: str, domain: str, options: Options
 ) -> tuple[np.ndarray, None]:
-    """Matrices in the published scale (HT minus 0.5), as a read-only memory map.
+    """Reads matrices [n, 32, 32] in the published scale, HT minus 0.5.
 
-    In the space-frequency domain they are as many antennas as angles by as many
-    subcarriers as delay taps, in memory.
+    They are a read-only memory map. In the space-frequency domain they are in memory
+    and have as many subcarriers as delay taps.
     """
     path = _find(folder, file_name(split, scenario))
     shape, cache_dir = (NUM_TX, NUM_DELAY, 2), options.cache_dir
@@ -122,7 +122,7 @@ def load_frequency(
     """Loads the frequency-domain truth of the test matrices, used by `metrics.rho`.
 
     Args:
-      data_dir: folder of `DATA_HtestF{in,out}_all.mat`; may be read-only.
+      data_dir: folder of `DATA_HtestF{in,out}_all.mat`; it may be read-only.
       scenario: "indoor" or "outdoor".
       cache_dir: folder of the converted files; by default the user's cache.
 
@@ -141,7 +141,7 @@ def write(path: str | os.PathLike, h: np.ndarray, version: str = "5") -> None:
     """Writes matrices in the published form, HT [n, 2048] in [0, 1], double.
 
     Args:
-      path: file to write; it appears only when complete.
+      path: path of the file to write; it appears only when it is complete.
       h: [n, 32, 32], complex, zero-centred, real and imaginary parts within 0.5.
       version: MATLAB format, "5" or "7.3".
 
@@ -153,12 +153,12 @@ def write(path: str | os.PathLike, h: np.ndarray, version: str = "5") -> None:
     def rows(start: int, stop: int) -> np.ndarray:
         x = transforms.to_real(h[start:stop])
         peak = np.abs(x).max(initial=0)
-        if not peak <= 0.5 + _SLACK:  # nor is NaN
+        if not peak <= 0.5 + _SLACK:  # NaN is refused too.
             raise ValueError(f"h must be finite and within 0.5, its peak is {peak:.4g}")
         ht = np.moveaxis(x, -1, 1).reshape(-1, WIDTH).astype(np.float64) + ZERO
         return np.clip(ht, 0, 1)
 
-    _files.write_mat(Path(path), KEY, len(h), rows, version)
+    _matlab.write_mat(Path(path), KEY, len(h), rows, version)
 
 
 def write_frequency(
@@ -167,7 +167,7 @@ def write_frequency(
     """Writes frequency-domain truth in the published form, HF_all [n, 4000] complex.
 
     Args:
-      path: file to write; it appears only when complete.
+      path: path of the file to write; it appears only when it is complete.
       hf: [n, 32, 125], complex, angles by subcarriers.
       version: MATLAB format, "5" or "7.3".
 
@@ -182,7 +182,7 @@ def write_frequency(
             raise ValueError("hf must be finite to be written")
         return block
 
-    _files.write_mat(Path(path), KEY_FREQUENCY, len(hf), rows, version)
+    _matlab.write_mat(Path(path), KEY_FREQUENCY, len(hf), rows, version)
 
 
 def verify(
@@ -195,8 +195,8 @@ def verify(
       progress: whether to show a progress bar on standard error.
 
     Returns:
-      A (file, status, detail) for each file of `MANIFEST`; status is "ok", "missing" or
-      "differs" (the detail says whether in size or in hash).
+      (file, status, detail) of each file of `MANIFEST`. The status is "ok", "missing"
+      or "differs"; the detail says whether the size or the hash differs.
     """
     report = []
     for name, (size, sha256) in MANIFEST.items():
@@ -206,26 +206,26 @@ def verify(
         elif path.stat().st_size != size:
             detail = f"{path.stat().st_size} bytes, published {size}"
             report.append((name, "differs", detail))
-        elif (found := _sha256(path, progress)) != sha256:
-            report.append((name, "differs", f"SHA-256 {found}, published {sha256}"))
+        elif (digest := _sha256(path, progress)) != sha256:
+            report.append((name, "differs", f"SHA-256 {digest}, published {sha256}"))
         else:
             report.append((name, "ok", f"{size} bytes, SHA-256 {sha256}"))
     return report
 
 
 def _find(data_dir: str | os.PathLike, name: str) -> Path:
-    """Path of a published file, or an error that says what the folder has."""
+    """Returns the path of a published file, or says what the folder has instead."""
     path = Path(data_dir) / name
     if path.is_file():
         return path
     there = sorted(p.name for p in Path(data_dir).glob("*")) or ["nothing"]
-    found = ", ".join(there[:8] + ["..."] * (len(there) > 8))
+    listed = ", ".join(there[:8] + ["..."] * (len(there) > 8))
     if not any((path.parent / known).is_file() for known in MANIFEST):
         raise DataError(
             f"{data_dir}: none of the COST 2100 files is here, expected {name}; "
-            f"found {found}"
+            f"found {listed}"
         )
-    raise DataError(f"{path}: no such file; the folder has {found}")
+    raise DataError(f"{path}: no such file; the folder has {listed}")
 
 
 def _suffix(scenario: str) -> str:
@@ -235,23 +235,23 @@ def _suffix(scenario: str) -> str:
     return SCENARIOS[scenario]
 
 
-def from_ht(block: np.ndarray, where: str) -> np.ndarray:
-    """HT [b, 2048] to x [b, 32, 32, 2], float32, zero-centred."""
+def from_ht(block: np.ndarray, label: str) -> np.ndarray:
+    """Converts HT [b, 2048] to x [b, 32, 32, 2], float32, zero-centred."""
     if block.dtype.kind == "c":
-        raise DataError(f"{where}: complex, expected real in [0, 1]")
+        raise DataError(f"{label}: complex, expected real in [0, 1]")
     low, high = block.min(), block.max()
     if low < -_SLACK or high > 1 + _SLACK:
         raise DataError(
-            f"{where}: in [{low:.4g}, {high:.4g}], expected [0, 1] with zero at {ZERO}"
+            f"{label}: in [{low:.4g}, {high:.4g}], expected [0, 1] with zero at {ZERO}"
         )
     x = (block - ZERO).reshape(-1, 2, NUM_TX, NUM_DELAY)
     return np.moveaxis(x, 1, -1).astype(np.float32)
 
 
-def _from_hf(block: np.ndarray, where: str) -> np.ndarray:
-    """HF_all [b, 4000] to hf [b, 32, 125]."""
+def _from_hf(block: np.ndarray, label: str) -> np.ndarray:
+    """Converts HF_all [b, 4000] to hf [b, 32, 125]."""
     if block.dtype.kind != "c":
-        raise DataError(f"{where}: real, expected complex")
+        raise DataError(f"{label}: real, expected complex")
     return block.reshape(-1, NUM_TX, NUM_SC)
 
 

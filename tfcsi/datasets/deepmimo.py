@@ -1,20 +1,20 @@
-"""DeepMIMO: scenario folders, and data sets generated from them, as users have them.
+"""DeepMIMO: scenario folders, and data sets that were generated from them.
 
 Alkhateeb, "DeepMIMO: A Generic Deep Learning Dataset for Millimeter Wave and Massive
-MIMO Applications", ITA 2019; deepmimo.net. What is read:
+MIMO Applications", ITA 2019; deepmimo.net. Two kinds of data are read:
 
-- a scenario folder of version 2, 3 or 4 (`_scenarios`), whose paths become matrices
-  here, for any array, band and choice of subcarriers;
-- a generated data set: `.npz`, `.npy`, `.h5` or `.mat` (v5, v7.3) with `channel` [n,
-  num_rx, num_tx, num_sc] (num_rx may be left out), or a `.mat` with MATLAB's
-  `DeepMIMO_dataset`, a cell of base stations whose `user` is a cell of structs with
+- a scenario folder of version 2, 3 or 4 (`_scenarios`). Its paths become matrices here,
+  for any array, band and choice of subcarriers;
+- a generated data set: a `.npz`, `.npy`, `.h5` or `.mat` file (v5, v7.3) with `channel`
+  [n, num_rx, num_tx, num_sc] (num_rx may be left out), or a `.mat` file with MATLAB's
+  `DeepMIMO_dataset`, a cell of base stations. Their `user` is a cell of structs with
   `channel`.
 
-The convention is DeepMIMO's: antennas along y, then z, with exp(2 pi j spacing (y sin
-theta sin phi + z cos theta)) at theta from zenith and phi from x; a path of delay tau
-has exp(-2 pi j k tau bandwidth / num_fft) at subcarrier k, and the whole is divided by
-sqrt(num_fft). What differs from its generator: no antenna patterns, one antenna at the
-UE, no Doppler.
+The convention is DeepMIMO's. Antennas lie along y, then z, and have the phase
+exp(2 pi j spacing (y sin theta sin phi + z cos theta)), with theta from the zenith and
+phi from x. A path of delay tau has the phase exp(-2 pi j k tau bandwidth / num_fft) at
+subcarrier k. All is divided by sqrt(num_fft). Unlike DeepMIMO's generator, this module
+has no antenna patterns, no Doppler, and one antenna at the user.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
 TIMINGS = ("absolute", "strongest")
 SUFFIXES = (".npz", ".npy", ".mat", ".h5", ".hdf5")
-_ORDER = 0  # seed of the fixed order of users, from which the splits are taken
+_ORDER = 0  # Seed of the fixed order of users, from which the splits are taken.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Options:
       rows: first and last row of users, from 1 (R1); all rows if empty.
       array: antennas of the base station along y and z; num_tx is their product, and
         those along y come first.
-      spacing: of antennas, in wavelengths.
-      rotation: of the array about z, degrees.
-      bandwidth: Hz.
+      spacing: distance of neighbouring antennas, in wavelengths.
+      rotation: rotation of the array about z, in degrees.
+      bandwidth: bandwidth in Hz.
       num_fft: number of subcarriers in the band.
       num_sc: number of subcarriers or delay taps that are kept.
       select: which subcarriers are kept: "spread" evenly over the band, or the "first".
@@ -74,7 +74,7 @@ class Options:
       timing: "absolute", delays from the base station to the user; or "strongest",
         delays counted from the strongest path, as a receiver does (for a generated data
         set see `transforms.synchronize`). Delays before it wrap around.
-      rx: antenna of the user that is taken, from 0.
+      rx: number of the user's antenna, from 0.
       num_val: number of matrices for validation.
       num_test: number of matrices for test.
       shuffle: whether users are put in a fixed random order before they are split. In
@@ -102,7 +102,12 @@ class Options:
 def _read(
     folder: Path, scenario: str, split: str, domain: str, options: Options
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The last users are test, those before them validation; see `Options`."""
+    """Reads matrices [n, num_tx, num_sc].
+
+    The last `num_test` users are for test, the `num_val` before them for validation.
+    Scenario folders report the energy in clipped paths and in delay taps that are cut
+    off.
+    """
     o, path = options, folder / scenario
     _check_timing(o.timing)
     if not path.is_dir():
@@ -110,8 +115,8 @@ def _read(
     band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
     paths = read(path, o.bs, o.rows or None)
     users = np.unique(paths.user)
-    where = f"{path}: {len(users)} users with a path"
-    chosen = _files.split_users(len(users), split, where, o.num_val, o.num_test)
+    label = f"{path}: {len(users)} users with a path"
+    chosen = _files.split_users(len(users), split, label, o.num_val, o.num_test)
     order = np.random.default_rng(_ORDER).permutation(len(users))
     paths = paths.of_users(users[np.sort(order[chosen]) if o.shuffle else chosen])
     if o.timing == "strongest":
@@ -149,23 +154,23 @@ def matrices(
     max_paths: int | None = None,
     normalize: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matrices of users from their paths, in natural scale.
+    """Makes the matrices of users from their paths, without scaling them.
 
     Args:
-      paths: of n users, as `read` gives them.
-      band: bandwidth, subcarriers in it, and what is kept.
-      domain: as in `load`, like all that follow but the last.
-      array: antennas along y and z.
-      spacing: in wavelengths.
-      rotation: degrees.
-      clip: whether late paths are left out.
-      max_paths: that count; all if None.
+      paths: paths of n users, as `read` returns them.
+      band: the band, and the delay taps or subcarriers that are kept.
+      domain: "angular_delay" or "space_frequency".
+      array: numbers of antennas along y and z.
+      spacing: distance of neighbouring antennas, in wavelengths.
+      rotation: rotation of the array about z, in degrees.
+      clip: whether late paths are left out, see `Options`.
+      max_paths: number of paths of a user that count; all if None.
       normalize: whether to divide by sqrt(band.num_fft), as DeepMIMO does.
 
     Returns:
-      h: [n, num_tx, band.num_sc], complex64, in the amplitude of the paths.
-      lost: [n], float64, linear: the share of a user's energy that is not in `h`, in
-        clipped paths and in delay taps that are cut.
+      h: [n, num_tx, band.num_sc], complex64, with the amplitudes of the paths.
+      lost: [n], float64, linear: the share of the energy of each user that is not in
+        `h`, but in clipped paths and in delay taps that are cut off.
 
     Raises:
       ValueError: `domain` or `array` is out of range.
@@ -190,11 +195,11 @@ def matrices(
 
 
 def generated(path: Path, bs: int = 1) -> _files.Array:
-    """The array `channel` [n, num_rx, num_tx, num_sc] of a generated data set.
+    """Returns the array `channel` [n, num_rx, num_tx, num_sc] of a generated data set.
 
     Args:
-      path: a `.npz`, `.npy`, `.h5` or `.mat` file.
-      bs: number of the base station, where a file has several (MATLAB's form).
+      path: path of a `.npz`, `.npy`, `.h5` or `.mat` file.
+      bs: number of the base station, for files that have several (MATLAB's form).
 
     Raises:
       ValueError: the file has no base station `bs`.
@@ -209,15 +214,15 @@ def generated(path: Path, bs: int = 1) -> _files.Array:
         )
     if suffix == ".npz":
         return _files.npz(path, KEY, expected)
-    with _files.arrays(path) as found:
+    with _files.arrays(path) as variables:
         name = "array" if suffix == ".npy" else KEY
-        if name in found:
-            array = found[name]
+        if name in variables:
+            array = variables[name]
             if suffix == ".npy":
                 return array
             whole = array[(slice(None),) * len(array.shape)]
             return _files.Array(path, KEY, whole.shape, whole.__getitem__)
-        there = _files.listing(found)
+        there = _files.listing(variables)
     if suffix == ".mat":
         cells = nested(path, MATLAB_KEY, KEY)
         return _of_matlab(path, cells, bs)
@@ -225,7 +230,7 @@ def generated(path: Path, bs: int = 1) -> _files.Array:
 
 
 def _of_matlab(path: Path, cells, bs: int) -> _files.Array:
-    """`channel` of MATLAB's cell of base stations, each with a cell of users."""
+    """Returns `channel` of one base station of MATLAB's cell, all users together."""
     stations = cells if isinstance(cells, list) else [cells]
     if not 1 <= bs <= len(stations):
         raise ValueError(f"bs is {bs}; {path} has {len(stations)} base stations")
@@ -245,7 +250,7 @@ def _of_matlab(path: Path, cells, bs: int) -> _files.Array:
     if len(shapes) != 1 or len(next(iter(shapes))) != 3:
         raise DataError(f"{path}: {KEY} of users differ in shape: {sorted(shapes)[:4]}")
     array = np.stack(channels)
-    array = array[np.abs(array).any((1, 2, 3))]  # users without a path are zeros
+    array = array[np.abs(array).any((1, 2, 3))]  # Users without a path are zeros.
     return _files.Array(path, KEY, array.shape, array.__getitem__)
 
 
@@ -257,10 +262,10 @@ def converter(
     select: str,
     timing: str = "absolute",
 ) -> Callable:
-    """Function from a block [b, num_rx, num_tx, all] to matrices of the domain.
+    """Returns a function from a block [b, num_rx, num_tx, all] to matrices.
 
-    The data set's subcarriers become angular-delay matrices of the first `num_sc` taps,
-    or `num_sc` of them are kept; see `load`.
+    In the angular-delay domain the first `num_sc` taps of all subcarriers are kept; in
+    the space-frequency domain `num_sc` subcarriers are; see `Options`.
     """
     _check_timing(timing)
     shape = channel.shape
@@ -289,7 +294,7 @@ def converter(
 def _array_response(
     departure: np.ndarray, array: Sequence[int], spacing: float, rotation: float
 ) -> np.ndarray:
-    """[paths, num_tx] of antennas along y and z, those along y first.
+    """Returns [paths, num_tx], the phases at antennas along y and z, y first.
 
     `departure` holds unit vectors [paths, 3] from the base station.
     """
@@ -308,7 +313,7 @@ def _check_timing(timing: str) -> None:
 
 
 def _from_strongest(paths: Paths) -> Paths:
-    """Paths with the delay of each user's strongest one taken off."""
+    """Subtracts from the delays of each user that of its strongest path."""
     users, place = np.unique(paths.user, return_inverse=True)
     by_gain = np.lexsort((-np.abs(paths.gain), place))
     strongest = by_gain[np.searchsorted(place, np.arange(len(users)))]

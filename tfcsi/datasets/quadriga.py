@@ -1,16 +1,17 @@
-"""QuaDRiGa: channel objects that it saved, and matrices that users' scripts saved.
+"""Files of QuaDRiGa: saved channel objects, and matrices saved by a user's script.
 
-- `qd_channel.mat_save` writes `channel_%05d_{Coeffs, Delays, ...}`: coefficients [rx,
-  tx, path, snapshot] and delays [path, snapshot] or, of each antenna, [rx, tx, path,
-  snapshot], in s. Each snapshot becomes a matrix.
-- Scripts save matrices under a name of their own, often `H`: complex, in three axes,
-  with the matrices first or last, or [rx, tx, subcarrier, n] as `fr` gives them.
+- `qd_channel.mat_save` writes `channel_%05d_{Coeffs, Delays, ...}`. Coefficients are
+  [rx, tx, path, snapshot]. Delays are in s, [path, snapshot] if all antennas share
+  them, else [rx, tx, path, snapshot]. Each snapshot becomes a matrix.
+- Scripts save matrices under a name of their own, often `H`. They are complex with
+  three axes, the matrices first or last, or [rx, tx, subcarrier, n], as `fr` returns
+  them.
 
-The files in `FILES`, of 3GPP 38.901 UMa NLOS channels, are MATLAB v7.3 with `H`, in
-MATLAB's axes [32 angles, 32 delays, n] (h5py shows [n, 32, 32]): the first delay taps
-of 20 MHz, and the FFT over a 32-element half-wavelength array with its zero angle
-first. The users' positions in the files show that: the strongest bin follows 16
-sin(azimuth), counted from bin 0. Here the zero angle is moved to the middle, where COST
+The files in `FILES` hold 3GPP 38.901 UMa NLOS channels as `H` in MATLAB v7.3 format,
+with MATLAB's axes [32 angles, 32 delays, n] (h5py shows [n, 32, 32]). These are the
+first delay taps of 20 MHz and the FFT over a 32-element half-wavelength array, with the
+zero angle first: the strongest bin follows 16 sin(azimuth) of the users' positions in
+the files, counted from bin 0. Here the zero angle is moved to the middle, where COST
 2100 files have it.
 """
 
@@ -37,8 +38,8 @@ FILES = {
     "5p3ghz": "quadriga_uma_nlos_5p3ghz.mat",
     "300mhz": "quadriga_uma_nlos_300mhz.mat",
 }
-# What a stored matrix is: subcarriers, or delay taps with the zero angle first (as an
-# FFT leaves it) or in the middle.
+# A stored matrix has subcarriers, or delay taps with the zero angle first (as an FFT
+# leaves it), or delay taps with the zero angle in the middle.
 STORED = ("space_frequency", "angular_delay", "angular_delay_centred")
 _CHANNEL = re.compile(r"channel_(\d{5})_(Coeffs|Delays)")
 
@@ -50,9 +51,9 @@ class Options:
     Attributes:
       key: name of the variable that holds the matrices; not needed for channel objects.
       stored: what the variable holds, one of `STORED`.
-      rx: antenna of the user that is taken, from 0.
-      bandwidth: Hz, of channel objects.
-      num_fft: number of subcarriers in the band, of channel objects.
+      rx: number of the user's antenna, from 0.
+      bandwidth: bandwidth in Hz, for channel objects.
+      num_fft: number of subcarriers in the band, for channel objects.
       num_sc: number of delay taps or subcarriers that are kept.
       select: which subcarriers are kept: "spread" evenly over the band, or the "first".
     """
@@ -69,11 +70,15 @@ class Options:
 def _read(
     folder: Path, scenario: str, split: str, domain: str, options: Options
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The last 400 matrices of a file are test, the 200 before them validation."""
+    """Reads matrices [n, num_tx, num_sc].
+
+    The last 400 of a file are for test, the 200 before them for validation. Channel
+    objects report the energy in the delay taps that are cut off.
+    """
     o, published = options, scenario in FILES
     path = _files.find(folder, FILES.get(scenario, scenario))
-    with _files.arrays(path) as found:
-        if any(_CHANNEL.fullmatch(variable) for variable in found):
+    with _files.arrays(path) as variables:
+        if any(_CHANNEL.fullmatch(variable) for variable in variables):
             band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
             paths, num = channels(path, o.rx)
             chosen = _files.split_users(num, split, f"{path}: {num} snapshots")
@@ -82,7 +87,7 @@ def _read(
             return _scaled(h, path), lost
         expected = f"complex {o.key} "
         expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if published else "[num_tx, k, n]"
-        array = _files.pick(found, path, o.key, expected)
+        array = _files.pick(variables, path, o.key, expected)
         shape = array.shape
         fits = len(shape) == 3 or (len(shape) == 4 and not published)
         if published:
@@ -104,19 +109,19 @@ load = DATASET.load
 
 
 def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
-    """Paths of the channel objects of a file; each snapshot is a user.
+    """Reads the paths of the channel objects of a file; each snapshot is a user.
 
     Args:
-      path: a `.mat` file of `qd_channel.mat_save`, v6 or v7.3.
-      rx: antenna of the UE that is taken, from 0.
+      path: path of a `.mat` file of `qd_channel.mat_save`, v6 or v7.3.
+      rx: number of the user's antenna, from 0.
 
     Returns:
-      paths: with gains at each antenna, complex64, and delays that are common, or of
-        each antenna if any object has those; float32, s.
+      paths: the paths, with complex64 gains at each antenna. Delays are those of each
+        antenna if an object of the file has them, else common to all antennas.
       num: number of snapshots.
 
     Raises:
-      ValueError: `rx` is none of the antennas.
+      ValueError: the user has no antenna `rx`.
       DataError: a variable is missing or of another form.
     """
     variables = _variables(path)
@@ -168,9 +173,9 @@ def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
 
 
 def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
-    """(number, kind) to array: coefficients and delays of all channels, read at once.
+    """Reads coefficients and delays of all channels, by (number, kind).
 
-    One by one, each would cost a pass through a v6 file.
+    They are read together because each variable costs a pass through a v6 file.
     """
     with _files.wrapped(path):
         if h5py.is_hdf5(path):
@@ -194,7 +199,7 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
 
 
 def _converter(path, shape, axis, stored, domain, rx, num_sc, select):
-    """Function from a block of stored matrices to those of the domain."""
+    """Returns a function from a block of stored matrices to matrices of the domain."""
     if stored not in STORED:
         raise ValueError(f"stored is {stored!r}; it must be one of {STORED}")
     if len(shape) == 4 and not 0 <= rx < shape[0]:
@@ -218,7 +223,7 @@ def _converter(path, shape, axis, stored, domain, rx, num_sc, select):
 
 
 def _scaled(h: np.ndarray, path: Path) -> np.ndarray:
-    """Matrices scaled to max|h| = 0.5, or a DataError."""
+    """Scales matrices to max|h| = 0.5; one that is all zero is a DataError."""
     try:
         return transforms.to_peak(h)[0]
     except ValueError as error:

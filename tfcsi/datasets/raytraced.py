@@ -1,10 +1,11 @@
 """Files of ray-traced channels in the form of a DeepMIMO data set.
 
-A file `*_3p5ghz.npz` holds `channel`, complex [n, 1, 32, 32]: users, their antenna,
-antennas of the base station, subcarriers of rising frequency. `deepmimo` reads it. It
-becomes angular-delay as COST 2100's files did: the FFT over antennas with zero angle in
-the middle, the inverse FFT over subcarriers. All 32 delays are kept, so nothing is
-lost; delays of more than 320 ns, the inverse of the subcarrier spacing, wrap around.
+A file `*_3p5ghz.npz` holds `channel`, complex [n, 1, 32, 32]. Its axes are users, the
+antenna of the user, antennas of the base station, and subcarriers of rising frequency.
+The matrices are transformed like the published COST 2100 files: an FFT over antennas
+with the zero angle in the middle, and an inverse FFT over subcarriers. All 32 delay
+taps are kept, so no energy is lost. Delays beyond 320 ns, the inverse of the subcarrier
+spacing, wrap around.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Options:
     """Options of `load`.
 
     Attributes:
-      timing: "absolute", delays as in the file, from the base station to the user; or
-        "strongest", see `transforms.synchronize`.
+      timing: "absolute" keeps the delays of the file, from the base station to the
+        user; "strongest" counts them from the strongest path, see
+        `transforms.synchronize`.
     """
 
     timing: str = "absolute"
@@ -41,7 +43,10 @@ class Options:
 def _read(
     folder: Path, scenario: str, split: str, domain: str, options: Options
 ) -> tuple[np.ndarray, None]:
-    """Matrices [n, 32, 32]: the last 400 are test, the 200 before them validation."""
+    """Reads matrices [n, 32, 32].
+
+    The last 400 of a file are for test, the 200 before them for validation.
+    """
     path = _files.find(folder, FILES[scenario])
     array = deepmimo.generated(path)
     if array.shape[1:] != (1, NUM_TX, NUM_SC) or not array.is_complex():

@@ -64,29 +64,29 @@ def statistics(h: np.ndarray) -> dict:
     entries = np.empty((len(ENERGY_SHARES), n))
     by_delay, by_angle = np.zeros(num_delay), np.zeros(num_tx)
     taps, turn = np.arange(num_delay), np.exp(2j * np.pi * np.arange(num_tx) / num_tx)
-    for where, block in _blocks(h):
+    for rows, block in _blocks(h):
         power = np.abs(block).astype(np.float64) ** 2
         total = power.sum(axis=(1, 2))
         if not (np.isfinite(total) & (total > 0)).all():
-            bad = where.start + np.argmin(np.isfinite(total) & (total > 0))
+            bad = rows.start + np.argmin(np.isfinite(total) & (total > 0))
             raise ValueError(f"matrix {bad} of h has no energy or is not finite")
         power = power[:, :, :num_delay]
-        energy[where] = power.sum(axis=(1, 2))
-        kept[where] = energy[where] / total
+        energy[rows] = power.sum(axis=(1, 2))
+        kept[rows] = energy[rows] / total
         largest = power.max(axis=(1, 2))
-        peak[where] = largest / energy[where]
+        peak[rows] = largest / energy[rows]
         by_delay += (power.sum(axis=1) / largest[:, None]).sum(axis=0)
         by_angle += (power.sum(axis=2) / largest[:, None]).sum(axis=0)
-        power /= energy[where][:, None, None]
-        delay[where] = power.sum(axis=1) @ taps
+        power /= energy[rows][:, None, None]
+        delay[rows] = power.sum(axis=1) @ taps
         second = power.sum(axis=1) @ taps**2
-        spread[where] = np.sqrt(np.maximum(second - delay[where] ** 2, 0))
-        concentration[where] = np.abs(power.sum(axis=2) @ turn)
+        spread[rows] = np.sqrt(np.maximum(second - delay[rows] ** 2, 0))
+        concentration[rows] = np.abs(power.sum(axis=2) @ turn)
         falling = np.sort(power.reshape(len(power), -1), axis=1)[:, ::-1].cumsum(axis=1)
         for number, share in zip(entries, ENERGY_SHARES):
-            number[where] = 1 + (falling < share).sum(axis=1)
+            number[rows] = 1 + (falling < share).sum(axis=1)
     db = 10 * np.log10(energy)
-    found = {
+    measured = {
         "num_matrices": n,
         "num_tx": num_tx,
         "num_delay": num_delay,
@@ -101,13 +101,13 @@ def statistics(h: np.ndarray) -> dict:
         "angle_concentration": float(concentration.mean()),
     }
     if h.shape[2] > num_delay:
-        found["energy_kept"] = {
+        measured["energy_kept"] = {
             "mean": float(kept.mean()),
             "5 %": float(np.quantile(kept, 0.05)),
         }
     if 2 * num_tx * num_delay <= LARGEST:
-        found.update(_dimension(h[:, :, :num_delay]))
-    return found
+        measured.update(_dimension(h[:, :, :num_delay]))
+    return measured
 
 
 def _dimension(h: np.ndarray) -> dict:
@@ -115,12 +115,12 @@ def _dimension(h: np.ndarray) -> dict:
     size = 2 * h.shape[1] * h.shape[2]
     of_fit, held_out = np.zeros((2, size, size))
     weights = np.zeros(len(h))
-    for where, x in _scaled(h):
-        test = np.arange(where.start, where.stop) % _HELD_OUT == 0
+    for rows, x in _scaled(h):
+        test = np.arange(rows.start, rows.stop) % _HELD_OUT == 0
         of_fit += x[~test].T @ x[~test]
-        weights[where] = 1 / (x**2).sum(axis=1)
+        weights[rows] = 1 / (x**2).sum(axis=1)
         # A mean of error over energy, so each matrix counts the same.
-        x = x[test] * np.sqrt(weights[where][test])[:, None]
+        x = x[test] * np.sqrt(weights[rows][test])[:, None]
         held_out += x.T @ x
     num_test = -(-len(h) // _HELD_OUT)
     variances, basis = np.linalg.eigh(of_fit)
@@ -128,26 +128,26 @@ def _dimension(h: np.ndarray) -> dict:
     # Of the mean energy 1 of a test matrix, what each component takes away.
     taken = np.einsum("ij,ij->j", basis, held_out @ basis) / num_test
     variances = np.cumsum(variances[::-1]) / variances.sum()
-    found = {
+    measured = {
         "klt": {str(s): int(1 + (variances < s).sum()) for s in VARIANCE_SHARES},
         "pca_nmse_db": {},
     }
     for k in PCA_SIZES:
         if k < min(size, len(h) - num_test):
             left = max(1 - taken[:k].sum(), np.finfo(float).tiny)
-            found["pca_nmse_db"][str(k)] = float(10 * np.log10(left))
-    return found
+            measured["pca_nmse_db"][str(k)] = float(10 * np.log10(left))
+    return measured
 
 
 def _blocks(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     for start in range(0, len(h), _BLOCK):
-        where = slice(start, min(start + _BLOCK, len(h)))
-        yield where, np.asarray(h[where])
+        rows = slice(start, min(start + _BLOCK, len(h)))
+        yield rows, np.asarray(h[rows])
 
 
 def _scaled(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks as float32 [b, 2 num_tx num_delay], of peak one."""
-    for where, block in _blocks(h):
+    for rows, block in _blocks(h):
         block = block / np.abs(block).max(axis=(1, 2), keepdims=True)
         x = np.concatenate([block.real, block.imag], axis=1, dtype=np.float32)
-        yield where, x.reshape(len(x), -1)
+        yield rows, x.reshape(len(x), -1)

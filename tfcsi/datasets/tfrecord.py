@@ -1,8 +1,8 @@
-"""CSI matrices in TFRecord files, one `tf.train.Example` a matrix.
+"""CSI matrices in TFRecord files, one `tf.train.Example` for each matrix.
 
-An example has `x`, a float list: the matrix [num_tx, num_delay, 2] (re, im) in C order,
-and `shape`, an int64 list, its axes but the last. Frequency-domain truth, where there
-is any, is `xf` with `shape_f` alike.
+An example has `x`, a float list with the matrix [num_tx, num_delay, 2] (re, im) in C
+order, and `shape`, an int64 list with num_tx and num_delay. Frequency-domain truth, if
+there is any, is stored in the same way as `xf` and `shape_f`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tfcsi.datasets._files import DataError
 
 
 def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) -> None:
-    """Writes matrices to a file, which appears only when complete.
+    """Writes matrices to a file, which appears only when it is complete.
 
     Args:
-      path: file to write.
+      path: path of the file to write.
       h: [n, num_tx, num_delay], complex.
       hf: [n, num_tx, num_sc], complex, or None.
     """
@@ -58,8 +58,8 @@ def dataset(paths: Sequence[str | os.PathLike]):
     }
 
     def parse(record):
-        found = tf.io.parse_single_example(record, spec)
-        return tf.reshape(found["x"], tf.concat([found["shape"], [2]], 0))
+        example = tf.io.parse_single_example(record, spec)
+        return tf.reshape(example["x"], tf.concat([example["shape"], [2]], 0))
 
     records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
     return records.map(parse, tf.data.AUTOTUNE)
