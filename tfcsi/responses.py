@@ -58,6 +58,13 @@ class Paths:
         paths.user = np.repeat(np.arange(len(chosen)), count)
         return paths
 
+    def column(self, name: str) -> np.ndarray:
+        """An attribute by its name; a ValueError if these paths have none."""
+        column = getattr(self, name)
+        if column is None:
+            raise ValueError(f"these paths have no {name}")
+        return column
+
     def _columns(self) -> list[np.ndarray | None]:
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
@@ -72,15 +79,9 @@ def joined(parts: Sequence[Paths]) -> Paths:
 def _paths(columns: Iterable[np.ndarray | None]) -> Paths:
     """Paths of their columns, of which those that must be there are."""
     user, gain, delay, *angles = columns
-    must = (_there(user, "user"), _there(gain, "gain"), _there(delay, "delay"))
-    return Paths(*must, *angles)
-
-
-def _there(column: np.ndarray | None, name: str) -> np.ndarray:
-    """A column that is not None."""
-    if column is None:
-        raise ValueError(f"these paths have no {name}")
-    return column
+    if user is None or gain is None or delay is None:
+        raise ValueError("paths must have users, gains and delays")
+    return Paths(user, gain, delay, *angles)
 
 
 def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
@@ -258,14 +259,14 @@ def matrices(
             left = gain if gain.ndim == 2 else np.repeat(gain[:, None], num_tx, 1)
             left = left.astype(dtype)
         elif angles:
-            departure = _there(paths.departure, "departure")
+            departure = paths.column("departure")
             s = antennas.tx_spacing * departure[chunk]
             of_s, of_m, left = dirichlet(s, num_tx, bins, exact)
             weight, left = gain * weight * of_s, left.astype(real)
             factor = factor * (np.sqrt(num_tx) * of_m[:, None])
         else:
             weight = gain * weight
-            departure = _there(paths.departure, "departure")
+            departure = paths.column("departure")
             left = tones(antennas.tx_spacing * departure[chunk], num_tx)
             left = left.astype(dtype)
         s = (band.spacing * delay).astype(np.float64)
@@ -279,7 +280,7 @@ def matrices(
         rows = start[first : last + 1] - start[first]
         for r in range(antennas.num_rx):
             if r == 1:
-                arrival = _there(paths.arrival, "arrival")[chunk]
+                arrival = paths.column("arrival")[chunk]
                 turn = np.exp(-2j * np.pi * antennas.rx_spacing * arrival)
             turned = (weight * turn**r if r else weight).astype(dtype)
             _sum_users(left, right, turned, rows, h[first:last, r])

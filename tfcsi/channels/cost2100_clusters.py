@@ -203,13 +203,14 @@ def _far_paths(drops: Drops, user: np.ndarray) -> Paths:
 
 def _line_of_sight(drops: Drops, user: np.ndarray, others: Paths) -> Paths:
     """The direct path, K times as strong as all others together, where it is seen."""
-    los = drops.scenario.los
+    los, centre, factor = drops.scenario.los, drops.los_centre, drops.los_k
+    assert los is not None and centre is not None and factor is not None
     power = np.bincount(others.user, np.abs(others.gain) ** 2, drops.num)
     seen = np.abs(user) <= los.range
-    seen &= np.abs(user - drops.los_centre) <= los.radius
+    seen &= np.abs(user - centre) <= los.radius
     drop = np.flatnonzero(seen)
     at = user[drop, None]
-    amplitude = np.sqrt(drops.los_k * power)[drop, None]
+    amplitude = np.sqrt(factor * power)[drop, None]
     return _flat(drops, drop, amplitude, np.abs(at) / LIGHT, at, -at)
 
 
@@ -234,7 +235,7 @@ def _visibility(
     waiting = np.arange(len(user))
     drop, vr = np.empty(0, np.int64), np.empty(0, complex)
     while waiting.size:
-        far = s.num_far
+        far: float | np.ndarray = s.num_far
         if s.num_far_poisson:
             far = np.maximum(rng.poisson(far, waiting.size), 1)
         ratio = s.cell / (s.vr_radius - s.vr_transition)

@@ -93,7 +93,7 @@ class Setup:
     domain: str = DOMAINS[0]
     scaled: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.scenario not in SCENARIOS:
             known = ", ".join(SCENARIOS)
             raise ValueError(f"unknown scenario {self.scenario!r}; known: {known}")

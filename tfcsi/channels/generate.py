@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import as_completed
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 import tfcsi
@@ -117,7 +118,9 @@ def generate(
     return written
 
 
-def _simulate(submit, job: dict, shape: tuple, name: str, progress: bool):
+def _simulate(
+    submit: Callable, job: dict, shape: tuple, name: str, progress: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Memory maps h and hf of a stream, each block simulated if it is not there yet."""
     folder, count = Path(job["folder"]), shape[0]
     folder.mkdir(parents=True, exist_ok=True)
@@ -185,7 +188,9 @@ def _writer(form: str, model: str, scenario: str, shape: tuple) -> Callable:
     return _write_hdf5 if form == "hdf5" else _write_tfrecord
 
 
-def _write_mat(scenario: str, out: Path, split: str, h, hf) -> list[Path]:
+def _write_mat(
+    scenario: str, out: Path, split: str, h: np.ndarray, hf: np.ndarray | None
+) -> list[Path]:
     from tfcsi.datasets import cost2100
 
     paths = [out / cost2100.file_name(split, scenario)]
@@ -201,7 +206,9 @@ def _version(num_bytes: int) -> str:
     return "5" if num_bytes < _MAT5_BYTES else "7.3"
 
 
-def _write_hdf5(out: Path, split: str, h, hf) -> list[Path]:
+def _write_hdf5(
+    out: Path, split: str, h: np.ndarray, hf: np.ndarray | None
+) -> list[Path]:
     import h5py
 
     path = out / f"{split}.h5"
@@ -217,7 +224,9 @@ def _write_hdf5(out: Path, split: str, h, hf) -> list[Path]:
     return [path]
 
 
-def _write_tfrecord(out: Path, split: str, h, hf) -> list[Path]:
+def _write_tfrecord(
+    out: Path, split: str, h: np.ndarray, hf: np.ndarray | None
+) -> list[Path]:
     from tfcsi.datasets import tfrecord
 
     paths, shards = [], -(-len(h) // SHARD)

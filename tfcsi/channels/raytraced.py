@@ -26,7 +26,7 @@ import importlib.metadata
 import json
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,7 +177,8 @@ def trace(
     solver = rt.PathSolver(deterministic=True)
     num_sc = chosen.num_sc
     offset = (np.arange(num_sc) - num_sc // 2) * chosen.bandwidth / num_sc
-    blocks, traced = [], 0
+    blocks: list[dict[str, np.ndarray]] = []
+    traced = 0
     with tqdm(total=num, disable=not progress, unit="user") as bar:
         while traced < num:
             rng = np.random.default_rng([seed, len(blocks)])
@@ -236,7 +237,7 @@ def _checked(num: int, seed: int, scenario: str, options: Mapping[str, Any]) -> 
     return chosen
 
 
-def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
+def _channels(paths: Any, mi: Any, offset: np.ndarray) -> dict[str, np.ndarray]:
     """Channels [BLOCK, 1, num_tx, num_sc], lines of sight, numbers of paths."""
     h = paths.cfr(
         frequencies=mi.Float(offset),
@@ -254,7 +255,14 @@ def _channels(paths, mi, offset: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _on_ground(mi, scene, ground, rng, tx: np.ndarray, radius: float) -> np.ndarray:
+def _on_ground(
+    mi: Any,
+    scene: Any,
+    ground: Any,
+    rng: np.random.Generator,
+    tx: np.ndarray,
+    radius: float,
+) -> np.ndarray:
     """Draws places of the disc at which the ground is seen from above, [BLOCK, 3]."""
     places = np.empty((0, 3))
     for _ in range(100):
@@ -274,7 +282,7 @@ def _on_ground(mi, scene, ground, rng, tx: np.ndarray, radius: float) -> np.ndar
     )
 
 
-def _array(rt, num: int):
+def _array(rt: Any, num: int) -> Any:
     return rt.PlanarArray(
         num_rows=1,
         num_cols=num,
@@ -285,7 +293,7 @@ def _array(rt, num: int):
     )
 
 
-def _sionna_rt():
+def _sionna_rt() -> tuple[Any, Any]:
     """Sionna RT and Mitsuba, once an LLVM is there that can compile for them."""
     try:
         import drjit
@@ -307,7 +315,7 @@ def _sionna_rt():
     return sionna.rt, mitsuba
 
 
-def main(argv) -> None:
+def main(argv: Sequence[str]) -> None:
     """Traces what the flags say and writes the file, whole or not at all."""
     from absl import app
 

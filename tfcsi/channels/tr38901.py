@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +147,7 @@ SIMULATOR = Simulator("tr38901", simulate, tuple(SCENARIOS), OPTIONS)
 
 
 @functools.lru_cache(maxsize=4)
-def _drawer(scenario: str, carrier: float, num_tx: int):
+def _drawer(scenario: str, carrier: float, num_tx: int) -> Callable:
     """Function (seed, block) to gain [BLOCK, num_tx, paths], delay [BLOCK, paths]."""
     sionna, tr38901 = _sionna()
     import tensorflow as tf
@@ -172,7 +173,7 @@ def _drawer(scenario: str, carrier: float, num_tx: int):
     indoors = tf.zeros([BLOCK, 1], tf.bool)
 
     @tf.function(input_signature=[tf.TensorSpec([BLOCK, 1, 3])])
-    def paths(places):
+    def paths(places: Any) -> tuple[Any, Any]:
         model.set_topology(places, at_bs, still, still, still, indoors, place.sight)
         gain, delay = model(num_time_samples=1, sampling_frequency=1.0)
         return gain[:, 0, 0, 0, :, :, 0], delay[:, 0, 0]
@@ -191,7 +192,7 @@ def _drawer(scenario: str, carrier: float, num_tx: int):
     return draw
 
 
-def _sionna():
+def _sionna() -> tuple[Any, Any]:
     """The package and its `channel.tr38901`, without its ray tracer.
 
     That one needs a system's LLVM library, which the models here do without.

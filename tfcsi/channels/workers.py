@@ -56,8 +56,15 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
     try:
         for _ in range(count):
             command = [sys.executable, "-m", "tfcsi.channels.workers"]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            started.append(subprocess.Popen(command, env=env, text=True, **pipes))
+            started.append(
+                subprocess.Popen(
+                    command,
+                    env=env,
+                    text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
             idle.put(started[-1])
         yield lambda job: executor.submit(serve, job)
     finally:

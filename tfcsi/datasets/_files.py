@@ -149,8 +149,8 @@ def find(folder: str | os.PathLike, name: str) -> Path:
     """Returns the path of a file, or raises a DataError with what the folder holds."""
     path = Path(folder) / name
     if not path.is_file():
-        there = sorted(p.name for p in Path(folder).glob("*")) or ["nothing"]
-        there = ", ".join(there[:8] + ["..."] * (len(there) > 8))
+        names = sorted(p.name for p in Path(folder).glob("*")) or ["nothing"]
+        there = ", ".join(names[:8] + ["..."] * (len(names) > 8))
         raise DataError(f"{path}: no such file; the folder has {there}")
     return path
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -115,16 +116,18 @@ def _grid_users(
 def _params(path: Path) -> np.ndarray:
     """Reads user_grids [g, 3] of a params file of version 2 or 3."""
     with _files.arrays(path) as variables:
-        grids = _files.pick(
+        array = _files.pick(
             variables, path, "user_grids", "[g, 3], first, last, per row"
         )
-        grids = grids[(slice(None),) * len(grids.shape)]
+        grids = array[(slice(None),) * len(array.shape)]
     if grids.ndim != 2 or grids.shape[1] != 3:
         raise DataError(f"{path}: user_grids is {list(grids.shape)}, expected [g, 3]")
     return grids
 
 
-def _read_v2(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+def _read_v2(
+    folder: Path, bs: int, rows: Sequence[int] | None
+) -> tuple[np.ndarray, np.ndarray]:
     params = min(folder.glob("*.params.mat"))
     stem = params.name[: -len(".params.mat")]
     wanted = _grid_users(folder, _params(params), rows)
@@ -147,7 +150,8 @@ def _long_vector(path: Path) -> list[np.ndarray]:
             raise DataError(f"{path}: expected one variable, found {list(variables)}")
         (array,) = variables.values()
         values = array[(slice(None),) * len(array.shape)].ravel()
-    out, at = [], 1
+    out: list[np.ndarray] = []
+    at = 1
     while at + 1 < len(values):
         count = int(values[at + 1])
         at += 2
@@ -163,7 +167,9 @@ def _long_vector(path: Path) -> list[np.ndarray]:
     return out
 
 
-def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+def _read_v3(
+    folder: Path, bs: int, rows: Sequence[int] | None
+) -> tuple[np.ndarray, np.ndarray]:
     wanted = _grid_users(folder, _params(folder / "params.mat"), rows)
     named = re.compile(rf"BS{bs}_UE_(\d+)-(\d+)\.mat")
     spans = {
@@ -196,7 +202,7 @@ def _read_v3(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
     return _in_rows(values, np.concatenate(users))
 
 
-def _path_parameters(path: Path, cell, user: int) -> np.ndarray:
+def _path_parameters(path: Path, cell: Any, user: int) -> np.ndarray:
     """Returns [paths, 5] of one user of version 3, in the order of `_FIELDS`."""
     p = np.asarray(cell.get("p") if isinstance(cell, dict) else None)
     if p.dtype.kind == "f" and p.size == 0:
@@ -207,7 +213,9 @@ def _path_parameters(path: Path, cell, user: int) -> np.ndarray:
     return p[[0, 1, 2, 5, 6]].T
 
 
-def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
+def _read_v4(
+    folder: Path, bs: int, rows: Sequence[int] | None
+) -> tuple[np.ndarray, np.ndarray]:
     matches = [m for p in folder.iterdir() if (m := _V4.fullmatch(p.name))]
     links = [tuple(map(int, m.groups()[:3])) for m in matches]
     transmitters = sorted({link[:2] for link in links})
@@ -241,7 +249,7 @@ def _read_v4(folder: Path, bs: int, rows) -> tuple[np.ndarray, np.ndarray]:
     if rows is not None:
         counts = np.cumsum([0] + [count for count, _ in grids])
         spans = [(a + 1, b, w) for a, b, (_, w) in zip(counts, counts[1:], grids)]
-        wanted = np.isin(users, _grid_users(folder, np.array(spans), rows))
+        wanted = np.isin(users, np.asarray(_grid_users(folder, np.array(spans), rows)))
         values, users = values[wanted], users[wanted]
     return values, users
 
@@ -263,8 +271,8 @@ def _grid(positions: np.ndarray, folder: Path, link: str) -> tuple[int, int]:
     Positions [n, 3] are in scan order.
     """
     step = np.abs(np.diff(positions[:, :2], axis=0))
-    turns = np.flatnonzero(step.max(1) > 1.5 * step[0].max()) + 1 if len(step) else []
-    width = int(turns[0]) if len(turns) else len(positions)
+    long = step.max(1) > 1.5 * step[0].max() if len(step) else np.zeros(0, bool)
+    width = int(long.argmax()) + 1 if long.any() else len(positions)
     if len(positions) % width:
         raise DataError(
             f"{folder}: the {len(positions)} users of {link} stand on no regular grid "
@@ -286,7 +294,7 @@ def _check_last(folder: Path, users: np.ndarray, count: int) -> None:
         raise DataError(f"{folder}: {count} users, expected {users.max() + 1} or more")
 
 
-def nested(path: Path, *keys: str):
+def nested(path: Path, *keys: str) -> Any:
     """Reads a cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
 
     The first of `keys` that the file has is read.
@@ -309,7 +317,7 @@ def nested(path: Path, *keys: str):
     return values[0]
 
 
-def _plain_v5(value):
+def _plain_v5(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     if value.dtype.names:
@@ -320,7 +328,7 @@ def _plain_v5(value):
     return [_plain_v5(v) for v in value.ravel()] if value.dtype == object else value
 
 
-def _plain_v73(file: h5py.File, item):
+def _plain_v73(file: h5py.File, item: Any) -> Any:
     if isinstance(item, h5py.Group):
         return {name: _plain_v73(file, value) for name, value in item.items()}
     if item.attrs.get("MATLAB_empty", 0):

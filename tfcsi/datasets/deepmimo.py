@@ -134,8 +134,8 @@ def _read(
 def _read_generated(path: Path, split: str, domain: str, o: Options) -> np.ndarray:
     channel = generated(path, o.bs)
     convert = converter(channel, domain, o.rx, o.num_sc, o.select, o.timing)
-    order = np.random.default_rng(_ORDER).permutation(channel.shape[0])
-    order = order if o.shuffle else None
+    shuffled = np.random.default_rng(_ORDER).permutation(channel.shape[0])
+    order = shuffled if o.shuffle else None
     return _files.read_split(channel, 0, split, convert, o.num_val, o.num_test, order)
 
 
@@ -183,7 +183,7 @@ def matrices(
         few = np.arange(len(place)) - first[place] < max_paths
         paths, place = paths[few], place[few]
     scale = np.sqrt(band.num_fft) if normalize else 1
-    response = _array_response(paths.departure, array, spacing, rotation)
+    response = _array_response(paths.column("departure"), array, spacing, rotation)
     whole = Paths(place, paths.gain[:, None] * response / scale, paths.delay)
     late = paths.delay * band.bandwidth >= band.num_fft
     sent = whole[~late] if clip else whole
@@ -229,7 +229,7 @@ def generated(path: Path, bs: int = 1) -> _files.Array:
     raise DataError(f"{path}: no variable {KEY!r}, expected {expected}; found {there}")
 
 
-def _of_matlab(path: Path, cells, bs: int) -> _files.Array:
+def _of_matlab(path: Path, cells: Any, bs: int) -> _files.Array:
     """Returns `channel` of one base station of MATLAB's cell, all users together."""
     stations = cells if isinstance(cells, list) else [cells]
     if not 1 <= bs <= len(stations):
@@ -237,10 +237,9 @@ def _of_matlab(path: Path, cells, bs: int) -> _files.Array:
     station = stations[bs - 1]
     users = station.get("user") if isinstance(station, dict) else None
     users = [users] if isinstance(users, dict) else users
-    channels = [
-        np.asarray(u.get(KEY)) if isinstance(u, dict) else None for u in users or []
-    ]
-    if not channels or any(c is None or c.dtype.kind not in "fc" for c in channels):
+    stored = [u.get(KEY) if isinstance(u, dict) else None for u in users or []]
+    channels = [np.asarray(channel) for channel in stored]  # None becomes an object.
+    if not channels or any(c.dtype.kind not in "fc" for c in channels):
         raise DataError(
             f"{path}: {MATLAB_KEY}{{{bs}}}.user is no cell of structs with {KEY}"
         )

@@ -185,7 +185,7 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
             names = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
             names = [name for name in names if _CHANNEL.fullmatch(name)]
             named = scipy.io.loadmat(path, variable_names=names, appendmat=False)
-    out = {}
+    out: dict[tuple[str, str], np.ndarray] = {}
     for name, value in named.items():
         match = _CHANNEL.fullmatch(name)
         if not match:
@@ -194,11 +194,21 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
             value = (value["real"] + 1j * value["imag"]).astype(np.complex64)
         if value.dtype.kind not in "fc" or value.ndim > 4:
             raise DataError(f"{path}: {name} is {value.dtype} {list(value.shape)}")
-        out[match.groups()] = value
+        number, kind = match.groups()
+        out[number, kind] = value
     return out
 
 
-def _converter(path, shape, axis, stored, domain, rx, num_sc, select):
+def _converter(
+    path: Path,
+    shape: tuple[int, ...],
+    axis: int,
+    stored: str,
+    domain: str,
+    rx: int,
+    num_sc: int,
+    select: str,
+) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function from a block of stored matrices to matrices of the domain."""
     if stored not in STORED:
         raise ValueError(f"stored is {stored!r}; it must be one of {STORED}")

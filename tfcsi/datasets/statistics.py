@@ -86,7 +86,7 @@ def statistics(h: np.ndarray) -> dict:
         for number, share in zip(entries, ENERGY_SHARES):
             number[rows] = 1 + (falling < share).sum(axis=1)
     db = 10 * np.log10(energy)
-    measured = {
+    measured: dict[str, dict[str, float]] = {
         "num_matrices": n,
         "num_tx": num_tx,
         "num_delay": num_delay,
@@ -128,7 +128,7 @@ def _dimension(h: np.ndarray) -> dict:
     # Of the mean energy 1 of a test matrix, what each component takes away.
     taken = np.einsum("ij,ij->j", basis, held_out @ basis) / num_test
     variances = np.cumsum(variances[::-1]) / variances.sum()
-    measured = {
+    measured: dict[str, dict[str, float]] = {
         "klt": {str(s): int(1 + (variances < s).sum()) for s in VARIANCE_SHARES},
         "pca_nmse_db": {},
     }

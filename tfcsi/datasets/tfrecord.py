@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) 
                 writer.write(example.SerializeToString())
 
 
-def dataset(paths: Sequence[str | os.PathLike]):
+def dataset(paths: Sequence[str | os.PathLike]) -> Any:
     """Streams the matrices of files, in their order.
 
     Returns:
@@ -57,7 +58,7 @@ def dataset(paths: Sequence[str | os.PathLike]):
         "shape": tf.io.RaggedFeature(tf.int64),
     }
 
-    def parse(record):
+    def parse(record: Any) -> Any:
         example = tf.io.parse_single_example(record, spec)
         return tf.reshape(example["x"], tf.concat([example["shape"], [2]], 0))
 
