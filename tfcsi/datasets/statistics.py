@@ -86,7 +86,7 @@ def statistics(h: np.ndarray) -> dict:
         for number, share in zip(entries, ENERGY_SHARES):
             number[rows] = 1 + (falling < share).sum(axis=1)
     db = 10 * np.log10(energy)
-    measured: dict[str, dict[str, float]] = {
+    measured = {
         "num_matrices": n,
         "num_tx": num_tx,
         "num_delay": num_delay,
