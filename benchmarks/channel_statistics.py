@@ -191,13 +191,15 @@ def compared(scenario: str) -> dict:
     speed = throughput(scenario)
     print(speed, flush=True)
     h = simulator.simulate(_NUM.value, SEED, scenario, scaled=False)
-    of_all = flat(statistics(h))
+    of_all = flat(statistics(h, "angular_delay"))
     whole = simulator.simulate(_NUM.value // 10, SEED, scenario, num_delay=ROWS)
-    of_all.update(flat({"energy_kept": statistics(whole)["energy_kept"]}))
+    kept = statistics(whole, "angular_delay")["energy_kept"]
+    of_all.update(flat({"energy_kept": kept}))
     del whole
     # As many as the files have: counts of KLT coefficients grow with the number.
     h_files = load(scenario)[0]
-    found, files = statistics(h[: len(h_files)]), statistics(h_files)
+    found = statistics(h[: len(h_files)], "angular_delay")
+    files = statistics(h_files, "angular_delay")
     point = {
         "num_matrices": _NUM.value,
         "throughput": speed,

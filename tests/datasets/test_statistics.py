@@ -1,11 +1,16 @@
-"""Statistics of matrices of which they are known."""
+"""Statistics of matrices whose statistics are known."""
 
 import json
 
 import numpy as np
 import pytest
 
-from tfcsi.datasets.statistics import statistics
+from tfcsi import transforms
+from tfcsi.datasets import statistics as module
+
+
+def statistics(h, domain="angular_delay"):
+    return module.statistics(h, domain)
 
 
 def gaussian(shape, seed=0):
@@ -104,3 +109,14 @@ def test_blocks_of_a_memory_map_give_what_the_array_gives(tmp_path):
 def test_what_is_no_set_of_matrices_is_refused(h, words):
     with pytest.raises(ValueError, match=words):
         statistics(h)
+
+
+def test_both_domains_have_the_same_statistics():
+    h = gaussian((30, 8, 16)) * np.exp(-np.arange(16) / 3).astype(np.float32)
+    h_sf = transforms.to_space_frequency(h, 16)
+    taps, subcarriers = statistics(h), statistics(h_sf, "space_frequency")
+    assert taps.keys() == subcarriers.keys()
+    for name in ("energy_db_mean", "mean_delay", "delay_profile", "angle_profile"):
+        assert subcarriers[name] == pytest.approx(taps[name], rel=1e-4), name
+    with pytest.raises(ValueError, match="domain is 'time'; it must be one of"):
+        statistics(h, "time")

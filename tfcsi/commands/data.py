@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
+from tfcsi import transforms
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 
@@ -25,6 +26,13 @@ def add_arguments(parser: Parser) -> None:
         help="What to do, and the folder or the files.",
     )
     flags.add(parser, "key")
+    parser.add_argument(
+        "--domain",
+        type=flags.choice(*transforms.DOMAINS),
+        default=transforms.DOMAINS[0],
+        metavar="NAME",
+        help="Domain of the matrices, with stats: angular_delay or space_frequency.",
+    )
     flags.add(
         parser,
         "output",
@@ -37,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """Prints what was found."""
     task, *paths = args.paths
     if task == "stats" and len(paths) in (1, 2):
-        return _statistics(paths, args.key, args.output)
+        return _statistics(paths, args.key, args.domain, args.output)
     if task != "verify" or len(paths) != 1:
         raise UsageError("give tfcsi data verify DIR, or tfcsi data stats FILE [FILE2]")
     from tfcsi.datasets import cost2100
@@ -49,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("some files are not those of the published release")
 
 
-def _statistics(paths: list[str], key: str | None, output: str) -> None:
+def _statistics(paths: list[str], key: str | None, domain: str, output: str) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
     from tfcsi.datasets import any_file, tfrecord
     from tfcsi.datasets.statistics import statistics
@@ -59,7 +67,10 @@ def _statistics(paths: list[str], key: str | None, output: str) -> None:
     for path in paths:
         records = path.endswith(".tfrecord")
         h = tfrecord.read([path]) if records else any_file.read_csi(path, key)
-        measured[path], samples[path] = statistics(h), h[:4, :, :32]
+        measured[path], few = statistics(h, domain), h[:4]
+        if domain == "space_frequency":
+            few = transforms.to_angular_delay(few, few.shape[-1])
+        samples[path] = few[:, :, :32]
     table = of_statistics(measured)
     print(table)
     figures = {"Statistics": plots.statistics(measured)}

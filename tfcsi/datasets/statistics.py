@@ -1,8 +1,8 @@
-"""What a set of CSI matrices looks like: energy, sparsity, dimension; NumPy only.
+"""Statistics of a set of CSI matrices: energy, sparsity, dimension. NumPy only.
 
-Two sets of one kind of channel agree in all of these; sets that agree in none of them
-should not be mixed in training. Sums run over blocks of matrices, so a memory map of
-any length will do.
+Two sets of one kind of channel agree in all of these. Sets that agree in none of them
+should not be mixed in training. Sums run over blocks of matrices, so `h` may be a
+memory map of any length.
 """
 
 from __future__ import annotations
@@ -11,53 +11,61 @@ from collections.abc import Iterator
 
 import numpy as np
 
-ENERGY_SHARES = (0.9, 0.99)  # of a matrix, for which entries are counted
-VARIANCE_SHARES = (0.9, 0.99, 0.999)  # of a set, for which coefficients are counted
-PCA_SIZES = (512, 128, 64, 32)  # coefficients kept
-NUM_DELAY = 32  # taps kept by the data sets of the field
-LARGEST = 4096  # reals of a matrix; beyond, eigenvectors take too long
-_HELD_OUT = 5  # one matrix in so many is kept from the fit of the PCA
-_BLOCK = 500  # matrices at a time
+from tfcsi import transforms
+
+ENERGY_SHARES = (0.9, 0.99)  # Shares of a matrix's energy.
+VARIANCE_SHARES = (0.9, 0.99, 0.999)  # Shares of a set's variance.
+PCA_SIZES = (512, 128, 64, 32)  # Numbers of coefficients that are kept.
+NUM_DELAY = 32  # Delay taps that the data sets of the field keep.
+LARGEST = 4096  # Reals of a matrix. More take too long to decompose.
+_HELD_OUT = 5  # One matrix in so many is not in the fit of the PCA.
+_BLOCK = 500  # Matrices in memory at a time.
 
 
-def statistics(h: np.ndarray) -> dict:
+def statistics(h: np.ndarray, domain: str) -> dict:
     """Measures a set of matrices.
 
     Args:
-      h: [n, num_tx, num_delay], complex, angles by delay taps, zero-centred, of any
-        scale. Taps beyond the 32nd count for `energy_kept` alone.
+      h: [n, num_tx, num_delay or num_sc], complex, zero-centred, of any scale.
+      domain: "angular_delay" or "space_frequency", the domain of `h`. All statistics
+        are those of angles and delay taps: matrices of the second domain are
+        transformed first. Taps beyond the 32nd count for `energy_kept` alone.
 
     Returns:
-      A dict that JSON can hold. Where each matrix counts the same, it is divided by its
-      peak max|h| (*) or by its energy (**) first.
+      A dict that JSON can hold. Each matrix has the same weight in the entries that are
+      marked: it is first divided by its peak max|h| (*) or by its energy (**).
 
-      num_matrices, num_tx, num_delay: of `h`.
-      energy_db_mean, energy_db_std: of ||h||^2 in dB, in the scale given.
+      num_matrices, num_tx, num_delay: the numbers of matrices, angles and delay taps.
+      energy_db_mean, energy_db_std: mean and standard deviation of ||h||^2 in dB, in
+        the scale of `h`.
       peak_ratio: mean of max|h|^2 / ||h||^2.
-      entries: {share: mean number of entries that hold this share of the energy}, the
-        strongest first.
+      entries: {share: mean number of the strongest entries that hold this share of the
+        energy}.
       delay_profile, angle_profile: shares of the energy of all matrices (*).
-      mean_delay, delay_spread: mean over matrices of the first two moments of the delay
-        (**), in taps.
-      angle_concentration: mean over matrices of |sum_i p_i exp(2 pi j i / num_tx)|, p
-        the shares of energy in the angles (**): 1 if all is in one bin.
+      mean_delay, delay_spread: mean over matrices of the mean delay and of its standard
+        deviation (**), in taps.
+      angle_concentration: mean over matrices of |sum_i p_i exp(2 pi j i / num_tx)|,
+        where p_i is the share of the energy in angle i (**); 1 if all is in one bin.
       energy_kept: mean and 5 % quantile of the share of the energy in the first 32
-        taps; only where `h` has more.
-      klt: {share: coefficients of the Karhunen-Loeve transform of the 2 num_tx
-        num_delay reals that hold this share of the variance} (*).
+        taps; absent if there are no more taps.
+      klt: {share: number of coefficients of the Karhunen-Loeve transform of the 2
+        num_tx num_delay reals that hold this share of the variance} (*).
       pca_nmse_db: {k: NMSE of one matrix in five, rebuilt from k principal components
-        of the others} (*). Both are absent beyond 4096 reals; k that are no fewer than
-        the reals or the matrices of the fit are left out.
+        of the others} (*). A k is left out unless it is less than the number of reals
+        and of matrices of the fit. This and `klt` are absent beyond 4096 reals.
 
     Raises:
-      ValueError: `h` has another shape or is real, or a matrix has no energy, NaN or
-        infinite entries.
+      ValueError: `h` has another shape or is real, the domain is unknown, or a matrix
+        has no energy, NaN or infinite entries.
     """
+    transforms.check_domain(domain)
     if h.ndim != 3 or h.dtype.kind != "c" or not h.size:
         raise ValueError(
             "h must be complex [n, num_tx, num_delay] and not empty, got "
             f"{h.dtype} {list(h.shape)}"
         )
+    if domain == "space_frequency":
+        h = transforms.to_angular_delay(h, h.shape[2])
     n, num_tx, _ = h.shape
     num_delay = min(h.shape[2], NUM_DELAY)
     energy, kept, peak, delay, spread, concentration = np.empty((6, n))
@@ -125,7 +133,7 @@ def _dimension(h: np.ndarray) -> dict:
     num_test = -(-len(h) // _HELD_OUT)
     variances, basis = np.linalg.eigh(of_fit)
     basis = np.ascontiguousarray(basis[:, ::-1])
-    # Of the mean energy 1 of a test matrix, what each component takes away.
+    # The mean energy of a test matrix is 1; this is each component's share of it.
     taken = np.einsum("ij,ij->j", basis, held_out @ basis) / num_test
     variances = np.cumsum(variances[::-1]) / variances.sum()
     measured: dict[str, dict[str, float]] = {
@@ -146,7 +154,7 @@ def _blocks(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _scaled(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks as float32 [b, 2 num_tx num_delay], of peak one."""
+    """Yields blocks as float32 [b, 2 num_tx num_delay], each matrix with peak one."""
     for rows, block in _blocks(h):
         block = block / np.abs(block).max(axis=(1, 2), keepdims=True)
         x = np.concatenate([block.real, block.imag], axis=1, dtype=np.float32)
