@@ -33,6 +33,33 @@ hypothesis.settings.load_profile("tfcsi_default")
 
 SHAPE = (16, 16)
 NUM_TRAIN = 300
+# Model to the options that make a small network of it, on 16 x 16 and others.
+TINY_NETWORKS = {
+    "acrnet": {},
+    "aianet": {"channels": 4},
+    "attention_csinet": {"blocks": 1},
+    "bacrnet": {},
+    "bcsinet": {"num_refine": 1},
+    "cllwcsinet": {},
+    "clnet": {},
+    "crnet": {},
+    "csi_inr": {"widths": (12, 12), "features": 8, "gain": 32.0},
+    "csiformer": {"embedding": 8, "window": 4, "num_heads": 2},
+    "csinet": {"blocks": 1},
+    "csinet_dnn": {"hidden": (48,), "blocks": 1},
+    "csinet_dnnet": {"hidden": (32,), "blocks": 1},
+    "csinet_plus": {"blocks": 1},
+    "csinet_pro": {"widths": (4, 2)},
+    "dcrnet": {},
+    "deep_decoder_csinet": {"blocks": 3},
+    "deepcmc": {"width": 8},
+    "ds_nlcsinet": {},
+    "offset_csinet": {"blocks": 1},
+    "ravula_jain": {"filters": 8, "stages": 2},
+    "stnet": {"window": 4},
+    "stqenet": {"window": 4},
+    "transnet": {"width": 32, "hidden": 64},
+}
 
 
 def correlated_csi(n, shape=SHAPE, seed=0):
@@ -98,6 +125,12 @@ def draw_csi():
 def make_config():
     """The function (**fields) -> ConfigDict."""
     return small_config
+
+
+@pytest.fixture(scope="session")
+def tiny_networks():
+    """Model to the options that make a small network of it; all models are there."""
+    return TINY_NETWORKS
 
 
 @pytest.fixture(scope="session")

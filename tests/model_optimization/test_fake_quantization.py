@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import runpy
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,8 +16,7 @@ from tfcsi.tflite import compare, convert, flatbuffer, runner
 from tfcsi.training import finetune_qat, loop
 from tfcsi.training.run import train
 
-ROOT = pathlib.Path(__file__).parents[2]
-TINY = runpy.run_path(str(ROOT / "tests" / "models" / "test_family.py"))["TINY"]
+# One model for each rule of the rewriting; the others are slow tests.
 EXACT = ("acrnet", "aianet", "bcsinet", "csiformer", "deepcmc", "ds_nlcsinet", "stnet")
 NO_RULE = {"csi_inr"}  # Gradient steps, which are no layers.
 # What may compute in floats: LayerNormalization, and the units of the codeword.
@@ -73,9 +69,17 @@ def float_operations(content):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", sorted(TINY.keys() - NO_RULE))
-def test_an_encoder_learns_and_computes_in_integers(name, make_config, h):
-    config = make_config(model=name, latent_dim=64, network=TINY[name])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in EXACT else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(models.MODELS.keys() - NO_RULE)
+    ],
+)
+def test_an_encoder_learns_and_computes_in_integers(
+    name, make_config, h, tiny_networks
+):
+    config = make_config(model=name, latent_dim=64, network=tiny_networks[name])
     source = Codec(config)
     lively(source.encoder)
     x, x_val = transforms.to_real(h[:60]), transforms.to_real(h[300:320])
@@ -99,7 +103,9 @@ def test_an_encoder_learns_and_computes_in_integers(name, make_config, h):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_without_roundings_a_rewritten_network_is_the_same(name, monkeypatch):
+def test_without_roundings_a_rewritten_network_is_the_same(
+    name, monkeypatch, tiny_networks
+):
     def as_it_is(weights, bits, axis):
         return weights
 
@@ -107,7 +113,7 @@ def test_without_roundings_a_rewritten_network_is_the_same(name, monkeypatch):
     model = models.get(name)
     value = np.random.default_rng(1).normal(0, 0.05, (3, 16, 16, 2)).astype(np.float32)
     for build, tail in ((model.encoder, True), (model.decoder, False)):
-        network = lively(build((16, 16), 64, **TINY[name]))
+        network = lively(build((16, 16), 64, **tiny_networks[name]))
         rewritten = fake_quantization.quantize_aware(network, peak=0.5, tail=tail)
         for layer in rewritten.layers:
             assert not isinstance(layer, layers.BatchNormalization)
@@ -214,7 +220,7 @@ def test_the_decoder_is_quantised_by_choice(floating, h):
     assert grids and decibels(x_hat, source.decoder(y_hat).numpy()) < -15
 
 
-def test_what_cannot_be_is_refused(tuned, floating, h, make_config):
+def test_what_cannot_be_is_refused(tuned, floating, h, make_config, tiny_networks):
     codec = load(tuned)
     x = transforms.to_real(h[:10])
     with pytest.raises(ValueError, match="quantisation-aware already"):
@@ -226,7 +232,7 @@ def test_what_cannot_be_is_refused(tuned, floating, h, make_config):
     for name in ("weight_bits", "activation_bits"):
         with pytest.raises(ValueError, match=f"{name} is 5; it must be one of"):
             quantized(load(floating), **{name: 5})
-    config = make_config(model="csi_inr", network=TINY["csi_inr"])
+    config = make_config(model="csi_inr", network=tiny_networks["csi_inr"])
     with pytest.raises(ValueError, match="steps is a Steps; there is no rule"):
         quantized(Codec(config))
 

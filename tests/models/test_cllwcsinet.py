@@ -1,4 +1,4 @@
-"""Laws of CLLWCsiNet: its size, and what of the noise its decoder gets to see."""
+"""Laws of CLLWCsiNet: what its decoder sees of the noise, and which shapes fit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ from tfcsi.model_optimization import fake_quantization
 from tfcsi.models import cllwcsinet, noise_path
 
 SHAPE = (16, 16)
-# Trainable parameters on 32 x 32: latent_dim to (encoder, pair).
-PARAMETERS = {512: (29_158, 70_268), 256: (23_758, 66_756), 128: (20_810, 42_608)}
-
-
-def size(model):
-    """Number of trainable parameters."""
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
 def randomize(model, seed=0):
@@ -44,15 +37,6 @@ def decoder_without_denoiser(path, latent_dim):
     for weight in model.get_layer(last).trainable_weights:
         weight.assign(0 * weight)
     return model
-
-
-@pytest.mark.parametrize("path", cllwcsinet.NOISE_PATHS)
-@pytest.mark.parametrize("latent_dim", PARAMETERS)
-def test_sizes_are_those_of_the_published_code(latent_dim, path):
-    encoder = cllwcsinet.encoder((32, 32), latent_dim, path)
-    decoder = cllwcsinet.decoder((32, 32), latent_dim, path)
-    expected = PARAMETERS[latent_dim]
-    assert (size(encoder), size(encoder) + size(decoder)) == expected
 
 
 @pytest.mark.parametrize("path", cllwcsinet.NOISE_PATHS)

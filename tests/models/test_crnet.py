@@ -1,4 +1,4 @@
-"""Laws of CRNet: how far its block sees, what a convolutional latent weighs."""
+"""Laws of CRNet: how far its block sees."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcsi.models import acrnet, crnet
-
-
-def size(*parts):
-    """Number of trainable parameters."""
-    return sum(int(np.prod(w.shape)) for part in parts for w in part.trainable_weights)
+from tfcsi.models import crnet
 
 
 @pytest.mark.parametrize(("length", "reach"), [(9, 5), (3, 2)])
@@ -26,12 +21,3 @@ def test_a_block_sees_as_far_as_its_longest_path(length, reach):
     expected = np.zeros((16, 16), bool)
     expected[8 - reach : 9 + reach, 7 - reach : 8 + reach] = True
     np.testing.assert_array_equal(seen, expected)
-
-
-@pytest.mark.parametrize(
-    ("model", "latent_dim", "expected"),
-    [(crnet, 512, 17_622), (crnet, 256, 10_438), (acrnet, 128, 6_352)],
-)
-def test_a_convolutional_latent_has_the_released_size(model, latent_dim, expected):
-    arguments = {"shape": (32, 32), "latent_dim": latent_dim, "latent": "conv"}
-    assert size(model.encoder(**arguments), model.decoder(**arguments)) == expected
