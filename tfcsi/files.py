@@ -16,6 +16,8 @@ import numpy as np
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary file, which replaces `path` unless an exception is raised."""
     path = pathlib.Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield temporary

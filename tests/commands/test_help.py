@@ -148,6 +148,7 @@ def test_the_version_is_that_of_the_package(capsys):
         ("train --config=demo --workdir=a --config.network.windw=4", "'window'"),
         ("train --config=demo --workdir=a", "--data_dir=DIR"),
         ("train --config=demo --workdir=a --sources=b", "give both"),
+        ("demo --config=csi_inr --workdir=a", "has no num_test; give the number of"),
         (
             "train --config=demo --workdir=a --data_dir=b --channel=c",
             "--data_dir and --channel were given; give one of them",

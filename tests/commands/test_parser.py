@@ -104,6 +104,7 @@ def test_a_kind_reads_the_text_of_a_flag(kind, text, value):
         (UsageError("no"), 2),
         (ValueError("no"), 1),
         (OSError("no"), 1),
+        (ImportError("no"), 1),
         (FloatingPointError("no"), 1),
         (SystemExit(3), 3),
     ],
@@ -118,6 +119,12 @@ def test_an_error_becomes_a_line_and_a_status(parser, error, status, capsys):
     if not isinstance(error, SystemExit):
         assert shown.err.startswith("tfcsi something: error: no\n")
     assert ("usage: " in shown.err) == (status == 2)
+
+
+def test_an_error_of_a_file_begins_with_its_name(parser, tmp_path, capsys):
+    assert program.run(lambda: open(tmp_path / "none"), parser) == 1
+    words = f"tfcsi something: error: {tmp_path}/none: No such file or directory\n"
+    assert capsys.readouterr().err == words
 
 
 def test_an_error_that_nobody_expects_keeps_its_traceback(parser):

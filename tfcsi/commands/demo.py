@@ -24,7 +24,7 @@ from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.packets import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser
+from tfcsi.commands.parser import Parser, UsageError
 
 if TYPE_CHECKING:
     import ml_collections
@@ -53,7 +53,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Shows the whole job with the config of the flags."""
-    show(flags.config_of(args), args.workdir, args.data_dir)
+    config = flags.config_of(args)
+    if "num_test" not in config:
+        raise UsageError(
+            f"the config {args.config} has no num_test; give the number of test "
+            f"matrices: --config.num_test=1000"
+        )
+    show(config, args.workdir, args.data_dir)
 
 
 def show(
@@ -86,7 +92,7 @@ def show(
     h_train, h_val, h_test, source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 
-    print("\ntraining STQENet with the rate in the loss")
+    print(f"\ntraining {config.model}")
     codec = train(config, workdir, h_train, h_val)
     print("\nsending the test matrices: packets written here, decoded in a new process")
     packets, h_hat = send(codec, workdir, h_test)
@@ -104,9 +110,9 @@ def show(
         p.update(dataset=source, split="test")
     results.write(workdir / "results.json", points, config.seed)
     text = (
-        f"STQENet, trained for {config.epochs} epochs on {len(h_train)} matrices "
-        f"({source}), tested on {len(h_test)} others. Every bit of a written packet is "
-        "counted: header, check, side information and coded symbols."
+        f"{config.model}, trained for {config.epochs} epochs on {len(h_train)} "
+        f"matrices ({source}), tested on {len(h_test)} others. Every bit of a written "
+        "packet is counted: header, check, side information and coded symbols."
     )
     figures = {
         "Rate and distortion (bars: 95 % interval)": plots.rate_distortion(

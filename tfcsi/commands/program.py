@@ -47,19 +47,21 @@ def run(work: Callable[[], None], parser: Parser) -> int:
     return 0
 
 
-def complain(prog: str, error) -> None:
+def complain(prog: str, error: object) -> None:
     """Prints an error."""
     print(f"{prog}: error: {error}", file=sys.stderr)
 
 
-def explained(error: Exception) -> Exception:
-    """The error, or what to install if that is its cause."""
+def explained(error: Exception) -> str:
+    """What an error says, or what to install if that is its cause."""
     if isinstance(error, ImportError):
         try:
             tfcsi.need_full()
         except ImportError as missing:
-            return missing
-    return error
+            return str(missing)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 class Program:
