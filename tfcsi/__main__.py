@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from types import ModuleType
+from typing import Any
 
 import tfcsi
 from tfcsi.commands import (
@@ -53,7 +54,7 @@ def overview() -> str:
         lines += ["", f"{title}:"]
         for module in modules:
             name = module.__name__.rpartition(".")[2]
-            lines.append(f"  {name:11s} {parts_of(module.__doc__)[0]}")
+            lines.append(f"  {name:11s} {parts_of(module.__doc__ or '')[0]}")
     lines += ["", "tfcsi COMMAND --help shows the flags of a command and an example."]
     return "\n".join([*lines, "tfcsi --version shows the version."])
 
@@ -61,10 +62,16 @@ def overview() -> str:
 class FullHelp(argparse.Action):
     """Prints the help text and, if the command takes a config, its fields."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         """Prints, and exits."""
         parser.print_help()
-        if CHANGE in parser.options:
+        if isinstance(parser, Parser) and CHANGE in parser.options:
             from tfcsi.training import config
 
             print(f"\nFields of a config:\n\n{config.describe()}", end="")
@@ -75,8 +82,7 @@ def parser_of(command: str) -> Parser:
     """The parser of a command."""
     module = COMMANDS[command]
     parser = Parser(f"tfcsi {command}", module.__doc__)
-    hidden = {"nargs": 0, "help": argparse.SUPPRESS}
-    parser.add_argument("--helpfull", action=FullHelp, **hidden)
+    parser.add_argument("--helpfull", action=FullHelp, nargs=0, help=argparse.SUPPRESS)
     module.add_arguments(parser)
     return parser
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import pathlib
+from typing import TYPE_CHECKING
 
 from tfcsi import results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, Switch
+
+if TYPE_CHECKING:
+    from tfcsi.codecs.neural import Codec
 
 
 def add_arguments(parser: Parser) -> None:
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("\n".join(bad))
 
 
-def _measure(codec, args: argparse.Namespace) -> list[dict]:
+def _measure(codec: Codec, args: argparse.Namespace) -> list[dict]:
     """The points of all exported encoders; the first one is that of Keras."""
     from tfcsi import datasets
     from tfcsi.tflite import compare, exports, footprint
@@ -81,7 +85,7 @@ def _measure(codec, args: argparse.Namespace) -> list[dict]:
 
 def _operations(points: list[dict]) -> str:
     """A line for each set of operations that encoders have."""
-    users = {}
+    users: dict[str, list[str]] = {}
     for point in points[1:]:
         operations = ", ".join(point["operations"])
         users.setdefault(operations, []).append(point["codec"].split()[-1])

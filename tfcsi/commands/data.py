@@ -95,10 +95,10 @@ def of_statistics(measured: Mapping[str, dict]) -> str:
     if len(columns) == 2:
         rows[0].append("difference")
     for name in columns[0]:
-        values = [column.get(name) for column in columns]
-        row = [name, *("-" if v is None else f"{v:.6g}" for v in values)]
-        if len(values) == 2 and None not in values:
-            first, second = values
+        numbers = [column.get(name) for column in columns]
+        row = [name, *("-" if n is None else f"{n:.6g}" for n in numbers)]
+        first, second = numbers[0], numbers[-1]
+        if len(numbers) == 2 and first is not None and second is not None:
             if "db" in name:
                 row.append(f"{second - first:+.2f} dB")
             elif first:
@@ -106,8 +106,8 @@ def of_statistics(measured: Mapping[str, dict]) -> str:
         rows.append(row + [""] * (len(rows[0]) - len(row)))
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = []
-    for name, *values in rows:
-        cells = [value.rjust(width) for value, width in zip(values, widths[1:])]
+    for name, *texts in rows:
+        cells = [text.rjust(width) for text, width in zip(texts, widths[1:])]
         lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
     return "\n".join(lines)
 

@@ -89,7 +89,7 @@ def show(
     workdir = pathlib.Path(workdir)
     if (workdir / "config.json").exists():
         shutil.rmtree(workdir)
-    h_train, h_val, h_test, source = _data(config, data_dir)
+    (h_train, h_val, h_test), source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 
     print(f"\ntraining {config.model}")
@@ -170,7 +170,9 @@ def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
     return flatbuffers
 
 
-def _data(config, data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+def _data(
+    config: ml_collections.ConfigDict, data_dir: str | os.PathLike | None
+) -> tuple[list[np.ndarray], str]:
     """Training, validation and test matrices, and the name of their source."""
     from tfcsi.channels import cost2100 as simulator
     from tfcsi.datasets import cost2100
@@ -181,13 +183,13 @@ def _data(config, data_dir) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
             sum(sizes), _SIMULATION_SEED, config.scenario, progress=True
         )
         parts = np.split(h, np.cumsum(sizes)[:-1])
-        return *parts, f"simulated COST 2100 {config.scenario}"
+        return parts, f"simulated COST 2100 {config.scenario}"
     domain = transforms.domain_of(config)
     parts = [
         cost2100.load(data_dir, config.scenario, split, domain)[:size]
         for split, size in zip(cost2100.SPLITS, sizes)
     ]
-    return *parts, f"cost2100_{config.scenario}"
+    return parts, f"cost2100_{config.scenario}"
 
 
 def _sizes(codec: Codec) -> dict[str, object]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import columns, publish
 from tfcsi.evaluation import measure, over_noise
+
+if TYPE_CHECKING:
+    import ml_collections
 
 
 def add_arguments(parser: Parser) -> None:
@@ -156,7 +160,9 @@ def _evaluate_noise(
     publish(args.output or runs[0][0] / name, points, args.seed, draw)
 
 
-def _matrices(config, args: argparse.Namespace) -> tuple[str, str, np.ndarray]:
+def _matrices(
+    config: ml_collections.ConfigDict, args: argparse.Namespace
+) -> tuple[str, str, np.ndarray]:
     """Data set and scenario that a run is measured on, and the matrices."""
     from tfcsi import datasets
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from tfcsi import files
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.tflite import exports
+
+if TYPE_CHECKING:
+    from tfcsi.codecs.neural import Codec
 
 
 def add_arguments(parser: Parser) -> None:
@@ -92,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     codec.save_ue(workdir / TABLES_FILE)
 
 
-def _shrink(codec, x: np.ndarray, args: argparse.Namespace) -> str:
+def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace) -> str:
     """Gives the encoder few values or many zeros; returns what was done."""
     if args.clusters is None and args.sparsity is None:
         return ""

@@ -6,7 +6,7 @@ import argparse
 import ast
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -170,7 +170,7 @@ FILE = dataclasses.replace(TEXT, words="file")
 SPLITS = ("train", "val", "test")
 
 # Name of a flag to the arguments of `add_argument`.
-SHARED = {
+SHARED: dict[str, dict[str, Any]] = {
     "workdir": {"type": FOLDER, "metavar": "DIR", "help": "Folder of the run."},
     "data_dir": {
         "type": FOLDER,
@@ -218,7 +218,7 @@ SHARED = {
 }
 
 
-def add(parser: Parser, *names: str, **keywords) -> None:
+def add(parser: Parser, *names: str, **keywords: Any) -> None:
     """Adds shared flags to a parser.
 
     Args:
@@ -230,7 +230,7 @@ def add(parser: Parser, *names: str, **keywords) -> None:
         parser.add_argument(f"--{name}", **{**SHARED[name], **keywords})
 
 
-def add_config(parser: Parser, **keywords) -> None:
+def add_config(parser: Parser, **keywords: Any) -> None:
     """Adds --config and --config.FIELD; `config_of` reads what was given."""
     add(parser, "config", **keywords)
     parser.add_argument(

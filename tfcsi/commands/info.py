@@ -177,7 +177,7 @@ def of_model(
         known = ", ".join(sorted(models.MODELS))
         raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
     model = models.get(name)
-    rows = [("", "parameters", "MACs", "activations")]
+    rows: list[tuple[str, ...]] = [("", "parameters", "MACs", "activations")]
     for side, build in (("UE encoder", model.encoder), ("BS decoder", model.decoder)):
         try:
             network = build(shape, latent_dim, **arguments)

@@ -11,6 +11,7 @@ import difflib
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 WIDTH = 80  # Of a help text, in characters.
 CHANGE = "--config.FIELD"  # Stands for all flags --config.NAME of a parser.
@@ -25,11 +26,23 @@ class UsageError(ValueError):
 class Switch(argparse.Action):
     """A flag without a value: `--flag` sets it, `--noflag` clears it."""
 
-    def __init__(self, option_strings, dest, default=False, help=None):
+    def __init__(
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        default: bool = False,
+        help: str | None = None,
+    ):
         names = [option_strings[0], f"--no{option_strings[0][2:]}"]
         super().__init__(names, dest, nargs=0, default=default, help=help)
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         """Stores whether the flag was given without "no"."""
         setattr(namespace, self.dest, option_string == self.option_strings[0])
 
@@ -41,7 +54,7 @@ class Parser(argparse.ArgumentParser):
     which they were added, the required ones first.
     """
 
-    def __init__(self, prog: str, doc: str, **keywords):
+    def __init__(self, prog: str, doc: str | None, **keywords: Any):
         """Makes a parser.
 
         Args:
@@ -54,9 +67,11 @@ class Parser(argparse.ArgumentParser):
         self.required: list[argparse.Action] = []
         keywords |= {"allow_abbrev": False, "exit_on_error": False}
         super().__init__(prog=prog, **keywords)
-        self.summary, self.example, self.text = parts_of(doc)
+        self.summary, self.example, self.text = parts_of(doc or "")
 
-    def add_argument(self, *names, required: bool = False, **keywords):
+    def add_argument(
+        self, *names: str, required: bool = False, **keywords: Any
+    ) -> argparse.Action:
         """Like that of argparse; arguments that are missing are told all at once."""
         if not names[0].startswith("-"):
             shapes = {None: ("?", True), "+": ("*", True)}
@@ -70,12 +85,16 @@ class Parser(argparse.ArgumentParser):
             self.required.append(action)
         return action
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads.
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
         """Like that of argparse, with flags as absl has them."""
         args = self._written_out(sys.argv[1:] if args is None else args)
         return super().parse_known_args(args, namespace)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace=None):
+    def parse_args(  # type: ignore[override]  # argparse has overloads.
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
         """Like that of argparse, but raises `UsageError`."""
         try:
             values, rest = self.parse_known_args(args, namespace)
@@ -88,7 +107,7 @@ class Parser(argparse.ArgumentParser):
                 raise UsageError(unknown("flag", word.split("=")[0], self.options))
             raise UsageError(f"unexpected argument {word!r}")
         missing = [
-            action.option_strings[0] if action.option_strings else action.metavar
+            action.option_strings[0] if action.option_strings else heading(action)
             for action in self.required
             if getattr(values, action.dest) in (None, [])
         ]
@@ -96,7 +115,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"expected {', '.join(missing)}")
         return values
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         """Raises a `UsageError`."""
         raise UsageError(message)
 
@@ -149,7 +168,10 @@ class Parser(argparse.ArgumentParser):
             break_on_hyphens=False,
         )
         text = textwrap.fill(
-            action.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+            action.help or "",
+            WIDTH,
+            initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
         )
         return f"{head}\n{text}"
 
@@ -229,11 +251,11 @@ def heading(action: argparse.Action) -> str:
     """How an argument is written on a command line."""
     if isinstance(action, Switch):
         return f"--[no]{action.option_strings[0][2:]}"
-    metavar = action.metavar or "TEXT"
+    metavar = str(action.metavar or "TEXT")
     return f"{action.option_strings[0]}={metavar}" if action.option_strings else metavar
 
 
-def written(default) -> str:
+def written(default: object) -> str:
     """A default value as one would give it."""
     if isinstance(default, (list, tuple)):
         return ",".join(map(str, default))

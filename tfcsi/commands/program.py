@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 import tfcsi
 from tfcsi.commands.parser import Parser, UsageError
@@ -30,7 +31,7 @@ def run(work: Callable[[], None], parser: Parser) -> int:
         work()
         sys.stdout.flush()
     except SystemExit as stop:  # After --help.
-        return stop.code or 0
+        return int(stop.code or 0)
     except UsageError as error:
         complain(parser.prog, error)
         print(parser.format_usage(), end="", file=sys.stderr)
@@ -111,10 +112,12 @@ def absl_parser(prog: str, doc: str) -> Parser:
         def notes(self) -> list[str]:
             return ["--helpfull also lists the flags of absl."]
 
-        def error(self, message: str):
+        def error(self, message: str) -> NoReturn:
             raise UsageError(message)
 
-        def parse_args(self, args=None, namespace=None):
+        def parse_args(  # type: ignore[override]  # argparse has overloads.
+            self, args: Sequence[str] | None = None, namespace: Any = None
+        ) -> argparse.Namespace:
             try:
                 return super().parse_args(args, namespace)
             except flags.Error as error:

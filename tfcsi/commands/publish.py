@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tfcsi import results
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def publish(path: str | os.PathLike, points: list[dict], seed: int, draw) -> None:
+
+def publish(
+    path: str | os.PathLike,
+    points: list[dict],
+    seed: int,
+    draw: Callable[[list[dict]], Figure],
+) -> None:
     """Writes a results file and, under the same name, the picture that draw makes."""
     from tfcsi.evaluation import plots
 
@@ -21,7 +31,7 @@ def publish(path: str | os.PathLike, points: list[dict], seed: int, draw) -> Non
 def columns(points: list[dict], keys: tuple[str, ...]) -> str:
     """Formats some fields of points, one point a line."""
     forms = {"codec": "{}", "nmse_db": "{:.2f}", "nmse_db_zero": "{:.2f}"}
-    rows = [keys]
+    rows = [list(keys)]
     for point in points:
         rows.append([forms.get(key, "{:.4g}").format(point[key]) for key in keys])
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -14,14 +14,15 @@ import argparse
 import contextlib
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 
 if TYPE_CHECKING:
     import ml_collections
+    import numpy as np
 
 
 def add_arguments(parser: Parser) -> None:
@@ -38,7 +39,7 @@ def add_run(parser: Parser) -> None:
     flags.add(parser, "resume", "progress")
 
 
-def add_sources(parser: Parser, **keywords) -> None:
+def add_sources(parser: Parser, **keywords: Any) -> None:
     """Adds the flags of a training on several sources."""
     flags.add(parser, "data_root", **keywords)
     parser.add_argument(
@@ -123,24 +124,26 @@ def train(
         config.dataset, config.scenario = "mixed", ",".join(names)
         if simulated:
             raise ValueError("data is 'simulate'; that goes with one source")
-    missing = [name for name, folder in folders.items() if folder is None]
+    present = {name: folder for name, folder in folders.items() if folder is not None}
+    missing = [name for name in names if name not in present]
     if missing and not simulated:
         raise UsageError(
             f"give the folder of the files of {missing[0]}: --data_dir=DIR"
         )
     setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
-        h_train = None
+        h_train: Callable[[int], np.ndarray] | np.ndarray
         if simulated:
             epochs = Epochs(
                 names[0], config.num_train, config.seed, config.epochs, setup
             )
             h_train = stack.enter_context(epochs)
-        splits = ("val",) if simulated else ("train", "val")
         if missing:
             h_val = validation(names[0], config.num_val, config.seed, setup)
         else:
+            splits = ("val",) if simulated else ("train", "val")
             options = datasets.options_of(config)
-            *parts, h_val = datasets.join(folders, splits, options, report=print)
-            h_train = h_train or parts[0]
+            *parts, h_val = datasets.join(present, splits, options, report=print)
+            if parts:
+                h_train = parts[0]
         training.train(config, args.workdir, h_train, h_val, args.resume, args.progress)

@@ -139,7 +139,9 @@ def convert_quantized(
     return _whole(encoder, make, precision, unit, quantize)
 
 
-def export(codec, precision: str, x: np.ndarray, output: str = "codeword") -> bytes:
+def export(
+    codec, precision: str, x: np.ndarray | None, output: str = "codeword"
+) -> bytes:
     """Converts the encoder of a codec.
 
     Args:
