@@ -17,6 +17,8 @@ PAGES = [
     ROOT / "docs" / "demo" / "README.md",
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+# The change log may name files of earlier versions.
+PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 every_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
 
@@ -62,7 +64,7 @@ def test_every_page_of_the_docs_is_linked_from_the_readme():
     assert pages and not {page.resolve() for page in pages} - linked
 
 
-@every_page
+@pytest.mark.parametrize("page", PRESENT, ids=lambda page: page.stem)
 def test_every_file_of_the_repository_that_a_page_names_exists(page):
     folders = "tfcsi|configs|train|tflite|results|benchmarks|tests|docs"
     named = re.findall(rf"`((?:{folders})/[\w./]*)`", prose(page))
