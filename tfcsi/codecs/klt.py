@@ -55,7 +55,8 @@ class Klt:
         self, shape: tuple[int, ...], basis: np.ndarray, step: float, tables: Tables
     ):
         """See the attributes; `fit` and `at_bits` make them from data."""
-        self.shape = tuple(shape)
+        num_tx, num_delay = shape
+        self.shape = (num_tx, num_delay)
         self.basis = np.ascontiguousarray(basis, np.complex64)
         self.step = float(step)
         self.tables = tables

@@ -55,7 +55,8 @@ class TopK:
 
     def __init__(self, shape: tuple[int, ...], k: int, value_bits: int, mu: float):
         """See the attributes."""
-        self.shape = tuple(shape)
+        num_tx, num_delay = shape
+        self.shape = (num_tx, num_delay)
         size = math.prod(self.shape)
         if not 1 <= k <= size:
             raise ValueError(f"k must be in 1..{size}, got {k}")

@@ -133,7 +133,7 @@ def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
     """
     figure = Figure(figsize=(8, 2.4 * len(h)), layout="constrained")
     grid = figure.subplots(len(h), 3, squeeze=False)
-    nmse = metrics.to_db(metrics.nmse(h, h_hat))
+    nmse = np.asarray(metrics.to_db(metrics.nmse(h, h_hat)))
     for row, true, back, loss in zip(grid, h, h_hat, nmse):
         names = ("true |h|", "received |h_hat|", f"error |h - h_hat|, {loss:.1f} dB")
         for axes, matrix, name in zip(row, (true, back, true - back), names):

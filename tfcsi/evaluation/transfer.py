@@ -37,7 +37,7 @@ def transfer(
     shots: int,
     limit: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    **tuning,
+    **tuning: Any,
 ) -> list[dict]:
     """Trains a codec on each of some sources and tests it on others.
 
@@ -85,8 +85,9 @@ def transfer(
         for target, h in tests.items():
             tested = {0: codec}
             if shots and target != source:
+                h_train, h_val = few[target]
                 tested[shots] = finetune_decoder(
-                    codec, *few[target], seed=config.seed, **tuning
+                    codec, h_train, h_val, seed=config.seed, **tuning
                 )
             for count, each in tested.items():
                 pair = {"train_on": source, "test_on": target, "shots": count}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfcsi.codecs.neural import Codec
 from tfcsi.evaluation import measure
 from tfcsi.tflite.runner import Runner
 
@@ -13,7 +14,7 @@ _RUNS = 300  # Of a measured encoder.
 
 
 def compare(
-    codec, flatbuffers: Mapping[str, bytes], h: np.ndarray
+    codec: Codec, flatbuffers: Mapping[str, bytes], h: np.ndarray
 ) -> list[dict[str, object]]:
     """Measures the whole codec with each TFLite encoder against the Keras encoder.
 
@@ -56,7 +57,7 @@ def compare(
     return points
 
 
-def _point(codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
+def _point(codec: Codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
     """What `measure.evaluate` gives if the UE makes these symbols of h."""
     packets = codec.send(symbols, side)
     point = measure.measure(h, codec.decompress(packets), packets, codec.domain)

@@ -33,6 +33,7 @@ from absl import logging
 from tensorflow.lite.python.convert import mlir_quantize
 
 from tfcsi import models
+from tfcsi.codecs.neural import Codec
 from tfcsi.model_optimization import codeword
 from tfcsi.models.contract import Model
 from tfcsi.tflite import flatbuffer
@@ -80,10 +81,8 @@ def convert(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; it must be one of {PRECISIONS}")
-    if precision in CALIBRATED and (x is None or not len(x)):
-        raise ValueError(
-            f"precision {precision!r} needs training matrices to calibrate by"
-        )
+    if precision in CALIBRATED:
+        _calibration(precision, x)
     unit = None
     if precision not in ("float32", "float16") and x is not None:
         integer = precision in ("int8", "int8_full")
@@ -97,9 +96,9 @@ def convert(
 
 
 def convert_quantized(
-    codec,
+    codec: Codec,
     precision: str,
-    x: np.ndarray,
+    x: np.ndarray | None,
     quantize: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> bytes:
     """Converts an encoder with fake quantisation to the integers it stands for.
@@ -122,8 +121,7 @@ def convert_quantized(
     from tfcsi.model_optimization import fake_quantization
 
     bits = codec.config.qat.activation_bits
-    fitting = {8: ("int8", "int8_full"), 16: ("int16x8",)}
-    fitting = fitting[bits]
+    fitting: tuple[str, ...] = ("int8", "int8_full") if bits == 8 else ("int16x8",)
     if precision not in fitting:
         raise ValueError(
             f"precision is {precision!r}; this encoder was fine-tuned for "
@@ -134,13 +132,15 @@ def convert_quantized(
         with fake_quantization.without_grids(codec.encoder) as encoder:
             return _whole(encoder, make, precision, None, quantize)
     step = codec.quantizer.step
-    encoder, unit = fake_quantization.in_units(codec.encoder, step, bits, x)
+    encoder, unit = fake_quantization.in_units(
+        codec.encoder, step, bits, _calibration(precision, x)
+    )
     make = functools.partial(_quantized_network, precision=precision)
     return _whole(encoder, make, precision, unit, quantize)
 
 
 def export(
-    codec, precision: str, x: np.ndarray | None, output: str = "codeword"
+    codec: Codec, precision: str, x: np.ndarray | None, output: str = "codeword"
 ) -> bytes:
     """Converts the encoder of a codec.
 
@@ -171,6 +171,15 @@ def export(
         return convert_quantized(codec, precision, x, quantize)
     model = models.get(codec.name)
     return convert(codec.encoder, precision, x, model, quantizer.step, quantize)
+
+
+def _calibration(precision: str, x: np.ndarray | None) -> np.ndarray:
+    """Returns the matrices to calibrate by; a ValueError if there are none."""
+    if x is None or not len(x):
+        raise ValueError(
+            f"precision {precision!r} needs training matrices to calibrate by"
+        )
+    return x
 
 
 def _whole(
@@ -215,7 +224,7 @@ def _network(
         converter.target_spec.supported_types = [tf.float16]
     if precision not in CALIBRATED:
         return converter.convert()
-    rows = x[:_CALIBRATION_MATRICES]
+    rows = _calibration(precision, x)[:_CALIBRATION_MATRICES]
     converter.representative_dataset = lambda: ([row[None]] for row in rows)
     if precision == "int16x8":
         converter.target_spec.supported_ops = [_INT16X8]

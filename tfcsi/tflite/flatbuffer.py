@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -96,12 +97,12 @@ def prefixes(flatbuffer: bytes) -> Iterator[tuple[str, bytes]]:
         yield _name(model, operator), _write(model)
 
 
-def _name(model, operator) -> str:
+def _name(model: Any, operator: Any) -> str:
     code = model.operatorCodes[operator.opcodeIndex]
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _read(flatbuffer: bytes):
+def _read(flatbuffer: bytes) -> tuple[Any, Any]:
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
     (graph,) = model.subgraphs
     return model, graph
@@ -110,12 +111,12 @@ def _read(flatbuffer: bytes):
 class _Builder(flatbuffers.Builder):
     """Writes the bytes of constants where SIMD units like to read them."""
 
-    def StartVector(self, elemSize, numElems, alignment):  # noqa: N802, N803
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
         alignment = max(alignment, _ALIGNMENT) if elemSize == 1 else alignment
         return super().StartVector(elemSize, numElems, alignment)
 
 
-def _write(model) -> bytes:
+def _write(model: Any) -> bytes:
     builder = _Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

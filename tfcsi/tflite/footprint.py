@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tfcsi.codecs.neural import Codec
 from tfcsi.coding import grids, sending
 from tfcsi.tflite import flatbuffer, runner
 
@@ -87,14 +88,14 @@ def by_operation(
             fastest.append(encoder.microseconds(runs).min())
         rows.append(fastest)
     until = np.minimum.accumulate(np.min(rows, 0)[::-1])[::-1]
-    times: Counter[str] = Counter()
+    times: dict[str, float] = defaultdict(float)
     for name, share in zip(names, np.diff(until, prepend=0.0)):
         times[name] += float(share)
-    return dict(times.most_common())
+    return dict(sorted(times.items(), key=lambda item: item[1], reverse=True))
 
 
 def to_packet(
-    codec, encoder: Callable[[np.ndarray], np.ndarray], h: np.ndarray
+    codec: Codec, encoder: Callable[[np.ndarray], np.ndarray], h: np.ndarray
 ) -> dict[str, float]:
     """Times the way of one matrix after the other from CSI to a packet.
 

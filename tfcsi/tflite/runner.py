@@ -35,8 +35,9 @@ def interpreter(
     make, kinds = tf.lite.Interpreter, tf.lite.experimental.OpResolverType
     if runtime == "litert":
         try:
-            from ai_edge_litert.interpreter import Interpreter as make
-            from ai_edge_litert.interpreter import OpResolverType as kinds
+            from ai_edge_litert import interpreter as litert
+
+            make, kinds = litert.Interpreter, litert.OpResolverType
         except ImportError as error:
             raise RuntimeError(
                 f"runtime 'litert' is not installed ({error}): pip install 'tfcsi[ue]'"
