@@ -1,9 +1,9 @@
 """From propagation paths to matrices, in angle and delay without the two DFTs.
 
-Sampled at antennas and subcarriers and transformed, a path becomes a Dirichlet kernel
-in angle times one in delay. Both are known in closed form: the result is that of
+If a path is sampled at antennas and subcarriers and transformed, it becomes a Dirichlet
+kernel in angle times one in delay. Both have a closed form. So the result is that of
 `transforms.to_angular_delay`, up to scale, at a fraction of the work. Simulators and
-readers of files of paths share all that is here.
+readers of files of paths share this module.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 from tfcsi import transforms
 
 SELECTIONS = ("spread", "first")
-_ENTRIES = 1 << 18  # of a kernel in memory at a time
-_ON_GRID = 1e-10  # of a period: what is nearer to the grid is taken to be on it
-_USERS = 1024  # whose matrices are held in double precision at a time
+_ENTRIES = 1 << 18  # Entries of a kernel in memory at a time.
+_ON_GRID = 1e-10  # In periods. A tone that is nearer to the grid counts as on it.
+_USERS = 1024  # Users whose matrices are in double precision at a time.
 
 
 @dataclasses.dataclass
 class Paths:
-    """Paths of many users, one a row; those of a user follow one another.
+    """Paths of many users, a path in each row; the paths of a user follow one another.
 
     Attributes:
-      user: [paths], integers, whose the path is, ascending.
+      user: [paths], integers, number of the user, ascending.
       gain: [paths], real or complex, linear, at delay zero or at the lowest frequency;
         or [paths, num_tx], at each antenna of the base station (BS).
-      delay: [paths], or [paths, num_tx] with delays of each antenna, s.
+      delay: [paths], s; or [paths, num_tx], at each antenna.
       departure: [paths], cosine of the angle between the path and the array of the BS;
-        or [paths, 3], unit vectors from the BS, of which a reader makes gains at each
-        antenna; None with gains at each antenna.
-      arrival: [paths], cosine of the angle between the path and the array of the user;
+        or [paths, 3], unit vectors from the BS, from which a reader computes the gains
+        at each antenna. None if the gains are given at each antenna.
+      arrival: [paths], cosine of the angle between the path and the array of the user.
         None for users with one antenna.
     """
 
@@ -45,11 +45,11 @@ class Paths:
     arrival: np.ndarray | None = None
 
     def __getitem__(self, rows: np.ndarray | slice) -> Paths:
-        """The paths of some rows."""
+        """Returns the paths of some rows."""
         return _paths(None if x is None else x[rows] for x in self._columns())
 
     def of_users(self, chosen: np.ndarray) -> Paths:
-        """The paths of some users, ascending; they are numbered anew from 0."""
+        """Returns the paths of some users, ascending, whose new numbers begin at 0."""
         first = np.searchsorted(self.user, chosen, "left")
         end = np.searchsorted(self.user, chosen, "right")
         count = end - first
@@ -70,7 +70,7 @@ class Paths:
 
 
 def joined(parts: Sequence[Paths]) -> Paths:
-    """Puts the paths of several kinds together, user by user."""
+    """Joins paths of several kinds, user by user."""
     order = np.argsort(np.concatenate([p.user for p in parts]), kind="stable")
     columns = zip(*(p._columns() for p in parts))
     return _paths(None if c[0] is None else np.concatenate(c)[order] for c in columns)
@@ -85,14 +85,14 @@ def _paths(columns: Iterable[np.ndarray | None]) -> Paths:
 
 
 def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
-    """Paths of arrays that have as many paths for each user.
+    """Makes paths of arrays with the same number of paths for each user.
 
     Args:
-      gain: [n, num_tx, num_paths], complex; 0 at all antennas where there is no path.
+      gain: [n, num_tx, num_paths], complex; 0 at all antennas if there is no path.
       delay: [n, num_paths], or [n, num_tx, num_paths] with delays of each antenna, s.
 
     Returns:
-      Paths of users 0 to n - 1, with gains at each antenna.
+      The paths of users 0 to n - 1, with gains at each antenna.
     """
     user, path = np.nonzero(gain.any(axis=1))
     each = delay if delay.ndim == 2 else np.moveaxis(delay, 1, -1)
@@ -101,14 +101,14 @@ def unpadded(gain: np.ndarray, delay: np.ndarray) -> Paths:
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """What is sampled of a band, and what is kept of the samples.
+    """A band, and the delay taps or subcarriers that are kept of it.
 
     Attributes:
-      bandwidth: Hz.
-      num_fft: subcarriers in it; delays wrap around after num_fft / bandwidth.
-      num_sc: delay taps or subcarriers that are kept.
-      select: which subcarriers, "spread" evenly over the band or the "first" ones.
-      lowest: frequency of the first subcarrier, Hz; 0 if that is where gains are given.
+      bandwidth: bandwidth, Hz.
+      num_fft: number of subcarriers; delays wrap around after num_fft / bandwidth.
+      num_sc: number of delay taps or subcarriers that are kept.
+      select: which subcarriers are kept: "spread" evenly over the band, or the "first".
+      lowest: frequency of the first subcarrier, Hz; 0 if gains are given there.
     """
 
     bandwidth: float
@@ -138,11 +138,11 @@ class Band:
 
     @property
     def step(self) -> int:
-        """Distance of the subcarriers kept, in subcarriers."""
+        """Distance of the subcarriers that are kept, in subcarriers."""
         return self.num_fft // self.num_sc if self.select == "spread" else 1
 
     def subcarriers(self) -> np.ndarray:
-        """Numbers of the subcarriers kept, [num_sc]."""
+        """Numbers of the subcarriers that are kept, [num_sc]."""
         return self.step * np.arange(self.num_sc)
 
 
@@ -151,8 +151,8 @@ class Antennas:
     """Antennas of the BS and of the user, each in a line.
 
     Attributes:
-      num_tx, num_rx: of the BS and of the user.
-      tx_spacing, rx_spacing: between them, in wavelengths of the carrier.
+      num_tx, num_rx: numbers of antennas of the BS and of the user.
+      tx_spacing, rx_spacing: distance between them, in wavelengths of the carrier.
     """
 
     num_tx: int
@@ -164,17 +164,18 @@ class Antennas:
 def dirichlet(
     s: np.ndarray, size: int, bins: np.ndarray, exact: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over k < size of exp(2 pi j k (m / size - s)), in closed form.
+    """Returns the mean over k < size of exp(2 pi j k (m / size - s)), in closed form.
 
-    This is the inverse DFT at bin m of a tone: of a path of delay s (in periods of the
-    grid) at delay taps, of a plane wave at angles. With u = m / size - s it is
-    exp(j pi (size - 1) u) sin(pi size u) / (size sin(pi u)), which splits into factors
-    of s, of m, and of both, the last real and made without trigonometric functions.
+    This is the inverse DFT of a tone at bin m: a path of delay s (in periods of the
+    grid) at delay taps, or a plane wave at angles. With u = m / size - s it is
+    exp(j pi (size - 1) u) sin(pi size u) / (size sin(pi u)). It splits into factors of
+    s, of m, and of both. The last one is real and needs no trigonometric functions of
+    both.
 
     Args:
       s: [paths], float64.
       size: length of the DFT.
-      bins: [num], integers m.
+      bins: [num], the integers m.
       exact: whether values on the grid are exact, or within 1e-6. Simulators use the
         latter, so that the matrices of a seed stay the same to the last bit.
 
@@ -203,8 +204,8 @@ def dirichlet(
 
 
 def tones(s: np.ndarray, size: int) -> np.ndarray:
-    """exp(-2 pi j k s) of k < size: [paths, size], complex128."""
-    step = int(np.ceil(np.sqrt(size)))  # k = step * i + j: few exponentials
+    """Returns exp(-2 pi j k s) for k < size: [paths, size], complex128."""
+    step = int(np.ceil(np.sqrt(size)))  # k = step * i + j needs few exponentials.
     coarse = np.exp(-2j * np.pi * step * s[:, None] * np.arange(-(-size // step)))
     fine = np.exp(-2j * np.pi * s[:, None] * np.arange(step))
     product = coarse[:, :, None] * fine[:, None, :]
@@ -220,20 +221,21 @@ def matrices(
     delays: bool,
     dtype: Any = np.complex64,
 ) -> np.ndarray:
-    """Sums paths over antennas, angles, frequencies and delays.
+    """Sums the paths of each user at antennas or angles, and subcarriers or delays.
 
-    In space and frequency, of antennas r and i and subcarrier k, this is
-    sum gain exp(-2 pi j (lowest + k spacing) delay - 2 pi j (r rx_spacing arrival
-    + i tx_spacing departure)), or with the gains at antenna i. Angles are its FFT over
-    i divided by sqrt(num_tx), zero in the middle; delays its inverse FFT over all k.
+    At antennas r (user) and i (BS) and subcarrier k, the sum is that of
+    gain exp(-2 pi j (lowest + k spacing) delay - 2 pi j (r rx_spacing arrival
+    + i tx_spacing departure)). If gains are given at each antenna, they take the place
+    of the last term. Angles are the FFT of this over i, divided by sqrt(num_tx), with
+    zero in the middle. Delays are its inverse FFT over all k.
 
     Args:
-      paths: of users 0 to `num` - 1.
+      paths: paths of users 0 to `num` - 1.
       num: number of users.
-      antennas: of both ends.
-      band: frequencies, and how many taps or subcarriers are kept.
-      angles: whether the BS axis is angles, or antennas.
-      delays: whether the last axis is the first delay taps, or subcarriers.
+      antennas: antennas of both ends.
+      band: the band, and how many taps or subcarriers are kept.
+      angles: whether the axis of the BS has angles; if not, antennas.
+      delays: whether the last axis has the first delay taps; if not, subcarriers.
       dtype: complex64, or complex128 for sums and kernels in double precision.
 
     Returns:
@@ -244,7 +246,7 @@ def matrices(
     start = np.searchsorted(paths.user, np.arange(num + 1))
     h = np.empty((num, antennas.num_rx, num_tx, size), dtype)
     real, exact = np.finfo(dtype).dtype, dtype == np.complex128
-    bins = num_tx // 2 - np.arange(num_tx)  # minus those of the shifted FFT
+    bins = num_tx // 2 - np.arange(num_tx)  # Minus those of the shifted FFT.
     most = num_tx * size if paths.delay.ndim == 2 else max(num_tx, size)
     most = max(1, _ENTRIES // most)
     first = 0
@@ -296,7 +298,7 @@ def _sum_users(
     rows: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Writes sum over the paths of each user of left [., i] weight [.] right [., m]."""
+    """Writes the sum of left [., i] weight [.] right [., m] over each user's paths."""
     users = [slice(*ends) for ends in zip(rows, rows[1:])]
     if weight.ndim == 2:  # Delays of each antenna.
         left = left * weight
@@ -319,20 +321,21 @@ def _sum_users(
 def with_loss(
     paths: Paths, num: int, num_tx: int, band: Band, domain: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matrices of users, and the share of their energy that is not in them.
+    """Returns the matrices of users, and the energy that they do not hold.
 
     Args:
-      paths: of users 0 to `num` - 1, with gains at each antenna.
+      paths: paths of users 0 to `num` - 1, with gains at each antenna.
       num: number of users.
-      num_tx: antennas of the BS.
-      band: what is kept.
-      domain: "angular_delay", a unitary 2-D DFT as `transforms.to_angular_delay` of all
-        subcarriers, cut to the first taps; or "space_frequency", the subcarriers kept.
+      num_tx: number of antennas of the BS.
+      band: the band, and how many taps or subcarriers are kept.
+      domain: "angular_delay" for `transforms.to_angular_delay` of all subcarriers, a
+        unitary 2-D DFT that is cut to the first taps; or "space_frequency" for the
+        subcarriers that are kept.
 
     Returns:
       h: [num, num_tx, num_sc], complex64.
-      lost: [num], float64, linear, share of the energy in later taps; zero in the
-        frequency domain, where subcarriers are sampled and nothing is cut.
+      lost: [num], float64, linear, the share of the energy in later taps. It is zero in
+        the space-frequency domain: subcarriers are samples, and nothing is cut off.
     """
     transforms.check_domain(domain)
     in_taps = domain == "angular_delay"
@@ -353,12 +356,12 @@ def with_loss(
 
 
 def energy(paths: Paths, num: int, band: Band) -> np.ndarray:
-    """Energy of users over all subcarriers and antennas, from the products of paths.
+    """Returns the energy of users at all subcarriers, from the products of paths.
 
     Args:
-      paths: of users 0 to `num` - 1, with gains at each antenna.
+      paths: paths of users 0 to `num` - 1, with gains at each antenna.
       num: number of users.
-      band: all its subcarriers count.
+      band: the band; all of its subcarriers count.
 
     Returns:
       [num], float64, linear.

@@ -9,12 +9,16 @@ import numpy as np
 
 from tfcsi import channels, files
 
-BLOCK = 1024  # matrices of one seed
-SPLITS = ("train", "val", "test")  # streams 0, 1, 2; those of epochs follow
+BLOCK = 1024  # Matrices that are drawn from one seed.
+SPLITS = ("train", "val", "test")  # Streams 0, 1, 2; those of epochs follow.
 
 
 def parts_of(channel: str) -> tuple[str, str]:
-    """Simulator and scenario of a name such as "cost2100_outdoor", or a ValueError."""
+    """Splits a name such as "cost2100_outdoor" into simulator and scenario.
+
+    Raises:
+      ValueError: there is no such simulator.
+    """
     model, _, scenario = channel.partition("_")
     if model not in channels.CHANNELS or not scenario:
         known = ", ".join(f"{name}_SCENARIO" for name in channels.CHANNELS)
@@ -31,19 +35,21 @@ def draw(
     frequency: bool = False,
     setup: Mapping | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Simulates the first `num` matrices of a block; the only call of a simulator.
+    """Simulates the first `num` matrices of a block.
+
+    All simulated data sets and trainings draw their matrices here.
 
     Args:
       channel: name of a simulator and its scenario, such as "cost2100_indoor".
       seed: not negative.
       stream: number of the split, or 3 and more for epochs.
       block: number of the block in the stream.
-      num: matrices, at most `BLOCK`.
+      num: number of matrices, at most `BLOCK`.
       frequency: whether frequency-domain truth is wanted.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
 
     Returns:
-      h: [num, num_tx, num_delay], complex64, max|h| = 0.5 a matrix.
+      h: [num, num_tx, num_delay], complex64, max|h| = 0.5 in each matrix.
       hf: [num, num_tx, num_sc], complex64, or None.
 
     Raises:
@@ -64,13 +70,13 @@ def draw(
 
 
 def blocks_of(count: int) -> list[tuple[int, int, int]]:
-    """Returns (number, first matrix, matrices) of the blocks of `count` matrices."""
+    """Returns (number, first matrix, number of matrices) of each block of `count`."""
     starts = range(0, count, BLOCK)
     return [(i, start, min(BLOCK, count - start)) for i, start in enumerate(starts)]
 
 
 def memory_map(folder: Path, name: str, shape: tuple) -> np.ndarray:
-    """The array `name` of a folder, made if it is not there with this shape."""
+    """Opens the array `name` of a folder, or makes it if it has another shape."""
     path = folder / f"{name}.npy"
     if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
         for mark in folder.glob("*.done"):

@@ -1,14 +1,14 @@
-"""Channels of the COST 2100 model: matrices and sequences, any array, any band.
+"""Simulates channels of the COST 2100 model, for any array, band and movement.
 
 Liu et al., "The COST 2100 MIMO channel model", IEEE Wireless Communications 2012. The
 presets "indoor" and "outdoor" have the statistics of the data set that CsiNet (Wen et
-al. 2018) published; the scenarios of the reference implementation, cost2100/cost2100
-v3.1, stand beside them by name. Parameters are in `cost2100_scenarios`, what can be
-chosen in `cost2100_setup`, the model in `cost2100_clusters`.
+al. 2018) published. The scenarios of the reference implementation, cost2100/cost2100
+v3.1, have presets of their own names. `cost2100_scenarios` holds the parameters,
+`cost2100_setup` the options and `cost2100_clusters` the model.
 
-What differs from the reference: the visibility regions that a user never comes near are
-counted, not drawn; all antennas are on one height, and arrays see azimuth alone; paths
-go straight to the angles and delay taps through the Dirichlet kernel, which is what the
+Three things differ from the reference. Visibility regions that a user never comes near
+are counted, not drawn. All antennas are at the same height, and arrays see the azimuth
+alone. Paths become angles and delay taps by the Dirichlet kernel, which gives what the
 two DFTs would give. NumPy only.
 """
 
@@ -46,7 +46,7 @@ __all__ = [
     "snapshots",
 ]
 
-BLOCK = 128  # drops simulated at a time, from one seed
+BLOCK = 128  # Drops that are simulated together, from one seed.
 
 
 def simulate(
@@ -62,7 +62,7 @@ def simulate(
     of `simulate_block(i // BLOCK, seed, ...)`.
 
     Args:
-      num: number of drops.
+      num: number of drops, which are users at random places.
       seed: not negative.
       scenario: a key of `PRESETS`.
       progress: whether to show a progress bar on standard error.
@@ -76,7 +76,7 @@ def simulate(
       sqrt(num_sc) is the first, but for the scale.
 
     Raises:
-      ValueError: unknown preset or option, or a value that cannot be.
+      ValueError: unknown preset or option, or a value out of range.
     """
     return _simulate(num, seed, scenario, progress, options, frequency=False)[0]
 
@@ -114,7 +114,7 @@ def simulate_block(
       block: number of the block, from 0.
       seed: not negative.
       scenario: a key of `PRESETS`.
-      num: how many of its drops are wanted, at most `BLOCK`, the first ones.
+      num: number of drops, the first ones of the block; at most `BLOCK`.
       **options: fields of `Setup` other than its scenario.
 
     Returns:
@@ -144,7 +144,7 @@ def _simulate(
     options: Mapping[str, Any],
     frequency: bool,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """`simulate`, and with `frequency` the truth as well."""
+    """Returns what `simulate` does, and with `frequency` the truth as well."""
     check_request("cost2100", num, seed, scenario, PRESETS, options, OPTIONS)
     chosen = setup(scenario, **options)
     in_angles = chosen.domain == DOMAINS[0]
@@ -167,7 +167,7 @@ def _simulate(
 def _draw_block(
     chosen: Setup, block: int, seed: int, num: int, frequency: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The first `num` matrices of a block, and with `frequency` their truth."""
+    """Returns the first matrices of a block, and with `frequency` their truth."""
     in_angles = chosen.domain == DOMAINS[0]
     axes = (num, chosen.num_time, chosen.num_rx, *chosen.shape[-2:])
     h = np.empty(axes, np.complex64)
@@ -188,7 +188,7 @@ def _draw_block(
 
 
 def snapshots(chosen: Setup, block: int, seed: int) -> Iterator[Paths]:
-    """Yields the paths to the users of a block, `BLOCK` drops, at each moment."""
+    """Yields the paths to all `BLOCK` users of a block, once for each snapshot."""
     rng = np.random.default_rng([seed, block])
     start = places(chosen.users, BLOCK, rng)
     way = chosen.way * np.exp(1j * rng.uniform(-np.pi, np.pi, BLOCK))

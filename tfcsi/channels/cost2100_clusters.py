@@ -1,15 +1,15 @@
-"""The clusters of the COST 2100 channel model and the paths by way of them.
+"""Clusters of the COST 2100 channel model, and the paths that they make.
 
-Liu et al., "The COST 2100 MIMO channel model", IEEE Wireless Communications 2012, whose
-symbols are kept: a cluster is seen where the user (MS) stands in one of its visibility
-regions (VR), and is a cloud of multipath components (MPC) with one side towards the
-base station (BS) and one towards the MS.
+The symbols are those of Liu et al., "The COST 2100 MIMO channel model", IEEE Wireless
+Communications 2012. A cluster is a cloud of multipath components (MPC) with one side
+towards the base station (BS) and one towards the user (MS). A user sees it while it
+stands in one of the cluster's visibility regions (VR).
 
-All that does not change while a user moves is drawn once, by `draw`; `paths` then gives
-what the users see at their places of a moment. Rows are VRs, clusters or paths of all
-drops one after the other, and `drop` says whose they are. The BS is at the origin;
-horizontal positions are complex, x + jy, in m, the array along x; BS, users and centres
-of clusters are on one height.
+`draw` draws once all that stays the same while a user moves. `paths` then returns what
+the users see at their places at one moment. Rows are VRs, clusters or paths of all
+drops one after the other, and `drop` says to which drop a row belongs. The BS is at the
+origin. Horizontal positions are complex, x + jy, in m, with the array along x. The BS,
+the users and the centres of clusters are at the same height.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LOCAL_SIZE = np.array([1 / 3, 1 / 3, 1 / 60])  # of a local cluster: its std ove
 
 @dataclass
 class Cloud:
-    """One side of clusters: where their MPCs are.
+    """One side of clusters: the places of their MPCs.
 
     Attributes:
       centre: [clusters], complex.
       mpc: [clusters, num_mpc], complex.
-      height: [clusters, num_mpc], of the MPCs above the antennas.
+      height: [clusters, num_mpc], height of the MPCs above the antennas.
     """
 
     centre: np.ndarray
@@ -43,23 +43,23 @@ class Cloud:
 
 @dataclass
 class Drops:
-    """What is drawn once for many users.
+    """All that is drawn once for many users.
 
     Attributes:
       scenario: parameters.
-      wavelength: of the carrier, m.
+      wavelength: wavelength of the carrier, m.
       num: number of users.
-      facing: [num], complex of modulus one, direction of the array of the users.
+      facing: [num], complex of modulus one, direction of the array of each user.
       vr: [vrs], complex, centres of the VRs near the ways of the users.
-      vr_cluster: [vrs], the cluster of each, ascending.
-      drop: [clusters], whose the far clusters are, ascending.
-      at_bs, at_ms: their two sides.
-      link: [clusters], delay between these, s.
-      fading: [clusters, num_mpc], complex, shadowing included.
-      local: for the clusters around the BS and around the users, as far as there are:
-        whether it is around the users, a `Cloud` of centre 0, fading.
-      los_centre: [num], complex, of the VR of the direct path.
-      los_k: [num], its power over that of the other paths.
+      vr_cluster: [vrs], the cluster of each VR, ascending.
+      drop: [clusters], the drop of each far cluster, ascending.
+      at_bs, at_ms: the two sides of the far clusters.
+      link: [clusters], delay between the two sides, s.
+      fading: [clusters, num_mpc], complex, with shadowing.
+      local: the clusters around the BS and around the users, if the scenario has them:
+        whether it is around the users, a `Cloud` of centre 0, its fading.
+      los_centre: [num], complex, centre of the VR of the direct path.
+      los_k: [num], power of the direct path over that of all other paths.
     """
 
     scenario: Scenario
@@ -90,12 +90,12 @@ def draw(
     Args:
       s: parameters.
       carrier: Hz.
-      user: [num], complex, where the users start; within the cell.
-      way: [num], complex, from there to where they end, straight on.
-      rng: source of all that is random.
+      user: [num], complex, start of each user, in the cell.
+      way: [num], complex, way from there to its end, straight on.
+      rng: generator of all random numbers.
 
     Returns:
-      At least one cluster is seen by each user from its start.
+      The surroundings. Each user sees at least one cluster from its start.
     """
     num = len(user)
     vr, vr_cluster, drop, reference = _visibility(s, user, way, rng)
@@ -132,16 +132,16 @@ def draw(
 
 
 def paths(drops: Drops, user: np.ndarray) -> Paths:
-    """Paths to users at places on their ways.
+    """Returns the paths to users at places on their ways.
 
-    Local clusters move with the users; all else stays.
+    Local clusters move with the users; all others stay where they are.
 
     Args:
       drops: surroundings of the users.
-      user: [num], complex, where they are now.
+      user: [num], complex, places of the users now.
 
     Returns:
-      All paths; gains hold the free-space loss.
+      All paths. Their gains include the free-space loss.
     """
     parts = [_far_paths(drops, user)]
     for around_user, cloud, fading in drops.local:
@@ -159,14 +159,14 @@ def paths(drops: Drops, user: np.ndarray) -> Paths:
 
 
 def visibility(drops: Drops, user: np.ndarray) -> np.ndarray:
-    """Amplitude gain A of each far cluster at places of the users, 0 if not seen.
+    """Returns the amplitude gain A of each far cluster, 0 if it is not seen.
 
     Args:
       drops: surroundings of the users.
-      user: [num], complex, where they are now.
+      user: [num], complex, places of the users now.
 
     Returns:
-      [clusters], in [0, 1]; of the VRs of a cluster the nearest counts.
+      [clusters], in [0, 1]. The nearest VR of a cluster counts.
     """
     s = drops.scenario
     distance = np.abs(drops.vr - user[drops.drop][drops.vr_cluster])
@@ -179,7 +179,7 @@ def visibility(drops: Drops, user: np.ndarray) -> np.ndarray:
 
 
 def _far_paths(drops: Drops, user: np.ndarray) -> Paths:
-    """Paths by way of the far clusters that are seen."""
+    """Returns the paths over the far clusters that are seen."""
     s = drops.scenario
     gain = visibility(drops, user)
     seen = np.flatnonzero(gain)
@@ -190,7 +190,7 @@ def _far_paths(drops: Drops, user: np.ndarray) -> Paths:
     tau_m = tau_m / LIGHT + link
     if s.tau_b is not None:
         tau_m = np.minimum(tau_m, s.tau_b * 1e-6)
-    # Exceeds 1 where a cluster is nearer than the geometry allows, as in the reference.
+    # As in the reference, this exceeds 1 if a cluster is nearer than geometry allows.
     gain = gain[seen] * np.exp(-s.k_tau * 1e6 * (tau_m - tau_0) / 2)
 
     mpc_bs, mpc_ms = drops.at_bs.mpc[seen], drops.at_ms.mpc[seen] - at[:, None]
@@ -202,7 +202,7 @@ def _far_paths(drops: Drops, user: np.ndarray) -> Paths:
 
 
 def _line_of_sight(drops: Drops, user: np.ndarray, others: Paths) -> Paths:
-    """The direct path, K times as strong as all others together, where it is seen."""
+    """Returns the direct paths that are seen, K times as strong as all others."""
     los, centre, factor = drops.scenario.los, drops.los_centre, drops.los_k
     assert los is not None and centre is not None and factor is not None
     power = np.bincount(others.user, np.abs(others.gain) ** 2, drops.num)
@@ -217,18 +217,18 @@ def _line_of_sight(drops: Drops, user: np.ndarray, others: Paths) -> Paths:
 def _visibility(
     s: Scenario, user: np.ndarray, way: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """VRs that the users come into, and the clusters that these share.
+    """Draws the VRs that the users come into, and the clusters that these share.
 
-    Of n_vr VRs uniform in the cell, those within `reach` of a point are Binomial(n_vr,
-    (reach / R)^2), uniform in that disc, whose parts outside the cell hold none. Drops
-    without a VR at the start are drawn again.
+    Among n_vr VRs that are uniform in the cell, the number of those within `reach` of a
+    point is Binomial(n_vr, (reach / R)^2). They are uniform in that disc, and its parts
+    outside the cell hold none. Drops without a VR at the start are drawn again.
 
     Returns:
       vr: [vrs], complex, centres.
-      vr_cluster: [vrs], ascending.
-      drop: [clusters], whose they are, ascending.
-      reference: [clusters], complex, centre of the reference VR of each cluster,
-        uniform among its VRs, those far away included.
+      vr_cluster: [vrs], the cluster of each VR, ascending.
+      drop: [clusters], the drop of each cluster, ascending.
+      reference: [clusters], complex, centre of the reference VR of each cluster. It is
+        uniform among all VRs of the cluster, also those far away.
     """
     middle, reach = user + way / 2, s.vr_radius + np.abs(way) / 2
     num_vr = np.zeros(len(user), np.int64)
@@ -257,7 +257,7 @@ def _visibility(
     drop, vr, size = drop[order], vr[order], size[order][first]
     cluster = np.repeat(np.arange(len(first)), count)
 
-    # The VRs of a group are alike, so any of those near, or else one far away.
+    # All VRs of a group are alike: take any that is near, or else one far away.
     reference, of = vr[first], drop[first]
     away = np.flatnonzero(rng.random(len(first)) * size > count)
     while away.size:
@@ -270,18 +270,18 @@ def _visibility(
 def _groups(
     s: Scenario, drop: np.ndarray, num_vr: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Group of each VR, as numbers that ascend with the drop, and the group's size."""
+    """Returns the group of each VR, ascending with the drop, and the group's size."""
     if not s.ms_common:
         order = np.argsort(drop, kind="stable")
         group = np.empty(len(drop), np.int64)
         group[order] = np.arange(len(drop))
         return group, np.ones(len(drop), np.int64)
-    # Which of all VRs of all drops, in a row, they are: all different.
+    # Number of each VR among all VRs of all drops; no number comes twice.
     start = np.cumsum(num_vr) - num_vr
     which = start[drop] + rng.integers(num_vr[drop])
     while (again := _repeated(which)).size:
         which[again] = start[drop[again]] + rng.integers(num_vr[drop[again]])
-    # Cut into groups; a fifth more than their mean number always reach the row's end.
+    # Groups cut this row of numbers. A fifth more groups than the mean always suffice.
     enough = 100 + int(1.2 * num_vr.sum() / (1 + s.ms_common))
     sizes = 1 + rng.poisson(s.ms_common, enough)
     group = np.searchsorted(np.cumsum(sizes), which, side="right")
@@ -291,7 +291,7 @@ def _groups(
 def _far_clusters(
     s: Scenario, drop: np.ndarray, reference: np.ndarray, rng: np.random.Generator
 ) -> tuple[Cloud, Cloud, np.ndarray, np.ndarray]:
-    """Both sides of the far clusters, single and twin; link delays [s]; fading."""
+    """Draws both sides of far clusters, single and twin, link delays [s] and fading."""
     num = len(drop)
     shadow, tau, theta_bs, phi_bs, theta_ms, phi_ms = _spreads(s, num, rng)
     tan_bs, tan_ms = np.tan(phi_bs / 2), np.tan(phi_ms / 2)
@@ -319,7 +319,7 @@ def _far_clusters(
 
 
 def _spreads(s: Scenario, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Shadowing (power), delay [s], theta_BS, phi_BS, theta_MS, phi_MS [rad]."""
+    """Draws shadowing (power), delay [s], theta_BS, phi_BS, theta_MS, phi_MS [rad]."""
     q = rng.standard_normal((num, 6)) @ np.linalg.cholesky(s.correlation).T
     median, spread = s.spreads()
     out = (median * 10 ** (0.1 * spread * q)).T
@@ -335,13 +335,13 @@ def _gaussian(s: Scenario, num: int, rng: np.random.Generator) -> np.ndarray:
 def _cloud(
     centre: np.ndarray, axis: np.ndarray, size: np.ndarray, r: np.ndarray
 ) -> Cloud:
-    """MPCs about centres: r [3, num, num_mpc] along an axis, across it, upwards."""
+    """Puts MPCs around centres: r [3, num, num_mpc] along an axis, across it, up."""
     along, across, up = r * size[:, :, None]
     return Cloud(centre, centre[:, None] + (along + 1j * across) * axis[:, None], up)
 
 
 def _fading(s: Scenario, shadow: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Amplitudes of MPCs, complex Gaussian, scaled to the power of their cluster."""
+    """Draws amplitudes of MPCs, complex Gaussian, with the power of their cluster."""
     a = rng.standard_normal((2, len(shadow), s.num_mpc))
     a = a[0] + 1j * a[1]
     return a * np.sqrt(shadow / (np.abs(a) ** 2).sum(axis=1))[:, None]
@@ -355,7 +355,10 @@ def _flat(
     seen_bs: np.ndarray,
     seen_ms: np.ndarray,
 ) -> Paths:
-    """Rows of [clusters, num_mpc]; `seen` is where each end sees the path come from."""
+    """Makes paths of arrays [clusters, num_mpc].
+
+    `seen_bs` and `seen_ms` point to where each end sees the path come from.
+    """
     seen_ms = seen_ms * drops.facing[drop][:, None].conj()
     departure = seen_bs.real / np.abs(seen_bs)
     arrival = seen_ms.real / np.abs(seen_ms)
@@ -369,11 +372,11 @@ def _turn(angle: np.ndarray) -> np.ndarray:
 
 
 def _disc(num: int, rng: np.random.Generator) -> np.ndarray:
-    """Points uniform in the unit disc."""
+    """Draws points that are uniform in the unit disc."""
     return np.sqrt(rng.random(num)) * _turn(rng.uniform(-np.pi, np.pi, num))
 
 
 def _repeated(values: np.ndarray) -> np.ndarray:
-    """Indices of the values that were there before."""
+    """Returns the indices of values that occur earlier."""
     _, first = np.unique(values, return_index=True)
     return np.setdiff1d(np.arange(len(values)), first)

@@ -1,4 +1,4 @@
-"""Parameters of the COST 2100 channel model, one scenario a record.
+"""Parameters of the COST 2100 channel model, a record for each scenario.
 
 Values are those of the public reference implementation, cost2100/cost2100 v3.1; symbols
 are those of Liu et al., "The COST 2100 MIMO channel model", IEEE Wireless
@@ -36,7 +36,7 @@ class Scenario:
     Spreads are log-normal: (median, standard deviation in dB).
 
     Attributes:
-      cell: radius R of the disc about the BS in which visibility regions lie, m.
+      cell: radius R of the disc around the BS in which visibility regions lie, m.
       vr_radius: r_c of a visibility region, m.
       vr_transition: l_c, length over which a cluster fades in, m.
       num_far: mean number of clusters n_far that are seen.

@@ -1,4 +1,4 @@
-"""What a COST 2100 simulation is told: scenario, users, array, band, movement."""
+"""Options of a COST 2100 simulation: scenario, users, array, band, movement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfcsi.transforms import DOMAINS, NUM_FFT
 
 
 def farthest(law: tuple) -> float:
-    """Largest range of a law of users, m; a ValueError if there is no such law."""
+    """Returns the largest range of a law of users in m, or refuses the law."""
     kind, values = None, []
     with contextlib.suppress(TypeError, ValueError):
         kind, *sizes = law
@@ -37,7 +37,7 @@ def farthest(law: tuple) -> float:
 
 
 def places(law: tuple, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws places of users about the BS, complex [num], by a law of `Setup.users`."""
+    """Draws places of users around the BS, complex [num], by a law of `Setup.users`."""
     kind, *values = law
     if kind == "square":
         return values[0] * (rng.uniform(-1, 1, num) + 1j * rng.uniform(-1, 1, num))
@@ -53,28 +53,31 @@ def places(law: tuple, num: int, rng: np.random.Generator) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """What is simulated, beside the seed.
+    """All that a simulation depends on, besides the seed.
 
     Attributes:
       scenario: "indoor_hall_5ghz", "semi_urban_300mhz_los" or "semi_urban_300mhz_nlos".
-      users: where they are about the BS, in m: ("square", half side), ("disc", radius),
-        ("ring", least, largest range), each uniform in its area; or ("ring", edges,
-        weights), all directions alike, the range uniform between two edges, with the
-        probability of a weight.
+      users: law of the users' places around the base station (BS), in m: ("square",
+        half side), ("disc", radius) or ("ring", least, largest range), each uniform in
+        its area; or ("ring", edges, weights), where all directions are alike, each ring
+        between two edges has the probability of its weight, and the range is uniform in
+        the ring.
       carrier: middle of the band, Hz.
       subcarrier_spacing: Hz; a delay tap is 1 / (num_sc * subcarrier_spacing).
-      num_sc: subcarriers.
-      num_delay: delay taps kept, at most `num_sc`.
-      num_tx: antennas of the BS, a uniform linear array.
-      tx_spacing: between them, in wavelengths.
-      num_rx: antennas of a user, a uniform linear array in a random direction.
-      rx_spacing: between them, in wavelengths.
-      num_time: snapshots of a user that moves straight on, in a random direction.
-      interval: between snapshots, s.
-      speed: of the user, m/s.
+      num_sc: number of subcarriers.
+      num_delay: number of delay taps that are kept, at most `num_sc`.
+      num_tx: number of antennas of the BS, a uniform linear array.
+      tx_spacing: distance between them, in wavelengths.
+      num_rx: number of antennas of a user, a uniform linear array in a random
+        direction.
+      rx_spacing: distance between them, in wavelengths.
+      num_time: number of snapshots of a user, who moves straight on in a random
+        direction.
+      interval: time between snapshots, s.
+      speed: speed of the user, m/s.
       domain: "angular_delay", or "space_frequency" for antennas by subcarriers.
-      scaled: whether the peak max|h| of each drop, over its antennas and snapshots, is
-        0.5, or amplitudes are those of the model, free-space loss included.
+      scaled: whether each drop is scaled to max|h| = 0.5 over its antennas and
+        snapshots. If not, amplitudes are those of the model, with free-space loss.
     """
 
     scenario: str
@@ -142,12 +145,12 @@ class Setup:
 
     @property
     def way(self) -> float:
-        """What a user moves between its first and last snapshot, m."""
+        """Distance that a user moves from its first to its last snapshot, m."""
         return (self.num_time - 1) * self.interval * self.speed
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Axes of a drop: time and user's antennas if several, BS, delay or band."""
+        """Shape of a drop: snapshots, user's antennas (if several), then the matrix."""
         last = self.num_delay if self.domain == DOMAINS[0] else self.num_sc
         several = (n for n in (self.num_time, self.num_rx) if n > 1)
         return (*several, self.num_tx, last)
@@ -158,14 +161,15 @@ class Setup:
         return Antennas(self.num_tx, self.tx_spacing, self.num_rx, self.rx_spacing)
 
     def band(self, size: int) -> Band:
-        """The band, of which the first `size` delay taps or subcarriers are kept."""
+        """The band, with its first `size` delay taps or subcarriers kept."""
         lowest = self.carrier - (self.num_sc - 1) / 2 * self.subcarrier_spacing
         bandwidth = self.num_sc * self.subcarrier_spacing
         return Band(bandwidth, self.num_sc, size, "first", lowest)
 
 
-# Fitted to the delays of the strongest paths of an outdoor set made with the range law
-# that reproduces the published delay profile: twelve rings of about a tap each, in %.
+# Twelve rings of about a delay tap each, and their weights in %. They are fitted to the
+# delays of the strongest paths of an outdoor set whose range law reproduces the
+# published delay profile.
 _RANGES = tuple(112.5 + 15 * ring for ring in range(13))
 _WEIGHTS = (0.84, 3.69, 6.2, 9.93, 11.33, 12.74, 17.85, 15.25, 10.43, 6.96, 3.18, 1.6)
 
@@ -187,14 +191,14 @@ OPTIONS = {
 
 
 def setup(scenario: str = "indoor", **changes: Any) -> Setup:
-    """A preset with changes.
+    """Returns a preset with changes.
 
     Args:
       scenario: a key of `PRESETS`.
       **changes: fields of `Setup` other than its scenario.
 
     Raises:
-      ValueError: unknown preset or field, or a value that cannot be.
+      ValueError: unknown preset or field, or a value out of range.
     """
     if scenario not in PRESETS:
         known = ", ".join(PRESETS)

@@ -19,15 +19,15 @@ from tfcsi.channels.workers import workers
 class Epochs:
     """Fresh training matrices for each epoch, simulated while the one before trains.
 
-    Those of an epoch depend on (channel, seed, epoch) alone. Called with the number of
-    an epoch, from 0, it gives complex64 [num, num_tx, num_delay]. Used as a context, it
-    ends its process and deletes its files at the end.
+    The matrices of an epoch depend on (channel, seed, epoch) alone. Call the object
+    with the number of an epoch, from 0, to get complex64 [num, num_tx, num_delay]. Used
+    as a context, it ends its process and deletes its files at the end.
 
     Args:
       channel: name of a simulator and its scenario, such as "cost2100_indoor".
-      num: matrices of an epoch.
+      num: number of matrices of an epoch.
       seed: not negative.
-      epochs: of the training; none beyond is simulated ahead.
+      epochs: number of epochs of the training; no more are simulated ahead.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
     """
 
@@ -86,7 +86,7 @@ class Epochs:
 def validation(
     channel: str, num: int, seed: int, setup: Mapping | None = None
 ) -> np.ndarray:
-    """Simulated validation matrices, [num, num_tx, num_delay]; those of `generate`."""
+    """Simulates validation matrices [num, num_tx, num_delay], as `generate` does."""
     stream = channel, seed, SPLITS.index("val")
     blocks = [draw(*stream, b, size, setup=setup)[0] for b, _, size in blocks_of(num)]
     return np.concatenate(blocks)

@@ -1,8 +1,8 @@
-"""Simulated channels in bulk: files of them.
+"""Writes files of simulated channels.
 
 Matrices come in blocks. Those of block i depend on the channel, the seed, the stream
-(a split, or an epoch) and i alone, so that any number of processes make the same files
-and a run that was stopped goes on where it was. Processes are started as
+(a split, or an epoch) and i alone. So any number of processes makes the same files, and
+a run that was stopped continues at the next block. Processes are started as
 `python -m tfcsi.channels.workers` and load NumPy, not TensorFlow.
 """
 
@@ -25,10 +25,10 @@ from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.transforms import NUM_SC
 
-SHARD = 10000  # matrices of a TFRecord file
+SHARD = 10000  # Matrices of a TFRecord file.
 FORMATS = ("mat", "hdf5", "tfrecord")
 MANIFEST, PARTS = "generate.json", "parts"
-_MAT5_BYTES = 1 << 31  # of a variable, at which MATLAB v5 ends
+_MAT5_BYTES = 1 << 31  # A variable of MATLAB v5 is smaller.
 
 
 def generate(
@@ -43,25 +43,25 @@ def generate(
 ) -> list[Path]:
     """Writes data sets, split by split.
 
-    The test split comes with frequency-domain truth if the simulator gives it.
-
-    A run that was stopped goes on at the block where it was, if the arguments are the
-    same; finished splits are kept.
+    The test split comes with frequency-domain truth if the simulator gives it. A run
+    that was stopped continues at the next block if the arguments are the same. Finished
+    splits are kept.
 
     Args:
       channel: name of a simulator and its scenario, such as "cost2100_outdoor".
-      num: split ("train", "val", "test") to its number of matrices; 0 for none.
+      num: number of matrices of each split, "train", "val" and "test"; 0 for none.
       seed: not negative.
       out: folder of the files.
-      form: "mat", the published form of COST 2100, MATLAB v5 where it can hold them,
-        else v7.3; "hdf5", SPLIT.h5 with `h` (and `hf`), complex; or "tfrecord",
-        SPLIT-*.tfrecord of `datasets.tfrecord`, 10000 matrices each.
+      form: form of the files. "mat" is the published form of COST 2100, in MATLAB v5
+        format, or v7.3 if it is too large for that; "hdf5" is SPLIT.h5 with complex `h`
+        (and `hf`); "tfrecord" is SPLIT-*.tfrecord of `datasets.tfrecord`, 10000
+        matrices each.
       processes: number of processes that simulate; one for each CPU if None.
       progress: whether to show a progress bar on standard error.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
 
     Returns:
-      The files.
+      The paths of the files.
 
     Raises:
       ValueError: an argument is out of range, or the folder holds another data set.
@@ -121,7 +121,7 @@ def generate(
 def _simulate(
     submit: Callable, job: dict, shape: tuple, name: str, progress: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Memory maps h and hf of a stream, each block simulated if it is not there yet."""
+    """Simulates the blocks of a stream that are missing; returns memory maps h, hf."""
     folder, count = Path(job["folder"]), shape[0]
     folder.mkdir(parents=True, exist_ok=True)
     h = memory_map(folder, "h", shape)
@@ -141,7 +141,11 @@ def _simulate(
 
 
 def _claim(out: Path, request: dict) -> dict[str, int]:
-    """Splits that are done, split to number; refuses a folder of another data set."""
+    """Returns the finished splits and their numbers of matrices.
+
+    Raises:
+      ValueError: the folder holds another data set.
+    """
     path = out / MANIFEST
     if not path.exists():
         return {}
@@ -164,7 +168,7 @@ def _write_manifest(out: Path, request: dict, done: dict) -> None:
 
 
 def _pattern(form: str, split: str, scenario: str) -> str:
-    """Pattern of the names of a split's files."""
+    """Returns a pattern of the names of a split's files."""
     if form != "mat":
         return f"{split}.h5" if form == "hdf5" else f"{split}-*.tfrecord"
     from tfcsi.datasets import cost2100
@@ -174,7 +178,7 @@ def _pattern(form: str, split: str, scenario: str) -> str:
 
 
 def _writer(form: str, model: str, scenario: str, shape: tuple) -> Callable:
-    """Function (out, split, h, hf) that writes the files of a split."""
+    """Returns the function (out, split, h, hf) that writes the files of a split."""
     if form == "mat":
         from tfcsi.datasets import cost2100
 

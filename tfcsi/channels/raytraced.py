@@ -1,23 +1,26 @@
 """Ray-traced streets: the scenes of Sionna RT as files in the form of DeepMIMO's.
 
-A program for an environment of its own, as Sionna RT and TensorFlow 2.14 need different
-SciPy versions; on a CPU it compiles with LLVM 16 or newer (Debian's libllvm19):
+This is also a program. It needs an environment of its own, as Sionna RT and TensorFlow
+2.14 need different SciPy versions. On a CPU it compiles with LLVM 16 or newer (Debian's
+libllvm19):
 
     python3.11 -m venv rt && rt/bin/pip install 'tfcsi[raytracing]'
     rt/bin/python -m tfcsi.channels.raytraced --scenario=munich --num=2000 --seed=1 \
         --output=DIR/munich_3p5ghz.npz
 
-The file is what `tfcsi.datasets.raytraced` and `.deepmimo` read: `channel` complex64
-[num, 1 rx, num_tx, num_sc] in subcarriers of rising frequency, each matrix scaled to
-max|H| = 1; `gain_db` the scale removed, `location` [num, 3] and `tx_location` [3] in m,
-`los`, `num_paths`, `carrier_hz`, `subcarrier_hz` [num_sc] from the carrier, and `made`,
-JSON of the arguments and versions.
+`tfcsi.datasets.raytraced` and `tfcsi.datasets.deepmimo` read the file. It holds
+`channel`, complex64 [num, 1 rx, num_tx, num_sc], with subcarriers of rising frequency
+and each matrix scaled to max|H| = 1; `gain_db`, the scale that was removed; `location`
+[num, 3] and `tx_location` [3] in m; `los`, `num_paths` and `carrier_hz`;
+`subcarrier_hz` [num_sc], counted from the carrier; and `made`, the arguments and
+versions in JSON.
 
-The base station has a half-wavelength linear array along y (turned by `azimuth`), the
-users one antenna; all are isotropic and vertical. Users stand at random places of the
-ground of a disc about the base station, in the open: from above they are seen. Paths:
-line of sight and up to `max_depth` specular reflections, with diffraction at one edge
-if asked for. Delays are absolute. Users without a path are left out.
+The base station has a half-wavelength linear array along y, turned by `azimuth`, and
+the users have one antenna. All antennas are isotropic and vertical. Users stand at
+random places on the ground of a disc around the base station, under the open sky. Paths
+are the line of sight and up to `max_depth` specular reflections, with diffraction at
+one edge if `diffraction` is set. Delays are absolute. Users without a path are left
+out.
 """
 
 from __future__ import annotations
@@ -37,23 +40,23 @@ import tfcsi
 from tfcsi import files, transforms
 from tfcsi.channels.contract import Simulator, check_request, defaults
 
-BLOCK = 50  # users traced at a time, in up to 8 GB
+BLOCK = 50  # Users that are traced together, in up to 8 GB.
 INSTALL = "pip install 'tfcsi[raytracing]'"
-MIN_LLVM = 16  # older ones cannot compile what Dr.Jit 1.5 gives them
-_SAMPLES, _MAX_PATHS = 10**6, 10**6  # of a block
-_SKY = 1e4  # m, above all scenes
-_EMPTY = 5  # blocks without any path after which to give up
+MIN_LLVM = 16  # Older versions cannot compile the code of Dr.Jit 1.5.
+_SAMPLES, _MAX_PATHS = 10**6, 10**6  # Rays and paths of a block.
+_SKY = 1e4  # m, higher than all scenes.
+_EMPTY = 5  # Blocks without any path after which tracing ends with an error.
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scene and who stands in it; lengths in m.
+    """A scene and the places in it; lengths are in m.
 
     Attributes:
       scene: name in `sionna.rt.scene`.
-      ground: object of the scene on which users stand.
-      tx: position of the base station, on a roof or over a street.
-      radius: of the disc about it where users are.
+      ground: name of the object of the scene on which users stand.
+      tx: position of the base station, on a roof or above a street.
+      radius: radius of the disc around it in which users stand.
     """
 
     scene: str
@@ -76,17 +79,18 @@ class Setup:
     """Options of `simulate` and `trace`.
 
     Attributes:
-      carrier: Hz.
-      bandwidth: Hz; num_sc subcarriers are bandwidth / num_sc apart.
+      carrier: carrier frequency, Hz.
+      bandwidth: bandwidth, Hz; subcarriers are bandwidth / num_sc apart.
       num_sc: number of subcarriers.
       num_tx: number of antennas of the base station.
       tx: position of the base station in m; that of the scenario if None.
-      azimuth: of its broadside, degrees from the x axis.
-      radius: of the disc in which users stand, m; that of the scenario if None.
-      height: of users above the ground, m.
+      azimuth: direction of its broadside, degrees from the x axis.
+      radius: radius of the disc in which users stand, m; that of the scenario if None.
+      height: height of users above the ground, m.
       max_depth: largest number of reflections of a path.
       diffraction: whether paths may bend once around an edge.
-      domain: "angular_delay" or "space_frequency", of what `simulate` returns.
+      domain: "angular_delay" or "space_frequency", the domain in which `simulate`
+        returns the matrices.
     """
 
     carrier: float = 3.5e9
@@ -149,10 +153,10 @@ def trace(
     progress: bool = False,
     **options: Any,
 ) -> dict[str, np.ndarray]:
-    """Like `simulate`, but returns all that is known of the users.
+    """Like `simulate`, but returns all arrays of a file.
 
     Returns:
-      The arrays of a file but `made`, by name; see above.
+      The arrays by name, without `made`; see above.
 
     Raises:
       ValueError: as `simulate`, or `num` is 0.
@@ -220,7 +224,7 @@ SIMULATOR = Simulator("raytraced", simulate, tuple(SCENARIOS), OPTIONS)
 
 
 def _checked(num: int, seed: int, scenario: str, options: Mapping[str, Any]) -> Setup:
-    """Options of a request, or a ValueError."""
+    """Returns the options of a request, or refuses it."""
     check_request("raytraced", num, seed, scenario, SCENARIOS, options, OPTIONS)
     chosen = Setup(**options)
     transforms.check_domain(chosen.domain)
@@ -238,7 +242,7 @@ def _checked(num: int, seed: int, scenario: str, options: Mapping[str, Any]) -> 
 
 
 def _channels(paths: Any, mi: Any, offset: np.ndarray) -> dict[str, np.ndarray]:
-    """Channels [BLOCK, 1, num_tx, num_sc], lines of sight, numbers of paths."""
+    """Returns channels [BLOCK, 1, num_tx, num_sc], lines of sight, numbers of paths."""
     h = paths.cfr(
         frequencies=mi.Float(offset),
         normalize=False,
@@ -263,7 +267,7 @@ def _on_ground(
     tx: np.ndarray,
     radius: float,
 ) -> np.ndarray:
-    """Draws places of the disc at which the ground is seen from above, [BLOCK, 3]."""
+    """Draws places [BLOCK, 3] of the disc with ground under the open sky."""
     places = np.empty((0, 3))
     for _ in range(100):
         distance = radius * np.sqrt(rng.uniform(size=4 * BLOCK))
@@ -294,7 +298,7 @@ def _array(rt: Any, num: int) -> Any:
 
 
 def _sionna_rt() -> tuple[Any, Any]:
-    """Sionna RT and Mitsuba, once an LLVM is there that can compile for them."""
+    """Imports Sionna RT and Mitsuba, if LLVM is new enough for them."""
     try:
         import drjit
         import mitsuba
@@ -316,7 +320,7 @@ def _sionna_rt() -> tuple[Any, Any]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Traces what the flags say and writes the file, whole or not at all."""
+    """Traces users as the flags say and writes a complete file, or none."""
     from absl import app
 
     if len(argv) > 1:

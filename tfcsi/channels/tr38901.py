@@ -1,11 +1,11 @@
-"""Urban and rural macro, urban micro: the channel models of 3GPP TR 38.901.
+"""Simulates the models of 3GPP TR 38.901: urban macro, urban micro, rural macro.
 
-The large- and small-scale model is Sionna's (0.19.2, `pip install 'tfcsi[sionna]'`, on
-a CPU, without its ray tracer); here are the drops, the array and the matrices, in the
-form of the QuaDRiGa files: a base station with a half-wavelength linear array, users
-that stand at random places of a sector, outdoors, the first delay taps of a band. Path
-loss and shadowing are left out, as every matrix is scaled to one peak. Delays are
-relative to the first path, so tap 0 is strongest. Below 6 GHz UMa and UMi take their
+The model is that of Sionna 0.19.2 (`pip install 'tfcsi[sionna]'`), on a CPU and without
+its ray tracer. This module adds users, array and matrices, in the form of the QuaDRiGa
+files: a base station with a half-wavelength linear array, users at random outdoor
+places of a sector, and the first delay taps of a band. Path loss and shadowing are left
+out, since every matrix is scaled to the same peak. Delays are relative to the first
+path, so tap 0 is the strongest on average. Below 6 GHz, UMa and UMi use their
 parameters at 6 GHz, as the report says.
 """
 
@@ -24,19 +24,20 @@ from tqdm import tqdm
 from tfcsi import responses, transforms
 from tfcsi.channels.contract import Simulator, check_request, defaults
 
-BLOCK = 64  # drops simulated at a time, from one seed
+BLOCK = 64  # Users that are simulated together, from one seed.
 INSTALL = "pip install 'tfcsi[sionna]'"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario of the report; lengths in m.
+    """A scenario of the report; lengths are in m.
 
     Attributes:
-      model: class of Sionna's `channel.tr38901`.
-      bs_height: of the base station.
-      ranges: least and largest distance of users in the plane; uniform in area.
-      sight: whether users are in line of sight, None for the law of the report.
+      model: name of a class of Sionna's `channel.tr38901`.
+      bs_height: height of the base station.
+      ranges: least and largest horizontal distance of users, who are uniform in the
+        area between them.
+      sight: whether users are in line of sight; None for the law of the report.
     """
 
     model: str
@@ -63,11 +64,11 @@ class Setup:
     """Options of `simulate`.
 
     Attributes:
-      carrier: Hz.
-      bandwidth: Hz.
-      num_fft: subcarriers in it.
-      num_tx: antennas of the base station, in a row of half a wavelength.
-      num_delay: delay taps or subcarriers kept.
+      carrier: carrier frequency, Hz.
+      bandwidth: bandwidth, Hz.
+      num_fft: number of subcarriers in the band.
+      num_tx: number of antennas of the base station, half a wavelength apart.
+      num_delay: number of delay taps or subcarriers that are kept.
       domain: "angular_delay" or "space_frequency".
     """
 
@@ -148,7 +149,10 @@ SIMULATOR = Simulator("tr38901", simulate, tuple(SCENARIOS), OPTIONS)
 
 @functools.lru_cache(maxsize=4)
 def _drawer(scenario: str, carrier: float, num_tx: int) -> Callable:
-    """Function (seed, block) to gain [BLOCK, num_tx, paths], delay [BLOCK, paths]."""
+    """Returns a function (seed, block) -> gain, delay.
+
+    The gain is [BLOCK, num_tx, paths], the delay [BLOCK, paths] in s.
+    """
     sionna, tr38901 = _sionna()
     import tensorflow as tf
 
@@ -193,9 +197,9 @@ def _drawer(scenario: str, carrier: float, num_tx: int) -> Callable:
 
 
 def _sionna() -> tuple[Any, Any]:
-    """The package and its `channel.tr38901`, without its ray tracer.
+    """Imports Sionna and its `channel.tr38901`, without its ray tracer.
 
-    That one needs a system's LLVM library, which the models here do without.
+    The ray tracer needs the LLVM library of the system; the models here do not.
     """
     if "sionna" not in sys.modules:
         sys.modules.setdefault("sionna.rt", types.ModuleType("sionna.rt"))

@@ -1,4 +1,4 @@
-"""Processes that simulate blocks. They load NumPy, not TensorFlow."""
+"""Worker processes that simulate blocks. They load NumPy, not TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def workers(count: int) -> Iterator[Callable[[dict], Future]]:
     """Starts processes and yields a function that gives one of them a job.
 
-    What is not begun when the context ends is dropped.
+    Jobs that have not begun when the context ends are dropped.
     """
     if count < 1:
         raise ValueError(f"processes is {count}; it must be 1 or more")
@@ -41,7 +41,7 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
-        except OSError:  # It has ended before.
+        except OSError:  # The process has ended.
             answer = ""
         idle.put(process)
         if not answer:
@@ -76,8 +76,12 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
 
 
 def _work() -> None:
-    """A process of `workers`: a job a line on stdin, null or what failed on stdout."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The one that started it will end it.
+    """Runs a worker process.
+
+    Each line of stdin is a job in JSON. The answer is a line on stdout: null, or the
+    message of an error.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent process ends this one.
     with contextlib.suppress(AttributeError, OSError):
         os.nice(5)  # Training comes first.
     answers, sys.stdout = sys.stdout, sys.stderr  # Simulators may print.
@@ -96,7 +100,7 @@ def _work() -> None:
                     target.flush()
                     del target
             Path(job["folder"], f"{job['block']}.done").touch()
-        except Exception as raised:  # Told to the one that asked, who raises it.
+        except Exception as raised:  # The parent process raises it.
             error = f"{type(raised).__name__}: {raised}"
         print(json.dumps(error), file=answers, flush=True)
 

@@ -1,8 +1,8 @@
-"""Transfer: codecs trained on one source of channels and tested on others.
+"""Transfer: codecs that are trained on one source of channels and tested on others.
 
-A base station that moves to another place has a little data from there and phones that
-it cannot change. So the few-shot fine-tuning here trains the decoder alone, on what the
-encoder, quantiser and tables that are already in the phones make of a few matrices.
+A base station at a new place has few data from there, and it cannot change the phones.
+So only the decoder is tuned, on the codewords of a few matrices from the new place. The
+encoder, the quantiser and the tables in the phones stay the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tfcsi.training import run
 from tfcsi.training.finetune_decoder import check_tuning, finetune_decoder
 from tfcsi.transforms import domain_of
 
-_MAX_VAL = 500  # Validation matrices that choose the epoch of a fine-tuning.
+_MAX_VAL = 500  # Number of validation matrices that choose the epoch of a tuning.
 
 
 def transfer(
@@ -45,9 +45,9 @@ def transfer(
     max|h| = 0.5 a matrix, as networks are trained.
 
     Args:
-      config: Of the trainings; its `dataset`, `scenario` and `source` become those of
-        the source. The fields of its `source` are options of the sources of its own
-        `dataset`.
+      config: Config of the trainings. Its `dataset`, `scenario` and `source` become
+        those of the source. The fields of its `source` are options of all sources of
+        its own `dataset`.
       data_root: Folder of the sources, see `tfcsi.datasets`.
       workdir: Folder of the runs, one for each source. A finished run is loaded and a
         stopped one goes on.
@@ -62,8 +62,9 @@ def transfer(
         needed without shots.
 
     Returns:
-      A point for each pair of sources and, but on the source itself, number of shots:
-      train_on, test_on, shots, and as `Codec.describe` and `measure.evaluate`.
+      A point for each pair of sources as trained, and one with the tuned decoder if
+      the sources differ and there are shots. A point has train_on, test_on, shots, and
+      the entries of `Codec.describe` and `measure.evaluate`.
 
     Raises:
       ValueError: If a source is not known, has too few matrices, or cannot give
@@ -98,13 +99,13 @@ def transfer(
 
 
 class Sources:
-    """Sources read for one codec: in its domain and shape, each with its own options.
+    """Reads sources for one codec: in its domain and shape, each with own options.
 
     Args:
-      config: Of the codec.
+      config: Config of the codec.
       data_root: Folder of the sources.
-      names: Of the sources.
-      options: As in `transfer`.
+      names: Names of the sources.
+      options: Options of sources, as in `transfer`.
 
     Raises:
       ValueError: If a name is not a source, or options are given for another one.
@@ -130,7 +131,7 @@ class Sources:
             self.options[name] = {**own, **options.get(name, {})}
 
     def config_of(self, name: str) -> ml_collections.ConfigDict:
-        """Config of a training on a source."""
+        """Returns the config of a training on a source."""
         config = ml_collections.ConfigDict(self.config.to_dict())
         config.dataset, config.scenario = datasets.parts(name)
         if self.options[name] or "source" in config:
@@ -138,7 +139,7 @@ class Sources:
         return config
 
     def load(self, name: str, split: str) -> np.ndarray:
-        """Matrices of a split of a source, complex64 [n, num_tx, num_delay].
+        """Loads a split of a source, complex64 [n, num_tx, num_delay].
 
         Raises:
           ValueError: If the source cannot give the domain or the shape of the config,
@@ -164,7 +165,7 @@ def line(point: dict) -> str:
 
 
 def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
-    """The codec of a source: loaded if its run is finished, else trained."""
+    """Loads the codec of a source if its run is finished, else trains it."""
     config = sources.config_of(source)
     if (folder / CODEC_FILE).exists():
         stored = load_config(folder).to_dict()
@@ -182,7 +183,7 @@ def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
 
 
 def _few(sources: Sources, source: str, shots: int, seed: int) -> tuple:
-    """Training matrices of a source that the seed chooses, and for validation."""
+    """Returns training matrices that the seed chooses, and validation matrices."""
     if not shots:
         return ()
     h = sources.load(source, "train")
