@@ -24,9 +24,12 @@ demo: $(READY)  ## Runs the main job on simulated channels, or on the files in D
 test: lint  ## Runs lint and the whole default suite
 	$(PYTEST)
 
-test-all: test  ## Runs the default suite, what is marked slow, and many more examples
+test-all: test  ## Runs the default suite, the slow tests, more examples, the browser
 	$(PYTEST) -m slow
 	$(PYTEST) --hypothesis-profile=tfcsi_thorough $$(find tests -name 'test_*properties.py')
+	@if command -v npm && { command -v chromium || command -v google-chrome; }; \
+	then $(MAKE) test-browser; \
+	else echo "the page is not tested: that needs Node.js, npm and Chromium"; fi
 
 lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .
