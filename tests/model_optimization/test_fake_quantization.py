@@ -13,7 +13,7 @@ from tfcsi.codecs.neural import Codec, load
 from tfcsi.evaluation import measure
 from tfcsi.model_optimization import fake_quantization, sparsity
 from tfcsi.tflite import compare, convert, flatbuffer, runner
-from tfcsi.training import finetune_qat, loop
+from tfcsi.training import finetune_qat, pair
 from tfcsi.training.run import train
 
 # One model for each rule of the rewriting; the others are slow tests.
@@ -182,7 +182,7 @@ def test_a_fine_tuning_that_was_stopped_continues_to_the_same_bits(
     tuned, floating, h, tmp_path, monkeypatch
 ):
     tuning = config_dict.ConfigDict({**TUNING, "qat": bits()})
-    validate = loop.Run.validate
+    validate = pair.Pair.validate
 
     def interrupted(run, h_val):
         if int(run.epoch) == 1:
@@ -190,10 +190,10 @@ def test_a_fine_tuning_that_was_stopped_continues_to_the_same_bits(
         return validate(run, h_val)
 
     arguments = (load(floating), tuning, tmp_path, h[:300], h[300:])
-    monkeypatch.setattr(loop.Run, "validate", interrupted)
+    monkeypatch.setattr(pair.Pair, "validate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         finetune_qat.finetune(*arguments, progress=False)
-    monkeypatch.setattr(loop.Run, "validate", validate)
+    monkeypatch.setattr(pair.Pair, "validate", validate)
     codec = finetune_qat.finetune(*arguments, resume=True, progress=False)
     assert codec.session.fingerprint == load(tuned).session.fingerprint
 

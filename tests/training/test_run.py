@@ -21,8 +21,6 @@ from tfcsi import metrics, transforms
 from tfcsi.codecs.neural import load
 from tfcsi.coding.tables import CODERS
 from tfcsi.entropy import priors, quantizers
-from tfcsi.training import augment, stages
-from tfcsi.training.config import AUGMENTATIONS
 from tfcsi.training.run import train
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -211,6 +209,23 @@ def test_a_finished_run_is_neither_written_over_nor_changed(
     assert_same_run(folder, tmp_path / "copy")
 
 
+def test_a_checkpoint_of_the_first_loop_is_refused_with_the_remedy(
+    make_config, dense, h, tmp_path
+):
+    config = make_config(model=dense, epochs=1)
+    run(config, tmp_path / "run", h)
+    folder = tmp_path / "run" / "checkpoints"
+    shutil.rmtree(folder)  # The first loop wrote all but the mark.
+    state = tf.train.Checkpoint(epoch=tf.Variable(1, dtype=tf.int64))
+    tf.train.CheckpointManager(state, folder, 1).save(1)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*")}
+    words = "another training loop, so it cannot be resumed: give another --workdir"
+    with pytest.raises(ValueError, match=words):
+        run(config, tmp_path / "run", h, resume=True)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    load(tmp_path / "run")  # It can be used.
+
+
 def test_the_epoch_that_validation_likes_best_is_kept(
     make_config, dense, draw_csi, tmp_path
 ):
@@ -274,60 +289,6 @@ def test_the_loss_is_distortion_and_lmbda_times_bits(
             error /= np.sum(np.abs(h[300:]) ** 2, (1, 2))
         expected = error.mean() + each.config.lmbda * float(row["val_bits"])
         assert float(row["val_loss"]) == pytest.approx(expected, rel=1e-3)
-
-
-def augmented(h, kind, seed=5):
-    x = augment.augment(transforms.to_real(h), kind, tf.constant([1, seed], tf.int64))
-    return transforms.to_complex(np.asarray(x))
-
-
-def test_phase_augmentation_is_a_rotation_of_each_matrix(h):
-    ratio = augmented(h, "phase") * np.exp(1j) / (h * np.exp(1j))
-    strong = np.abs(h) > 0.05
-    turn = np.array([r[s].mean() for r, s in zip(ratio, strong)])
-    np.testing.assert_allclose(np.abs(turn), 1, atol=1e-4)
-    np.testing.assert_allclose(ratio[strong], np.repeat(turn, strong.sum((1, 2))), 1e-3)
-    assert abs(turn.mean()) < 0.2  # All directions, none preferred.
-    assert np.array_equal(augmented(h, "none"), h)
-
-
-def test_a_flip_turns_angle_k_into_minus_k(h):
-    flipped = augmented(h, "phase_flip")
-    # A centred DFT over antennas m has -k for k if m becomes -m, modulo their number.
-    antennas = np.fft.ifft(np.fft.ifftshift(h, axes=1), axis=1)
-    mirror = np.roll(antennas[:, ::-1], 1, axis=1)
-    mirror = np.fft.fftshift(np.fft.fft(mirror, axis=1), axes=1)
-
-    def alike(a, b):
-        inner = np.abs(np.sum(a.conj() * b, (1, 2)))
-        return (
-            inner**2 / np.sum(np.abs(a) ** 2, (1, 2)) / np.sum(np.abs(b) ** 2, (1, 2))
-        )
-
-    same, turned = alike(flipped, h) > 0.9999, alike(flipped, mirror) > 0.9999
-    assert (same | turned).all()
-    assert 0.4 < turned.mean() < 0.6
-
-
-@pytest.mark.parametrize("kind", AUGMENTATIONS)
-def test_augmentation_keeps_energy_and_peak_and_depends_on_the_seed(h, kind):
-    out = augmented(h, kind)
-    for measure in (lambda a: np.abs(a).max((1, 2)), lambda a: metrics.nmse(h, 0 * a)):
-        np.testing.assert_allclose(measure(out), measure(h), rtol=1e-5)
-    np.testing.assert_allclose(
-        np.sum(np.abs(out) ** 2, (1, 2)), np.sum(np.abs(h) ** 2, (1, 2)), rtol=1e-4
-    )
-    np.testing.assert_array_equal(out, augmented(h, kind))
-    assert np.array_equal(out, augmented(h, kind, seed=6)) == (kind == "none")
-
-
-def test_the_learning_rate_rises_then_falls_to_its_share(make_config):
-    config = make_config(epochs=10, warmup_epochs=2.0, final_rate=0.1)
-    schedule = stages.WarmUpCosine(0.5, 100, stages.stages_of(config), config)
-    rate = np.array([float(schedule(step)) for step in range(0, 1001, 10)])
-    assert (np.diff(rate[:20]) > 0).all() and (np.diff(rate[21:]) < 0).all()
-    assert rate.max() == pytest.approx(0.5, rel=0.01)
-    assert rate[-1] == pytest.approx(0.05) and rate[0] == pytest.approx(0.5 / 200)
 
 
 @pytest.mark.parametrize("batch_size", [20, 300])  # Seen in training, in validation.

@@ -9,6 +9,10 @@ from tfcsi import metrics, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.training import augment as augmentation
 from tfcsi.training.config import AUGMENTATIONS
+from tfcsi.training.loop import Group, Loop
+from tfcsi.training.objective import relative_error
+from tfcsi.training.optimizer import Adam
+from tfcsi.training.pipeline import array_batches, shuffled
 
 
 def finetune_decoder(
@@ -54,33 +58,29 @@ def finetune_decoder(
         )
     tuned = _copy(codec)
     decoder = tuned.decoder
-    variables = decoder.trainable_variables
-    adam = tf.keras.optimizers.legacy.Adam(learning_rate)
 
-    @tf.function(reduce_retracing=True)
-    def step(y_hat, x):
-        with tf.GradientTape() as tape:
-            x_hat = decoder(y_hat, training=False)
-            error = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
-            loss = tf.reduce_mean(error / tf.reduce_sum(tf.square(x), (1, 2, 3)))
-        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
-        adam.apply_gradients(zip(gradients, variables))
+    def loss(y_hat, x, training, seed):
+        del training, seed  # Neither noise nor batch statistics.
+        return (relative_error(x, decoder(y_hat, training=False)),)
 
+    loop = Loop([Group(decoder.trainable_variables, Adam(learning_rate))], seed)
+    loop.begin(loss)
     received, h_val = _received(codec, h_val)
 
     def score() -> float:
         return metrics.nmse(h_val, tuned.synthesis(received)).mean()
 
     best, weights = score(), decoder.get_weights()
-    rng = np.random.default_rng(seed)
     for epoch in range(epochs):
         draw = tf.constant([seed, epoch], tf.int64)
         x = augmentation.augment(transforms.to_real(h_shots), augment, draw)
         y_hat, h = _received(codec, transforms.to_complex(x))
-        order = rng.permutation(len(h))
-        for i in range(0, len(h), batch_size):
-            chosen = order[i : i + batch_size]
-            step(y_hat[chosen], transforms.to_real(h[chosen]))
+        x = transforms.to_real(h)
+        chosen = shuffled(len(h), batch_size, [seed, epoch], whole=False)
+        try:
+            loop.train_epoch(array_batches([y_hat, x], chosen))
+        except FloatingPointError:
+            break  # The learning rate is too large. What was best before is kept.
         if (now := score()) < best:
             best, weights = now, decoder.get_weights()
     decoder.set_weights(weights)

@@ -30,8 +30,9 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import CALIBRATION_FILE, load_config, save_config
 from tfcsi.training import config as configs
 from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
-from tfcsi.training.loop import Run
+from tfcsi.training.pair import Pair
 
+_MARK = "tf_data_loop"  # In checkpoints of this loop; those of the first have none.
 MAX_TABLE_MATRICES = 20000
 _CALIBRATION_MATRICES = 4000
 
@@ -75,33 +76,32 @@ def train(
     h_train = of_epoch(0)
     _check(config, h_train, h_val)
     tf.keras.utils.set_random_seed(config.seed)
-    run = Run(config, h_train, start)
+    pair = Pair(config, h_train, start)
     _claim(config, workdir, resume)
-    state = tf.train.Checkpoint(
-        **run.parts, epoch=run.epoch, step=run.step, optimizers=run.optimizers
-    )
+    state = tf.train.Checkpoint(**pair.state, **{_MARK: tf.Variable(1)})
     manager = tf.train.CheckpointManager(state, workdir / "checkpoints", 1)
     best = tf.train.CheckpointManager(
-        tf.train.Checkpoint(**run.parts), workdir / "best", 1
+        tf.train.Checkpoint(**pair.parts), workdir / "best", 1
     )
     rows = []
     if manager.latest_checkpoint:
+        _check_mark(manager.latest_checkpoint, workdir)
         state.restore(manager.latest_checkpoint).assert_consumed()
-        rows = read_log(workdir)[: int(run.epoch)]
+        rows = read_log(workdir)[: int(pair.epoch)]
     board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
 
-    first = config.epochs - run.stages[-1].epochs  # Epoch that may be chosen.
-    while int(run.epoch) < config.epochs:
+    first = config.epochs - pair.stages[-1].epochs  # Epoch that may be chosen.
+    while int(pair.epoch) < config.epochs:
         began = time.time()
-        h_train = of_epoch(int(run.epoch))
-        run.enter(h_train)
-        row = {"epoch": int(run.epoch) + 1, **run.train_epoch(h_train, progress)}
-        row.update(run.validate(h_val))
+        h_train = of_epoch(int(pair.epoch))
+        pair.enter(h_train)
+        row = {"epoch": int(pair.epoch) + 1, **pair.train_epoch(h_train, progress)}
+        row.update(pair.validate(h_val))
         row["seconds"] = round(time.time() - began, 3)
         rows.append(row)
         if row["epoch"] > first and _best(rows[first:]) is row:
             best.save(row["epoch"])
-        run.epoch.assign_add(1)
+        pair.epoch.assign_add(1)
         write_log(workdir / LOG_FILE, rows)
         with board.as_default(step=row["epoch"]):
             for key in row.keys() - {"epoch"}:
@@ -110,10 +110,10 @@ def train(
         print(line(row, config.epochs), flush=True)
 
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
-    codec, h_train = run.codec, of_epoch(config.epochs - 1)
+    codec, h_train = pair.codec, of_epoch(config.epochs - 1)
     sample = np.random.default_rng(config.seed).permutation(len(h_train))
     sample = np.sort(sample[:MAX_TABLE_MATRICES])
-    codec.use(run.prior.freeze(codec.symbols(h_train[sample])[0]))
+    codec.use(pair.prior.freeze(codec.symbols(h_train[sample])[0]))
     codec.facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
         "best_epoch": _best(rows[first:])["epoch"],
@@ -168,6 +168,17 @@ def _claim(config, workdir: pathlib.Path, resume: bool) -> None:
     }
     files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
     save_config(config, workdir)
+
+
+def _check_mark(checkpoint: str, workdir: pathlib.Path) -> None:
+    """Refuses a checkpoint whose optimizers are those of an earlier loop."""
+    names = [name for name, _ in tf.train.list_variables(checkpoint)]
+    if not any(name.split("/")[0] == _MARK for name in names):
+        raise ValueError(
+            f"the run in {workdir} was begun by a version of tfcsi with another "
+            f"training loop, so it cannot be resumed: give another --workdir to train "
+            f"again. A finished run needs no --resume; it can be used as it is"
+        )
 
 
 def _best(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,93 @@
+"""The loss of a pair: distortion plus lmbda times bits, under noise if there is any."""
+
+from __future__ import annotations
+
+import ml_collections
+import tensorflow as tf
+
+from tfcsi.codecs.neural import Codec
+from tfcsi.models.noise_path import under_noise
+from tfcsi.training.augment import augment, awgn, draw_snr
+from tfcsi.training.config import NOISE
+from tfcsi.training.stages import Stage
+
+DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.
+
+
+def relative_error(x: tf.Tensor, x_hat: tf.Tensor) -> tf.Tensor:
+    """Returns |x - x_hat|^2 / |x|^2 of each row, float32 [n]."""
+    axes = list(range(1, x.shape.rank))
+    error = tf.reduce_sum(tf.square(x - x_hat), axes)
+    return error / tf.reduce_sum(tf.square(x), axes)
+
+
+class Objective:
+    """What a stage of the training of a pair makes small."""
+
+    def __init__(self, config: ml_collections.ConfigDict, codec: Codec, prior):
+        """Makes the objective of a training.
+
+        Args:
+          config: Of the run.
+          codec: The pair and its quantiser.
+          prior: Of a class of `tfcsi.entropy.priors`.
+        """
+        self.config, self.codec, self.prior = config, codec, prior
+        self._decode = under_noise(codec.decoder)
+
+    def of_stage(self, stage: Stage):
+        """Returns the loss of a stage, as `loop.Loop.begin` takes it.
+
+        Raises:
+          ValueError: If the stage compares codewords and the decoder has no denoiser.
+        """
+        codec = self.codec
+        denoise = _denoiser(codec.decoder) if stage.loss == "codeword" else None
+
+        def loss(x, training, seed):
+            """Returns loss, NMSE and bits of each matrix, float32 [n] each."""
+            if training:
+                x = augment(x, self.config.augment, seed)
+            whole = training and not stage.train
+            measured = self._noisy(x, "csi_snr_db", stage, seed)
+            y = y_hat = codec.encoder(measured, training=whole)
+            bits = tf.zeros(tf.shape(x)[:1])
+            if stage.quantize:
+                u, y_hat = codec.quantizer(y)
+                bits = self.prior(u, training=training)
+                bits += 16.0 * codec.quantizer.num_side
+            received = self._noisy(y_hat, "codeword_snr_db", stage, seed)
+            x_hat = self._decode(received, y_hat, training=whole)
+            nmse = distortion = relative_error(x, x_hat)
+            if self.config.distortion == "sse":
+                distortion = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
+            if denoise is not None:
+                distortion = relative_error(y_hat, denoise(received))
+            return distortion + self.config.lmbda * bits, nmse, bits
+
+        return loss
+
+    def of_prior(self, x, training, seed):
+        """Returns the bits of each matrix, (float32 [n],): the loss of the prior."""
+        del training, seed
+        u, _ = self.codec.quantizer(self.codec.encoder(x, training=False))
+        return (self.prior(tf.stop_gradient(u), training=True),)
+
+    def _noisy(self, y, field: str, stage: Stage, seed):
+        """Adds noise of an SNR that is drawn between the limits in the config."""
+        limits = self.config.noise[field]
+        if not (limits and stage.noise):
+            return y
+        seed = seed + 2**40 * (1 + list(NOISE).index(field))
+        snr_db = draw_snr(tf.shape(y)[0], limits, seed)
+        return awgn(y, snr_db, seed + 2**39)
+
+
+def _denoiser(decoder: tf.keras.Model) -> tf.keras.Model:
+    """The decoder up to the denoised codeword."""
+    if not any(layer.name == DENOISED for layer in decoder.layers):
+        raise ValueError(
+            f"loss of a stage is 'codeword'; the decoder {decoder.name} has no layer "
+            f"{DENOISED!r}: use loss 'csi', or a model with a denoiser (csinet_dnnet)"
+        )
+    return tf.keras.Model(decoder.inputs, decoder.get_layer(DENOISED).output)
