@@ -91,9 +91,16 @@ class Program:
         self.parser = absl_parser(f"python {argv[0]}", self.doc)
         self.add_arguments(self.parser)
         parsed = []
-        status = run(
-            lambda: parsed.append(self.parser.parse_args(argv[1:])), self.parser
-        )
+
+        def parse() -> None:
+            args = self.parser.parse_args(argv[1:])
+            # TensorFlow must be imported before absl has started: what TensorFlow does
+            # after that start switches eager execution off, and Keras then fails.
+            import tensorflow  # noqa: F401
+
+            parsed.append(args)
+
+        status = run(parse, self.parser)
         if not parsed:
             sys.exit(status)
         return parsed[0]
