@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -56,6 +57,6 @@ def awgn(y: tf.Tensor, snr_db: tf.Tensor | float, seed: Sequence[int]) -> tf.Ten
     return y + deviation * tf.random.stateless_normal(tf.shape(y), seed)
 
 
-def draw_snr(count: tf.Tensor, limits: Sequence[float], seed) -> tf.Tensor:
+def draw_snr(count: tf.Tensor, limits: Sequence[float], seed: Any) -> tf.Tensor:
     """Draws float32 [count] SNRs, uniform in dB between the two limits."""
     return tf.random.stateless_uniform([count], seed, *map(float, limits))

@@ -181,7 +181,8 @@ STAGE = _by_name(
 
 
 def defaults(
-    model: str = FIELDS["model"].default, dataset: str = FIELDS["dataset"].default
+    model: str = str(FIELDS["model"].default),
+    dataset: str = str(FIELDS["dataset"].default),
 ) -> ml_collections.ConfigDict:
     """Returns a config of defaults, to be changed by a config file.
 
@@ -297,7 +298,7 @@ _SECTIONS = ("network", "quantizer_args", "noise", "qat", "source", "simulator")
 _FILLED = {"model": "network", "dataset": "source"}
 
 
-def _section(config, name: str) -> dict[str, Field] | None:
+def _section(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] | None:
     """Fields of a field, by those beside it; None if any name will do."""
     if name in ("noise", "qat"):
         return {"noise": NOISE, "qat": QAT}[name]
@@ -318,7 +319,9 @@ def _section(config, name: str) -> dict[str, Field] | None:
     return options_of(datasets.DATASETS[config.dataset].Options, {"cache_dir"})
 
 
-def _fill(config, fields: Iterable[str] = tuple(_FILLED)) -> None:
+def _fill(
+    config: ml_collections.ConfigDict, fields: Iterable[str] = tuple(_FILLED)
+) -> None:
     """Gives the network and the source the defaults of the model and the data set."""
     for field in fields:
         name = _FILLED[field]
@@ -337,7 +340,7 @@ def _pair(change: str) -> tuple[str, str]:
     return key, text
 
 
-def _change(config, key: str, text: str) -> None:
+def _change(config: ml_collections.ConfigDict, key: str, text: str) -> None:
     """Sets a field of a config to the value of a text."""
     name, dot, inner = key.partition(".")
     optional = [n for n, field in FIELDS.items() if field.default is UNSET]
@@ -367,7 +370,9 @@ def _change(config, key: str, text: str) -> None:
             config[name][inner] = value_of(text, field, key)
 
 
-def _check_fields(values, fields: Mapping[str, Field], prefix: str) -> None:
+def _check_fields(
+    values: Mapping[str, object], fields: Mapping[str, Field], prefix: str
+) -> None:
     """Refuses fields that are not known or have a value that they may not have."""
     for name, value in dict(values).items():
         if name not in fields:

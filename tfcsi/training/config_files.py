@@ -51,6 +51,8 @@ def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
       ConfigError: If the file raises an error; the message begins with the path.
     """
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -81,14 +81,17 @@ def arguments_in_source(module: str, function: str) -> dict[str, Field] | None:
     if not module.startswith("tfcsi.") or not path.exists():
         return None
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("tfcsi."):
-            if function in [alias.asname or alias.name for alias in node.names]:
-                return arguments_in_source(node.module, function)
+        if isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            here = [alias.asname or alias.name for alias in node.names]
+            if source.startswith("tfcsi.") and function in here:
+                return arguments_in_source(source, function)
         if isinstance(node, ast.FunctionDef) and node.name == function:
             arguments = node.args.args[len(node.args.args) - len(node.args.defaults) :]
             return {
                 a.arg: Field(a.arg, ast.unparse(a.annotation), ast.literal_eval(value))
                 for a, value in zip(arguments, node.args.defaults)
+                if a.annotation is not None
             }
     raise LookupError(f"{path} defines no function {function}")
 
@@ -149,6 +152,7 @@ def value_of(text: str, field: Field, name: str) -> object:
     """
     if field.type == "str":
         return text
+    value: object
     try:
         if field.type == "bool":
             value = {"true": True, "1": True, "false": False, "0": False}[text.lower()]
@@ -170,7 +174,7 @@ def check_value(value: object, field: Field, name: str) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be {words_of(field.type)}")
     if field.choices and value not in field.choices:
         raise ConfigError(f"{name} is {value!r}; it must be one of {field.choices}")
-    if field.positive and not value > 0:
+    if field.positive and isinstance(value, (int, float)) and not value > 0:
         raise ConfigError(f"{name} is {value!r}; it must be positive")
 
 

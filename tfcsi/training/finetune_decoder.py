@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,10 +58,12 @@ def finetune_decoder(
             f"{len(h_shots)} shots and {len(h_val)} validation matrices; at least 1 "
             f"and 1 are needed"
         )
+    if codec.tables is None:
+        raise RuntimeError("this codec has no entropy tables: train it first")
     tuned = _copy(codec)
     decoder = tuned.decoder
 
-    def loss(y_hat, x, training, seed):
+    def loss(y_hat: Any, x: Any, training: bool, seed: Any) -> tuple[tf.Tensor]:
         del training, seed  # Neither noise nor batch statistics.
         return (relative_error(x, decoder(y_hat, training=False)),)
 

@@ -130,7 +130,7 @@ class Loop:
                 f"the loss is not finite at step {step}{self.remedy}"
             )
 
-    def _eval_step(self, first: tf.Tensor, *batch: tf.Tensor):
+    def _eval_step(self, first: tf.Tensor, *batch: tf.Tensor) -> Sequence[tf.Tensor]:
         seed = tf.stack([tf.constant(self.seed, tf.int64), -1 - first])
         return self._loss(*batch, training=False, seed=seed)
 

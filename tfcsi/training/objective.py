@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import ml_collections
 import tensorflow as tf
 
@@ -24,7 +27,7 @@ def relative_error(x: tf.Tensor, x_hat: tf.Tensor) -> tf.Tensor:
 class Objective:
     """What a stage of the training of a pair makes small."""
 
-    def __init__(self, config: ml_collections.ConfigDict, codec: Codec, prior):
+    def __init__(self, config: ml_collections.ConfigDict, codec: Codec, prior: Any):
         """Makes the objective of a training.
 
         Args:
@@ -35,7 +38,7 @@ class Objective:
         self.config, self.codec, self.prior = config, codec, prior
         self._decode = under_noise(codec.decoder)
 
-    def of_stage(self, stage: Stage):
+    def of_stage(self, stage: Stage) -> Callable[..., tuple[tf.Tensor, ...]]:
         """Returns the loss of a stage, as `loop.Loop.begin` takes it.
 
         Raises:
@@ -44,7 +47,7 @@ class Objective:
         codec = self.codec
         denoise = _denoiser(codec.decoder) if stage.loss == "codeword" else None
 
-        def loss(x, training, seed):
+        def loss(x: Any, training: bool, seed: Any) -> tuple[tf.Tensor, ...]:
             """Returns loss, NMSE and bits of each matrix, float32 [n] each."""
             if training:
                 x = augment(x, self.config.augment, seed)
@@ -67,13 +70,13 @@ class Objective:
 
         return loss
 
-    def of_prior(self, x, training, seed):
+    def of_prior(self, x: Any, training: bool, seed: Any) -> tuple[tf.Tensor]:
         """Returns the bits of each matrix, (float32 [n],): the loss of the prior."""
         del training, seed
         u, _ = self.codec.quantizer(self.codec.encoder(x, training=False))
         return (self.prior(tf.stop_gradient(u), training=True),)
 
-    def _noisy(self, y, field: str, stage: Stage, seed):
+    def _noisy(self, y: Any, field: str, stage: Stage, seed: Any) -> tf.Tensor:
         """Adds noise of an SNR that is drawn between the limits in the config."""
         limits = self.config.noise[field]
         if not (limits and stage.noise):

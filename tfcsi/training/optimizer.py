@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -30,7 +31,8 @@ class Adam(tf.keras.optimizers.Adam):
           beta_1: Decay of the mean gradient.
         """
         super().__init__(learning_rate, beta_1, jit_compile=False)
-        self.moments = self._factors = None
+        self.moments: Callable | None = None
+        self._factors: dict[str, tf.Tensor] | None = None
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes the moments of all variables that `apply_gradients` may ever update."""
@@ -43,7 +45,7 @@ class Adam(tf.keras.optimizers.Adam):
             }
             self.moments = lambda variable: table[variable.ref()]
 
-    def apply_gradients(self, grads_and_vars, **options) -> tf.Variable:
+    def apply_gradients(self, grads_and_vars: Any, **options: Any) -> tf.Variable:
         """Updates variables, as that of Keras."""
         self._factors = None
         return super().apply_gradients(grads_and_vars, **options)
@@ -57,6 +59,7 @@ class Adam(tf.keras.optimizers.Adam):
                 "beta2_power": tf.pow(self.beta_2, step),
                 "lr": tf.convert_to_tensor(self.learning_rate),
             }
+        assert self.moments is not None  # `build` has made them.
         mean, square = self.moments(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -93,7 +96,7 @@ class WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
         self.lengths = [float(stage.epochs * steps) for stage in stages]
         self.starts = [sum(self.lengths[:i]) for i in range(len(stages))]
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate of a step of the whole training."""
         step = tf.cast(step, tf.float32)
         starts = tf.constant(self.starts, tf.float32)
@@ -104,6 +107,6 @@ class WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
         cosine = self.final + (1 - self.final) * 0.5 * (1 + tf.cos(np.pi * done))
         return self.peak * tf.minimum((step + 1.0) / self.warmup, cosine)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         """Returns the schedule as Keras writes it down."""
-        return vars(self)
+        return dict(vars(self))

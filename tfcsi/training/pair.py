@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import ml_collections
 import numpy as np
@@ -157,7 +157,7 @@ class Pair:
         config = self.config
         if self._start and not number:
             self._start(self.codec, h_train)
-        elif config.init == "klt" and not number:
+        elif config.init == "klt" and self._initialize_klt and not number:
             self._initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
         before = self.stages[number - 1] if number else None
         if not self.stages[number].quantize or (before and before.quantize):
@@ -181,7 +181,7 @@ class Pair:
         self.prior.refresh()
 
 
-def _row(name: str, means) -> dict[str, float]:
+def _row(name: str, means: Iterable[float]) -> dict[str, float]:
     """Columns of the log of loss, NMSE and bits."""
     loss, nmse, bits = map(float, means)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -88,9 +89,9 @@ def _batches(
     Raises:
       Exception: What `read` raises, when that batch is due.
     """
-    errors = []
+    errors: list[BaseException] = []
 
-    def produce():
+    def produce() -> Iterator[Any]:
         try:
             for rows in chosen:
                 yield read(rows)

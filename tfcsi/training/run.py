@@ -14,6 +14,7 @@ moment and resumed from its last whole epoch ends with the same result.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -72,11 +73,11 @@ def train(
       FloatingPointError: If the loss is no longer finite.
     """
     workdir = pathlib.Path(workdir)
-    of_epoch = h_train if callable(h_train) else lambda epoch: h_train
-    h_train = of_epoch(0)
-    _check(config, h_train, h_val)
+    of_epoch = h_train if callable(h_train) else functools.partial(_always, h_train)
+    matrices = of_epoch(0)
+    _check(config, matrices, h_val)
     tf.keras.utils.set_random_seed(config.seed)
-    pair = Pair(config, h_train, start)
+    pair = Pair(config, matrices, start)
     _claim(config, workdir, resume)
     state = tf.train.Checkpoint(**pair.state, **{_MARK: tf.Variable(1)})
     manager = tf.train.CheckpointManager(state, workdir / "checkpoints", 1)
@@ -93,9 +94,9 @@ def train(
     first = config.epochs - pair.stages[-1].epochs  # Epoch that may be chosen.
     while int(pair.epoch) < config.epochs:
         began = time.time()
-        h_train = of_epoch(int(pair.epoch))
-        pair.enter(h_train)
-        row = {"epoch": int(pair.epoch) + 1, **pair.train_epoch(h_train, progress)}
+        matrices = of_epoch(int(pair.epoch))
+        pair.enter(matrices)
+        row = {"epoch": int(pair.epoch) + 1, **pair.train_epoch(matrices, progress)}
         row.update(pair.validate(h_val))
         row["seconds"] = round(time.time() - began, 3)
         rows.append(row)
@@ -110,10 +111,10 @@ def train(
         print(line(row, config.epochs), flush=True)
 
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
-    codec, h_train = pair.codec, of_epoch(config.epochs - 1)
-    sample = np.random.default_rng(config.seed).permutation(len(h_train))
+    codec, matrices = pair.codec, of_epoch(config.epochs - 1)
+    sample = np.random.default_rng(config.seed).permutation(len(matrices))
     sample = np.sort(sample[:MAX_TABLE_MATRICES])
-    codec.use(pair.prior.freeze(codec.symbols(h_train[sample])[0]))
+    codec.use(pair.prior.freeze(codec.symbols(matrices[sample])[0]))
     codec.facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
         "best_epoch": _best(rows[first:])["epoch"],
@@ -121,12 +122,20 @@ def train(
     codec.save(workdir)
     with files.replacing(workdir / CALIBRATION_FILE) as temporary:
         with open(temporary, "wb") as file:
-            x = transforms.to_real(h_train[sample[:_CALIBRATION_MATRICES]])
+            x = transforms.to_real(matrices[sample[:_CALIBRATION_MATRICES]])
             np.save(file, x.astype(np.float16))
     return codec
 
 
-def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
+def _always(h_train: np.ndarray, epoch: int) -> np.ndarray:
+    """The matrices of any epoch where they are the same for all."""
+    del epoch
+    return h_train
+
+
+def _check(
+    config: ml_collections.ConfigDict, h_train: np.ndarray, h_val: np.ndarray
+) -> None:
     """Refuses a config or matrices that cannot be trained on."""
     configs.check(config, whole=True)
     if len(h_train) < config.batch_size or not len(h_val):
@@ -138,7 +147,9 @@ def _check(config, h_train: np.ndarray, h_val: np.ndarray) -> None:
         transforms.check_csi(h, config.shape, any_scale=False)
 
 
-def _claim(config, workdir: pathlib.Path, resume: bool) -> None:
+def _claim(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, resume: bool
+) -> None:
     """Writes config.json and run.json, or checks that they fit the resumed run."""
     started = (workdir / "config.json").exists()
     if started and not resume:
