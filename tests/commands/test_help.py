@@ -75,7 +75,7 @@ def test_defaults_stand_in_the_help_and_the_parser_takes_the_example(command, ca
             continue
         name = (action.option_strings or [action.metavar])[0]
         entry = shown.get(name) or shown[name.replace("--", "--[no]")]
-        assert "default: " in entry
+        assert "default: " in " ".join(entry.split())
     words = parser.example.replace("\\\n", " ").split()
     assert parser.parse_args(words[2:])
 

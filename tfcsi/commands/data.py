@@ -31,7 +31,7 @@ def add_arguments(parser: Parser) -> None:
         type=flags.choice(*transforms.DOMAINS),
         default=transforms.DOMAINS[0],
         metavar="NAME",
-        help="Domain of the matrices, with stats: angular_delay or space_frequency.",
+        help="Domain of the matrices, with stats.",
     )
     flags.add(
         parser,
