@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 
-def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> None:
+def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> None:
     """Refuses the first option that is not declared.
 
     Args:
-      given: names of the options that a caller gives.
+      names: names of the options that a caller gives.
       known: names of the declared options.
       owner: whose options they are, for the message.
 
@@ -19,7 +19,7 @@ def check_options(given: Iterable[str], known: Iterable[str], owner: str) -> Non
         near, and all that are declared.
     """
     known = list(known)
-    for name in given:
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ";"

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from ml_collections import ConfigDict
 
 from tfcsi import datasets, transforms
 from tfcsi.datasets import cost2100, quadriga, raytraced
@@ -209,3 +210,25 @@ def test_a_dataset_may_have_one_domain_alone(written):
         ValueError, match="raytraced cannot be read in domain 'angular_delay'; it gives"
     ):
         only.load(root / "raytraced", "munich", "val", "angular_delay")
+
+
+def test_options_of_a_config_are_those_of_its_own_dataset():
+    source = {"timing": "strongest"}
+    config = ConfigDict({"dataset": "raytraced", "scenario": "munich"})
+    config.update(domain="space_frequency", source=ConfigDict(source))
+    assert datasets.name_of(config) == "raytraced_munich"
+    own = {"domain": "space_frequency", **source}
+    assert datasets.options_of(config) == own
+    assert datasets.options_of(config, "raytraced_street_canyon") == own
+    other = datasets.options_of(config, "quadriga_28ghz")
+    assert other == {"domain": "space_frequency"}
+    config.dataset = "mixed"  # Of several data sets, which share the options.
+    assert datasets.options_of(config, "quadriga_28ghz") == own
+
+
+def test_a_config_without_the_fields_is_of_cost_2100_and_angular_delay():
+    config = ConfigDict({"scenario": "outdoor"})
+    assert datasets.name_of(config) == "cost2100_outdoor"
+    assert datasets.options_of(config) == {"domain": "angular_delay"}
+    with pytest.raises(ValueError, match="domain is 'time'; it must be one of"):
+        datasets.options_of(ConfigDict({"domain": "time"}))

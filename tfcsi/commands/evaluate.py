@@ -166,7 +166,7 @@ def _matrices(
     """Data set and scenario that a run is measured on, and the matrices."""
     from tfcsi import datasets
 
-    dataset = config.get("dataset", "cost2100")
+    dataset = datasets.dataset_of(config)
     scenario = args.scenario or config.get("scenario")
     if not scenario:
         raise ValueError("the run's config has no scenario: give --scenario")

@@ -138,9 +138,17 @@ def join(
     return joined
 
 
+def dataset_of(config: Mapping[str, Any]) -> str:
+    """Name of the data set or simulator that a run was trained on, by its config.
+
+    Configs without the field `dataset` are from when all runs were of COST 2100.
+    """
+    return config.get("dataset", "cost2100")
+
+
 def name_of(config: ml_collections.ConfigDict) -> str:
     """Name of the source that a run was trained on."""
-    return f"{config.get('dataset', 'cost2100')}_{config.scenario}"
+    return f"{dataset_of(config)}_{config.scenario}"
 
 
 def options_of(
@@ -154,7 +162,7 @@ def options_of(
         the config belong to its own data set. A source of another data set gets none.
     """
     options = {"domain": transforms.domain_of(config)}
-    own = config.get("dataset", "cost2100")
+    own = dataset_of(config)
     if source is None or own not in DATASETS or own == parts(source)[0]:
         options.update(config.get("source", {}))
     return options
