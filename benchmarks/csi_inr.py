@@ -13,7 +13,6 @@ of the runs that are there.
 
 import os
 import pathlib
-import runpy
 import sys
 
 import tfcsi
@@ -32,9 +31,8 @@ from tfcsi.coding.packets import HEADER_BYTES
 from tfcsi.datasets import deepmimo, raytraced
 from tfcsi.evaluation import plots
 from tfcsi.evaluation.measure import evaluate
+from tfcsi.training import config as configs
 from tfcsi.training.run import train
-
-CONFIG = pathlib.Path(__file__).parents[1] / "configs" / "csi_inr.py"
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the .npz files.", required=True
@@ -69,7 +67,7 @@ def trained(system: str, latent_dim: int):
     None without --train, if it is not there.
     """
     name, _, domain = system.partition(":")
-    config = runpy.run_path(str(CONFIG))["get_config"](name)
+    config = configs.read(f"csi_inr:{name}")
     config.domain = domain or config.domain
     config.latent_dim, config.scenario = latent_dim, _SCENARIO.value
     config.source.timing = _TIMING.value

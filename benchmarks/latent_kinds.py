@@ -3,14 +3,13 @@
     python benchmarks/latent_kinds.py --data_dir=DIR --workdir=runs/latent_kinds \
         --output=results/latent_kinds.json [--epochs=4]
 
-Every row is the same training: `configs/family.py` without noise, float codewords, the
-same epochs, seed and data; only network, latent and codeword length differ. A run that
-is there is not trained again, and one that was stopped goes on.
+Every row is the same training: the config `autoencoder` without noise, float codewords,
+the same epochs, seed and data; only network, latent and codeword length differ. A run
+that is there is not trained again, and one that was stopped goes on.
 """
 
 import os
 import pathlib
-import runpy
 import sys
 
 import tfcsi
@@ -26,6 +25,7 @@ from tfcsi.codecs.workdir import CODEC_FILE
 from tfcsi.datasets import cost2100
 from tfcsi.evaluation import measure
 from tfcsi.models import complexity
+from tfcsi.training import config as configs
 from tfcsi.training import run
 
 _DATA_DIR = flags.DEFINE_string(
@@ -44,9 +44,8 @@ _RATIOS = flags.DEFINE_list("ratios", ["4", "8", "16"], "Compression ratios.")
 
 
 def row_config(name: str, latent: str, ratio: int):
-    """Config of a row: `configs/family.py`, without noise, at a compression ratio."""
-    path = pathlib.Path(__file__).parents[1] / "configs" / "family.py"
-    config = runpy.run_path(str(path))["get_config"](name)
+    """Config of a row: `autoencoder`, without noise, at a compression ratio."""
+    config = configs.read(f"autoencoder:{name}")
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.noise.codeword_snr_db = ()
     config.epochs = _EPOCHS.value

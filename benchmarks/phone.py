@@ -13,7 +13,6 @@ was stopped goes on. With --runs=runs/a,runs/b the rows are finished runs.
 
 import os
 import pathlib
-import runpy
 import sys
 
 import tfcsi
@@ -30,17 +29,17 @@ from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, load_config
 from tfcsi.datasets import cost2100
 from tfcsi.models import complexity
 from tfcsi.tflite import compare, convert, exports
+from tfcsi.training import config as configs
 from tfcsi.training import finetune_qat, run
 
-CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 # Name in the table: config, and what of it is changed.
 SYSTEMS = {
-    "acrnet-1x": ("family.py:acrnet", {"network.expansion": 1}),
-    "acrnet-10x": ("family.py:acrnet", {"network.expansion": 10}),
-    "bacrnet-1x": ("family.py:bacrnet", {"network.expansion": 1}),
-    "bacrnet-10x": ("family.py:bacrnet", {"network.expansion": 10}),
-    "cllwcsinet": ("family.py:cllwcsinet", {"noise.codeword_snr_db": ()}),
-    "stqenet": ("stqenet_indoor.py", {"batch_size": 50}),
+    "acrnet-1x": ("autoencoder:acrnet", {"network.expansion": 1}),
+    "acrnet-10x": ("autoencoder:acrnet", {"network.expansion": 10}),
+    "bacrnet-1x": ("autoencoder:bacrnet", {"network.expansion": 1}),
+    "bacrnet-10x": ("autoencoder:bacrnet", {"network.expansion": 10}),
+    "cllwcsinet": ("autoencoder:cllwcsinet", {"noise.codeword_snr_db": ()}),
+    "stqenet": ("stqenet_indoor", {"batch_size": 50}),
 }
 CONVERTED = ("float32", "dynamic", "int8", "int8_full")
 _WARMUP = 0.1  # Share of a training.
@@ -62,8 +61,7 @@ _SCENARIOS = flags.DEFINE_list("scenarios", list(cost2100.SCENARIOS), "Data.")
 def run_config(name: str, scenario: str, ratio: int):
     """Config of a row's training."""
     source, changes = SYSTEMS[name]
-    file, *model = source.split(":")
-    config = runpy.run_path(str(CONFIGS / file))["get_config"](*model)
+    config = configs.read(source)
     config.scenario = scenario
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.quantizer, config.prior, config.lmbda = "uniform", "factorized", _LMBDA.value
@@ -109,7 +107,7 @@ def tuned(workdir: pathlib.Path) -> pathlib.Path:
     folder = workdir.with_name(f"{workdir.name}_qat")
     if not (folder / CODEC_FILE).exists():
         source = tfcsi.load(workdir)
-        tuning = runpy.run_path(str(CONFIGS / "qat.py"))["get_config"]()
+        tuning = configs.read("qat")
         tuning.epochs = _TUNE_EPOCHS.value
         h_train, h_val = data(source.config.scenario, "train", "val")
         finetune_qat.finetune(source, tuning, folder, h_train, h_val, resume=True)

@@ -36,6 +36,7 @@ except ImportError:
 
 from tfcsi import files, models, results, transforms
 from tfcsi.channels import cost2100
+from tfcsi.training.optimizer import Adam
 
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
 _ROUNDS = flags.DEFINE_integer("rounds", 6, "Rounds; each side takes its steps in one.")
@@ -229,7 +230,8 @@ def _tfcsi_step(name, x):
     encoder = model.encoder((32, 32), _LATENT, **network)
     decoder = model.decoder((32, 32), _LATENT, **network)
     variables = encoder.trainable_variables + decoder.trainable_variables
-    adam = tf.keras.optimizers.legacy.Adam(_RATE)
+    adam = Adam(_RATE)
+    adam.build(variables)
 
     @tf.function
     def step(x):
