@@ -63,8 +63,8 @@ def test_cells_are_as_likely_as_the_symbols_seen_in_them():
     seen = np.array([-8, -5, -4, -1, 0, 3, 4, 8, 11])
     counts = np.array([10, 10, 20, 20, 30, 30, 0, 40, 40]) + 0.5
     expected = -np.log2(counts / 4 / (100 + 0.5 * 8))
-    found = rangecoder.code_bits(seen[:, None].astype(np.int32), tables)
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    bits = rangecoder.code_bits(seen[:, None].astype(np.int32), tables)
+    np.testing.assert_allclose(bits, expected, atol=0.05)
 
 
 def test_what_does_not_fit_is_refused(real, h):

@@ -119,8 +119,8 @@ def test_without_roundings_a_rewritten_network_is_the_same(
             assert not isinstance(layer, layers.BatchNormalization)
         expected = network(value).numpy()
         with fake_quantization.without_grids(rewritten):
-            found = rewritten(value).numpy()
-        np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+            result = rewritten(value).numpy()
+        np.testing.assert_allclose(result, expected, atol=2e-5 * np.abs(expected).max())
         value = expected
 
 

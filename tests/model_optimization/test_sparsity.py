@@ -84,8 +84,8 @@ def test_the_file_is_as_long_and_its_gzip_shorter(encoder, clustered, pruned):
 def test_k_means_finds_what_lies_in_heaps():
     rng = np.random.default_rng(0)
     values = np.concatenate([c + 0.01 * rng.normal(size=500) for c in (-3, 0.5, 1)])
-    found = sparsity._k_means(values, 3)
-    np.testing.assert_allclose(found, [-3, 0.5, 1], atol=0.01)
+    centroids = sparsity._k_means(values, 3)
+    np.testing.assert_allclose(centroids, [-3, 0.5, 1], atol=0.01)
 
 
 @pytest.mark.parametrize("clusters", [1, 257])

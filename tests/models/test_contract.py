@@ -140,8 +140,8 @@ def test_what_is_saved_is_loaded_and_reads_the_packets(codec, h, tmp_path):
 @pytest.mark.tflite
 def test_the_encoder_runs_on_a_phone_with_the_operations_of_its_row(codec, h):
     content = convert.export(codec, "float32", None, "symbols")
-    found = flatbuffer.operations(content).keys() - COMMON
-    assert found == {*OPERATIONS[codec.name].split(), *QUANTIZER}
+    operations = flatbuffer.operations(content).keys() - COMMON
+    assert operations == {*OPERATIONS[codec.name].split(), *QUANTIZER}
     symbols, _ = codec.symbols(h[300:310])
     words = runner.Runner(content)(transforms.to_real(h[300:310]))
     changed = words != symbols
@@ -168,13 +168,13 @@ def test_no_precision_needs_more_than_builtins(name, precision, draw_csi):
         with pytest.raises(convert.ConversionError, match=NO_INT16[name]):
             export(name, precision, x)
         return
-    found = export(name, precision, x) - COMMON - QUANTIZER
+    operations = export(name, precision, x) - COMMON - QUANTIZER
     if precision == "float32":
-        assert found == {*OPERATIONS[name].split()} - QUANTIZER
+        assert operations == {*OPERATIONS[name].split()} - QUANTIZER
         return
     more = {"CONV_2D", "DEQUANTIZE", "MUL", "QUANTIZE"}
-    assert {*OPERATIONS[name].split()} <= found | COMMON
-    assert found <= {*OPERATIONS[name].split(), *more}
+    assert {*OPERATIONS[name].split()} <= operations | COMMON
+    assert operations <= {*OPERATIONS[name].split(), *more}
 
 
 def test_an_unknown_model_is_refused_by_the_names_of_the_known():

@@ -213,5 +213,5 @@ def test_the_exported_steps_give_the_symbols_of_keras(run, steps):
     symbols, _ = codec.symbols(two_paths(100, seed=2))
     for output in convert.OUTPUTS:
         codec.analysis = runner.Runner(convert.export(codec, "float32", x, output))
-        found, _ = codec.symbols(two_paths(100, seed=2))
-        assert np.mean(found == symbols) >= 0.99
+        exported, _ = codec.symbols(two_paths(100, seed=2))
+        assert np.mean(exported == symbols) >= 0.99

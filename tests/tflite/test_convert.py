@@ -205,11 +205,11 @@ def test_exports_are_found_by_variant_in_the_order_of_precisions(tmp_path):
         (tmp_path / exports.file_name(precision, output)).write_bytes(b"1")
     (tmp_path / exports.file_name("float32", "symbols", "clusters8")).write_bytes(b"2")
     (tmp_path / exports.file_name("qat")).write_bytes(b"3")
-    found = exports.find(tmp_path)
-    assert list(found) == [
+    encoders = exports.find(tmp_path)
+    assert list(encoders) == [
         *("float32", "float32_clusters8_symbols", "int8_symbols", "int8_full", "qat")
     ]
-    assert found["qat"] == b"3"
+    assert encoders["qat"] == b"3"
 
 
 def test_a_folder_without_exports_is_refused(tmp_path):

@@ -1,9 +1,9 @@
 """The contract of codecs: what every codec does, and what only some can do.
 
-Every codec turns CSI into packets and packets into CSI (`Codec`). Some of them send
-symbols that an entropy coder codes (`SymbolCodec`), and some of these make the symbols
-from a codeword of reals (`CodewordCodec`). A function that needs more than the contract
-asks for it by name: `isinstance(codec, SymbolCodec)`.
+Every codec turns CSI into packets and packets into CSI (`Codec`). Some codecs send
+symbols that an entropy coder codes (`SymbolCodec`), and some of those make the symbols
+from a codeword of reals (`CodewordCodec`). A function that needs more than `Codec`
+tests for it: `isinstance(codec, SymbolCodec)`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Codec(Protocol):
     """What every codec has; `tfcsi.load(workdir)` gives any of them back.
 
     Attributes:
-      name: Of the model, as in the field `model` of its config.
+      name: Name of the model, as in the field `model` of its config.
       shape: (num_tx, num_delay) of its CSI.
-      config: What config.json holds, a dict or a ConfigDict.
+      config: Content of config.json, a dict or a ConfigDict.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Codec(Protocol):
 
 @runtime_checkable
 class SymbolCodec(Protocol):
-    """What codecs have besides whose packets hold entropy-coded symbols."""
+    """What a codec has as well if its packets hold entropy-coded symbols."""
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, num_symbols] and side uint16 [n, words] of CSI."""
@@ -111,7 +111,7 @@ class SymbolCodec(Protocol):
 
 @runtime_checkable
 class CodewordCodec(SymbolCodec, Protocol):
-    """What codecs have besides whose symbols are those of a codeword of reals.
+    """What a codec has as well if its symbols are those of a codeword of reals.
 
     Attributes:
       decoder: Keras model y_hat -> x_hat.

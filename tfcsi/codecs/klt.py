@@ -17,8 +17,8 @@ from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, un
 from tfcsi.coding.tables import Tables
 from tfcsi.transforms import DOMAINS, klt_basis, vectorised
 
-# A coefficient x becomes sign(x) floor(|x| / step + ROUNDING). Below 1/2 this widens
-# the zero bin; the grid point is then so near each bin's centroid that transmitting
+# A coefficient x becomes sign(x) floor(|x| / step + ROUNDING). A value below 1/2 widens
+# the zero bin. The grid point is then so near to the centroid of each bin that sending
 # or storing centroids gains less than 0.06 dB (COST 2100 indoor, 230 to 970 bits).
 ROUNDING = 0.375
 _REMEDIES = {

@@ -57,7 +57,7 @@ class Codec:
       decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
       quantizer: Object of a class of `tfcsi.entropy.quantizers`.
       tables: tables.Tables, or None before `use`.
-      facts: What a training recorded of itself (`train_seconds`).
+      facts: What a training recorded, such as `train_seconds`.
       analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
         at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
     """
@@ -317,7 +317,7 @@ class Codec:
         """Writes what `tfcsi.ue.Ue` needs beside a `.tflite` encoder, atomically.
 
         Args:
-          path: Of the `.npz` file, `ue.TABLES_FILE` in a workdir.
+          path: The `.npz` file to write, `sending.TABLES_FILE` in a workdir.
 
         Raises:
           RuntimeError: If the codec has no tables yet.

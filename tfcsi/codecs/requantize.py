@@ -2,8 +2,8 @@
 
 A run that was trained with real codewords becomes a codec of b bits an entry: steps of
 equal size over the range that each entry has on training data, and a histogram of the
-training symbols for the range coder. One run serves every b, and a model whose encoder
-walks serves every number of steps.
+training symbols for the range coder. One run serves every b. A run of CSI-INR also
+serves every number of gradient steps of its encoder.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def variant(codec: Codec, **fields: Any) -> Codec:
 
     Args:
       codec: Codec whose weights are taken; it stays as it is.
-      **fields: Of the config, those that differ; `network={"steps": 5}` changes one
-        argument of the network.
+      **fields: Fields of the config that differ; `network={"steps": 5}` changes one
+        option of the network.
 
     Returns:
-      A codec without tables, its quantiser as new.
+      A codec without tables, with a new quantiser.
 
     Raises:
-      ValueError: If the network has no such argument.
+      ValueError: If the network has no such option.
     """
     network = fields.get("network", {})
     unknown = sorted(set(network) - set(codec.config.network))
@@ -62,7 +62,7 @@ def quantized(codec: Codec, x: np.ndarray, bits: int, **network: Any) -> Codec:
       codec: Trained codec; its own quantiser is not used.
       x: float32 [n, num_tx, num_delay, 2], training matrices.
       bits: 2^bits steps span the range of each entry on `x`; 1 to 14.
-      **network: Arguments of the network that differ, `steps=5`.
+      **network: Options of the network that differ, such as `steps=5`.
 
     Returns:
       A codec that sends and receives.
@@ -90,12 +90,13 @@ def histograms(symbols: np.ndarray, cell: int, coder: str) -> Tables:
 
     Args:
       symbols: int32 [n, latent], training symbols.
-      cell: Symbols of a cell, taken as equally likely: so that fine steps do not leave
-        each symbol with a count of one or none.
+      cell: Number of symbols of a cell. They are taken as equally likely, since with
+        fine steps most symbols would have a count of one or zero.
       coder: "range" or "huffman".
 
     Returns:
-      Tables of the cells seen and one more at both ends; what lies outside is escaped.
+      Tables of the cells that occur and of one more at both ends. Symbols outside are
+      escaped.
     """
     pmf, offset = [], []
     for column in symbols.T.astype(np.int64):
@@ -112,14 +113,14 @@ def quantize_run(
     bits: int,
     **network: Any,
 ) -> Codec:
-    """Quantises the codewords of a run; the result is a run, for all that takes one.
+    """Quantises the codewords of a run; the result is a run like any other.
 
     Args:
       source: Workdir of a finished run; its calibration matrices give range and
         histograms.
       target: Workdir to write.
-      bits: As of `quantized`.
-      **network: As of `quantized`.
+      bits: As in `quantized`.
+      **network: As in `quantized`.
 
     Returns:
       The codec, as `tfcsi.load(target)` gives it.

@@ -9,7 +9,7 @@ from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.topk import TopK
 from tfcsi.evaluation import measure
 
-RATES = (0.5, 1.0, 1.7)  # Of the training-free lines, relative to the network's bits.
+RATES = (0.5, 1.0, 1.7)  # Bits of the training-free codecs, relative to the network's.
 TOPK_MU = 10.0
 
 
@@ -21,7 +21,7 @@ def baselines(
     Args:
       bits: Real bits a matrix.
       h_train: complex64 [n, num_tx, num_delay], for the KLT and its tables.
-      h_val: complex64 [n, num_tx, num_delay], for the choice of k and bits of top-K.
+      h_val: complex64 [n, num_tx, num_delay], by which top-K chooses k and value_bits.
       h_test: complex64 [n, num_tx, num_delay], to measure on.
 
     Returns:

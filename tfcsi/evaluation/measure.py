@@ -1,7 +1,7 @@
 """Evaluation of a codec: what was lost, and the bits of the written packets.
 
-`evaluate` sends CSI over a clean way. `over_snr` and `over_bit_errors` add noise to the
-CSI or codeword, and errors to the bits of packets (`tfcsi.noise`).
+`evaluate` sends CSI without any error. `tfcsi.evaluation.over_noise` adds noise to the
+CSI or the codeword, and errors to the bits of packets.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def evaluate(
         set, for rho; or None.
 
     Returns:
-      As `measure`, and `bits_estimated`, the payload bits that the entropy model
-      promises (codecs that have one).
+      The values of `measure`, and for a `SymbolCodec` also `bits_estimated`, the
+      payload bits that its tables promise.
 
     Raises:
       ValueError: As the codec's `compress`.

@@ -20,8 +20,8 @@ def over_snr(
 ) -> list[dict]:
     """Measures a codec with noise on the way, at some SNRs.
 
-    The noise is white and Gaussian; its power is relative to that of each matrix or
-    codeword for itself. The draw is the same at all SNRs, only stronger or weaker.
+    The noise is white and Gaussian. Its power is relative to the power of each single
+    matrix or codeword. The same draw is used at all SNRs, scaled.
 
     Args:
       codec: Codec with a codeword, such as a trained network.
@@ -30,13 +30,13 @@ def over_snr(
       kind: Where the noise is:
         "codeword": on y_hat, between the packets and the decoder;
         "latent": on y, between the encoder and the quantiser;
-        "csi": on what the UE measures; it is encoded at its own scale, whose peak is
-        no longer 0.5. The NMSE is that against `h`.
-      seed: Of the noise.
+        "csi": on the CSI that the UE measures. It is encoded at its own scale, so its
+        peak is no longer 0.5. The NMSE compares with `h`.
+      seed: Seed of the noise.
 
     Returns:
-      A point for each SNR: snr_db, noise (the kind), and as `measure`; the bits are
-      those of packets written with the noise.
+      A point for each SNR: snr_db, noise (the kind), and the values of `measure`. The
+      bits are those of the packets that were written with the noise.
 
     Raises:
       ValueError: If the kind is not known, or as the codec's `compress`.
@@ -90,22 +90,22 @@ def over_bit_errors(
     """Measures a codec whose packets arrive with inverted bits, at some rates of them.
 
     The base station refuses a packet that fails its check, that the codec cannot read,
-    or whose CSI is not finite. It then takes the CSI of the last packet before that it
-    accepted (zero if there is none), or, as a second measure, zero.
+    or whose CSI is not finite. It then keeps the CSI of the last packet that it
+    accepted (zero if there is none). A second measure puts zero in its place.
 
     Args:
       codec: Any codec.
       h: complex64 [n, num_tx, num_delay], in the order of sending.
       rates: Probabilities that a bit is inverted, each 0 to 1.
-      seed: Of the errors.
+      seed: Seed of the errors.
 
     Returns:
-      A point for each rate: bit_error_rate; as `measure`, with the last CSI in the
-      place of what was refused; nmse_db_zero, with zero in its place; refused, the
-      share of packets that were; undetected, the share that was accepted with errors.
+      A point for each rate: bit_error_rate; the values of `measure`, with the last CSI
+      in place of refused CSI; nmse_db_zero, with zero in its place; refused, the share
+      of packets that were refused; undetected, the share that was accepted with errors.
 
     Raises:
-      ValueError: If a rate is no probability, or as the codec's `compress`.
+      ValueError: If a rate is not a probability, or as the codec's `compress`.
     """
     packets = codec.compress(h)
     clean = codec.decompress(packets)

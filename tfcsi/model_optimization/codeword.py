@@ -9,8 +9,8 @@ from tfcsi import transforms
 from tfcsi.model_optimization import rounding
 from tfcsi.models.binary import BinaryDense
 
-LARGEST = 127  # Of 8-bit integers.
-_HEADROOM = 1.25  # Of an entry over its largest value in calibration.
+LARGEST = 127  # The largest 8-bit integer.
+_HEADROOM = 1.25  # Range of an entry over its largest value in calibration.
 _NIBBLE = np.array(
     [[2 * (i >> k & 1) - 1 for i in range(16)] for k in (3, 2, 1, 0)], np.float32
 )  # [4, 16]: bits of 0 ... 15, the highest first, as signs.
@@ -23,23 +23,24 @@ def round_codeword(
     step: np.ndarray | None = None,
     own_units: bool = False,
 ) -> tuple[tf.keras.Model, np.ndarray | None]:
-    """Rounds the dense codeword layer's weights for the inputs that it will see.
+    """Rounds the weights of the dense codeword layer for the inputs that it will see.
 
-    The layer becomes a 1 x 1 convolution of one pixel, which is the same, but TFLite
-    quantises its columns one by one; its weights are rounded for what x, in four
-    phases, feeds it.
+    The layer becomes a 1 x 1 convolution of one pixel. This computes the same, but
+    TFLite quantises its columns one by one. The weights are rounded for the inputs that
+    x gives the layer in four phases.
 
     Args:
       encoder: Keras model x -> y.
       x: float32 [n, num_tx, num_delay, 2], training matrices.
       integer: Whether activations will be integers too. Half of the difference in range
         (in dB) between inputs then moves to the weights, as in Xiao et al.,
-        "SmoothQuant" (ICML 2023, arXiv:2211.10438), eq. 4 with alpha = 1/2, the range
-        of the weights taken as even.
-      step: float32 [latent], quantiser steps of the entries, if it has such.
-      own_units: Whether an entry is put out in a unit of its own, as an 8-bit integer:
-        its symbol, not rounded twice, or where 8 bits are too few, the symbol over a
-        whole number; without steps, its range in calibration over 127.
+        "SmoothQuant" (ICML 2023, arXiv:2211.10438), eq. 4 with alpha = 1/2, where all
+        weights are taken to have the same range.
+      step: float32 [latent], steps of the quantiser; None if it has no steps.
+      own_units: Whether each entry is put out in its own unit, as an 8-bit integer. If
+        there are steps, the integer is the symbol, which is then rounded only once; if
+        8 bits are too few for the symbols, it is the symbol divided by a whole number.
+        If there are no steps, the unit is the range in calibration divided by 127.
 
     Returns:
       The encoder x -> y / unit; unit float32 [latent], or None for 1. Encoders that do
@@ -76,10 +77,10 @@ def round_codeword(
 def pack_codeword(encoder: tf.keras.Model) -> tf.keras.Model:
     """Makes a binary codeword layer read its weights from one bit each.
 
-    TFLite has no bits: eight inputs are added up with all of their 256 signs, and the
-    byte that holds an output's eight weights says which of the sums it takes. That is
-    an eighth of the additions of the dense layer, and no multiplication but by the
-    scale.
+    TFLite has no type of one bit. Eight inputs are added up with all 256 combinations
+    of signs, and the byte that holds eight weights of an output says which of the sums
+    it takes. This needs an eighth of the additions of the dense layer, and only the
+    multiplication by the scale.
 
     Args:
       encoder: Keras model x -> y; one that does not end in a `BinaryDense` is returned

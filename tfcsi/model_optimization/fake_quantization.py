@@ -42,7 +42,7 @@ from tfcsi.models.binary import binarize
 
 WEIGHT_BITS, ACTIVATION_BITS = (4, 8), (8, 16)
 _tfmot: Any = tfmot.quantization.keras
-_HEADROOM = 1.25  # Of an entry over its largest value in calibration.
+_HEADROOM = 1.25  # Range of an entry over its largest value in calibration.
 
 
 def quantize_pair(
@@ -54,15 +54,15 @@ def quantize_pair(
     """Returns the networks of a codec with fake quantisation as its config has it.
 
     Args:
-      encoder: Of the config's model.
-      decoder: Of the config's model.
+      encoder: Encoder of the config's model.
+      decoder: Decoder of the config's model.
       config: Fields `model` and `qat`, which has `weight_bits`, `activation_bits` and
         `decoder`, whether the decoder is quantised too.
-      symbols: Whether the quantiser of the codeword has steps. It is then what rounds
-        the results of a dense codeword layer, see `in_units`.
+      symbols: Whether the quantiser of the codeword has steps. If so, it rounds the
+        results of a dense codeword layer, see `in_units`.
 
     Returns:
-      (encoder, decoder); the decoder as it is if it is not to be quantised.
+      (encoder, decoder). The decoder is unchanged unless `qat.decoder` is set.
 
     Raises:
       ValueError: As `quantize_aware`.
@@ -87,15 +87,16 @@ def quantize_aware(
 ) -> tf.keras.Model:
     """Returns the same network with fake quantisation.
 
-    Ranges of activations mean nothing until `calibrate`.
+    The ranges of activations mean nothing before `calibrate` is called.
 
     Args:
       network: Functional Keras model with one output, such as the encoder of a model.
       weight_bits: 8; or 4, which holds for convolutions and dense layers.
       activation_bits: 8 or 16.
-      peak: Largest magnitude of the input, whose range is then fixed; else it moves.
-      tail: Whether to quantise the results of the last layers with weights, and what
-        comes of them without weights.
+      peak: Largest magnitude of the input, which fixes its range; None if the range
+        follows the data.
+      tail: Whether to quantise the results of the last layers with weights, and of the
+        layers without weights after them.
 
     Returns:
       Functional Keras model with inputs and output as the given one.
@@ -152,7 +153,7 @@ def calibrate(network: tf.keras.Model, inputs: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def without_grids(network: tf.keras.Model) -> Iterator[tf.keras.Model]:
-    """Yields a model of `quantize_aware` whose results, as long, are not rounded."""
+    """Yields a model of `quantize_aware`; its results are not rounded meanwhile."""
     kept = {layer: layer.quantizer for layer in _grids(network)}
     for layer in kept:
         layer.quantizer = None
@@ -207,7 +208,7 @@ def round_weights(weights: tf.Tensor, bits: int, axis: int | None) -> tf.Tensor:
     Args:
       weights: float32, any shape.
       bits: 8 or 4; the integers are symmetric, -127 ... 127 or -7 ... 7.
-      axis: Of the channels, the last for 4 bits; None for one scale for all.
+      axis: Axis of the channels, the last one for 4 bits; None for one scale for all.
 
     Returns:
       float32, the same shape; the largest magnitude of a channel is as it was.
@@ -267,7 +268,7 @@ class _Rounding(_tfmot.QuantizeConfig, _tfmot.quantizers.Quantizer):
 
 
 class _FixedRange(_tfmot.quantizers.Quantizer):
-    """Rounds to the 2^bits integers of a range low <= x < high about or from zero."""
+    """Rounds to 2^bits integers in the range low <= x < high."""
 
     def __init__(self, bits: int, low: float, high: float):
         if bits > 8:  # TFLite's 16-bit integers are symmetric.

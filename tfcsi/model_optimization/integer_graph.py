@@ -63,8 +63,8 @@ class Kernel:
     """The weight of a layer that is to be rounded.
 
     Attributes:
-      attribute: Of the layer; holds the weight.
-      axis: Of the channels that have scales of their own; None for one scale.
+      attribute: Attribute of the layer that holds the weight.
+      axis: Axis of the channels, each of which has its own scale; None for one scale.
       binary: Whether it is the kernel of a `BinaryDense`.
     """
 
@@ -84,13 +84,14 @@ def rewrite(
 
     Args:
       network: Functional Keras model with one output.
-      rounded: Makes of a layer, with weights, one of the same name that rounds its
-        kernel.
-      on_grid: Makes of a name and of limits a layer that rounds its input to a grid:
-        within low <= x < high, or within what it finds if the limits are None.
+      rounded: Function of a layer with weights that returns a layer of the same name
+        which rounds its kernel.
+      on_grid: Function of a name and of limits that returns a layer which rounds its
+        input to a grid. The grid lies within low <= x < high; if the limits are None,
+        it follows the data.
       peak: Largest magnitude of the input; None if it is not known.
-      float_output: Leaves the results of the last layers with weights, and what comes
-        of them without weights, on no grid.
+      float_output: Whether the results of the last layers with weights, and of the
+        layers without weights after them, are left as floats.
 
     Returns:
       Functional Keras model. Layers with weights keep their names.
@@ -119,8 +120,8 @@ class _Result:
     Attributes:
       tensor: Keras tensor.
       grid: The layer that put it on a grid, None if it is on none.
-      limits: Within which its grid is to be, None if it has none.
-      gridded: The same on a grid, once it has been asked for.
+      limits: Limits of its grid; None if the grid follows the data.
+      gridded: The same tensor on a grid; None until it is asked for.
     """
 
     tensor: Any
@@ -130,9 +131,9 @@ class _Result:
 
 
 class _Graph:
-    """The network that is given, and the results of the new one so far.
+    """The old network, and the results of the new one so far.
 
-    Tensors of the given network are known by their id; it outlives this object.
+    Tensors of the old network are identified by their id; it outlives this object.
     """
 
     def __init__(self, network, rounded, on_grid, float_output):
@@ -155,7 +156,7 @@ class _Graph:
         return tensor
 
     def result(self, tensor) -> _Result:
-        """What stands for a tensor of the given network."""
+        """The result that stands for a tensor of the old network."""
         return self.results[id(self.resolve(tensor))]
 
     def on_grid(self, result: _Result) -> _Result:
@@ -193,16 +194,16 @@ class _Graph:
 
     def _tail(self, output) -> set[int]:
         """The nodes (id) without weights between the last weights and the output."""
-        found, tensors = set(), [output]
+        nodes, tensors = set(), [output]
         while tensors:
             node = self.resolve(tensors.pop()).node
             if node.keras_inputs and not node.layer.weights:
-                found.add(id(node))
+                nodes.add(id(node))
                 tensors += node.keras_inputs
-        return found
+        return nodes
 
     def rewritten(self, node) -> _Result:
-        """What stands for the result of a node, whose inputs are there."""
+        """The new result of a node, whose inputs have theirs."""
         layer, inputs = node.layer, [self.result(t) for t in node.keras_inputs]
         if isinstance(layer, layers.BatchNormalization):
             if self._takes_norm(self.resolve(node.keras_inputs[0]).node):

@@ -1,10 +1,10 @@
-"""Rounding of a dense kernel to 8 bits that watches what the layer will be fed.
+"""Rounding of a dense kernel to 8 bits, with regard to the inputs of the layer.
 
-Rounding each weight to the nearest level treats all inputs alike. CSI fills a small
-part of the space of inputs, so there is room to round such that errors cancel where
-inputs are strong: after each input's weights are rounded, those of the inputs still to
-come move to make up for the error (Frantar et al., "GPTQ", ICLR 2023, arXiv:2210.17323,
-algorithm 1, without its blocks; strong inputs first).
+Rounding each weight to the nearest level treats all inputs alike. CSI fills only a
+small part of the space of inputs, so the errors can be made to cancel where inputs are
+strong. After the weights of an input are rounded, the weights of the inputs that follow
+move to compensate the error (Frantar et al., "GPTQ", ICLR 2023, arXiv:2210.17323,
+algorithm 1, without its blocks; the strongest input comes first).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 LEVELS = 127  # Weights are -127 ... 127 times the scale of their column, as in TFLite.
-DAMPING = 0.01  # Of the mean energy of an input, added to each; GPTQ's value.
+DAMPING = 0.01  # Share of the mean energy that is added to each input; as in GPTQ.
 
 
 def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -20,7 +20,7 @@ def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
 
     Args:
       kernel: float32 [num_inputs, num_outputs].
-      x: float32 [n, num_inputs], what the layer is fed.
+      x: float32 [n, num_inputs], inputs of the layer.
 
     Returns:
       float32 [num_inputs, num_outputs]; column j holds integers of magnitude up to

@@ -1,10 +1,10 @@
 """Encoders with few different weights, or many zeros: fewer bytes when compressed.
 
-A `.tflite` file stays as long as it was, and takes as long to run; what gets shorter is
-its gzip, in which apps and updates travel. Both ways fine-tune by distillation: the new
-network shall put out the codewords of the old one, so that decoder and entropy tables
-stay as they are. Kernels of less than 1024 weights, and all but plain convolutions and
-dense layers, are tuned too, but not compressed.
+A `.tflite` file keeps its length and its time to run. Its gzip gets shorter, and apps
+and updates are sent as gzip. Both ways fine-tune by distillation: the new network
+learns to put out the codewords of the old one, so that decoder and entropy tables stay
+as they are. Only plain convolutions and dense layers of at least 1024 weights are
+compressed; the other layers are tuned along.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 BATCH = 50
-# At first; it falls to zero. Larger ones tear clusters apart.
+# First learning rates; they fall to zero. Larger ones tear clusters apart.
 CLUSTER_RATE, PRUNE_RATE = 2e-4, 3e-3
 _MIN_WEIGHTS = 1024
 _LLOYD_STEPS = 100
@@ -29,14 +29,14 @@ _LLOYD_STEPS = 100
 def cluster(
     encoder: tf.keras.Model, clusters: int, x: np.ndarray, steps: int
 ) -> tf.keras.Model:
-    """Gives the weights of a kernel a few values only.
+    """Limits the weights of each kernel to a few values.
 
     The values start as the k-means of the kernel (Lloyd's algorithm) and are trained,
     as in Han et al., "Deep Compression" (ICLR 2016, arXiv:1510.00149), section 3.
 
     Args:
       encoder: Keras model x -> y; it stays as it is.
-      clusters: Values a kernel, 2 to 256.
+      clusters: Number of values of a kernel, 2 to 256.
       x: float32 [n, num_tx, num_delay, 2], training matrices.
       steps: Training steps of fine-tuning.
 

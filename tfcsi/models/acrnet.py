@@ -1,12 +1,12 @@
-"""ACRNet: aggregated residual blocks of a width that one chooses.
+"""ACRNet: aggregated residual blocks whose width is an option.
 
 ACRNet (Lu, Zhang, He, Wang, Song, "Binarized Aggregated Network with Quantization:
 Flexible Deep Learning Deployment for CSI Feedback in Massive MIMO System", TWC 2022,
 arXiv:2105.00354). The encoder is a 5 x 5 convolution and two residual blocks of 1 x 9
-and 9 x 1; the decoder's two blocks widen to 8 channels times the expansion and mix them
-by a grouped 7 x 7 convolution, two channels a group. All activations are PReLU, a slope
-a channel. 2 102 344 parameters at CR 4 on 32 x 32 with expansion 1, 2 122 504 with 10,
-2 144 904 with 20.
+and 9 x 1. The decoder's two blocks widen to 8 channels times the expansion and mix them
+by a grouped 7 x 7 convolution with two channels a group. All activations are PReLU with
+one slope a channel. At CR 4 on 32 x 32 the pair has 2 102 344 parameters with expansion
+1, 2 122 504 with 10 and 2 144 904 with 20.
 
 Deviations: ``latent="conv"`` is the variant of CLLWCsiNet's authors (CLACRnet), without
 dense layers: 6 352 parameters at CR 16.
@@ -81,7 +81,7 @@ def decoder(
 
 
 def features(x):
-    """The encoder up to its dense layer: scaled CSI to an image of like shape."""
+    """The encoder up to its dense layer: scaled CSI to an image of the same shape."""
     x = prelu(conv_bn(x, 2, 5, name="stem"), "stem_act")
     for name in ("block0", "block1"):
         y = conv_bn(x, 2, (1, 9), name=f"{name}_1x9")
@@ -91,7 +91,7 @@ def features(x):
 
 
 def prelu(x, name: str):
-    """PReLU with a slope a channel, 0.3 at first."""
+    """PReLU with one slope a channel, which starts at 0.3."""
     start = tf.keras.initializers.Constant(0.3)
     return layers.PReLU(alpha_initializer=start, shared_axes=(1, 2), name=name)(x)
 

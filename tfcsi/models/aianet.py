@@ -1,19 +1,19 @@
 """AiANet: channel and spatial attention side by side for CSI feedback.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe: blocks that extract channel-wise and spatial features in parallel and fuse
-them by attention, a locally aware self-attention that sees global and local patterns,
-and learnable gates for the reuse of features. All sizes are our choice, and no
-parameter count or NMSE per CR is known to compare it with.
+The layer list is not public. This is the simplest network that fits the paper's text:
+blocks that extract channel-wise and spatial features in parallel and fuse them by
+attention, a locally aware self-attention that sees global and local patterns, and
+learnable gates for the reuse of features. All sizes are our choice. No parameter count
+and no NMSE per CR is known to compare it with.
 
 AiANet (Lou, Wu, 2025, arXiv:2504.12440). The UE has a 5 x 5 convolution, one
 attention-infused block, whose input is reused through a gate, and a dense layer; the BS
 expands the codeword and has two such blocks.
 
-Deviations: locally aware is read as: each pixel attends to summaries of all `stride` x
-`stride` patches (global), and a depthwise 3 x 3 convolution of the same features is
-added (local). The paper's training on indoor and outdoor matrices mixed is a matter of
-the data.
+Deviations: we read "locally aware" in this way: each pixel attends to summaries of all
+`stride` x `stride` patches (global), and a depthwise 3 x 3 convolution of the same
+features is added (local). The paper trains on a mixture of indoor and outdoor matrices;
+this depends on the data and not on the network.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def encoder(
       channels: Channels of the features.
       stride: Side of the patches that the global attention summarises.
       num_heads: Attention heads; divides `channels`.
-      latent: "dense" or "conv", see `_blocks.to_codeword`.
+      latent: "dense" or "conv", see `blocks.to_codeword`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].

@@ -1,14 +1,14 @@
 """Attention-CsiNet: CsiNet with channel attention.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe. Cai, Dong, Niu, "Attention model for massive MIMO CSI compression feedback and
-recovery" (WCNC 2019): CsiNet whose feature maps are weighted by squeeze-and-excitation
-(the mean of each map, two small layers, a sigmoid gate a map). Here the gates follow
-the encoder's convolution and the widest layer of each RefineNet.
+The layer list is not public. This is the simplest network that fits the paper's text.
+Cai, Dong, Niu, "Attention model for massive MIMO CSI compression feedback and recovery"
+(WCNC 2019): CsiNet whose feature maps are weighted by squeeze-and-excitation (the mean
+of each map, two small layers, a sigmoid gate a map). Here the gates follow the
+encoder's convolution and the widest layer of each RefineNet.
 
 Deviations: which maps are gated, the reduction of the gates and their LeakyReLU are
 ours. The paper also describes an LSTM in place of the dense layers; only the
-feed-forward network is offered. The scale of the CSI: `tfcsi.models.blocks`.
+feed-forward network is here. `tfcsi.models.blocks` explains the scale of the CSI.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def encoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
-      reduction: Feature maps over units of the hidden layer of a gate.
+      reduction: Number of feature maps divided by hidden units of a gate.
       blocks: RefineNets of the decoder; not used here.
       latent: "dense", or "conv" for a convolutional codeword layer.
 
@@ -62,7 +62,7 @@ def decoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
-      reduction: Feature maps over units of the hidden layer of a gate.
+      reduction: Number of feature maps divided by hidden units of a gate.
       blocks: RefineNets.
       latent: "dense" or "conv", as in the encoder.
 

@@ -1,12 +1,13 @@
 """BACRNet: ACRNet with 1-bit weights in the encoder's dense layer.
 
-BACRNet (Lu, Zhang, He, Wang, Song, TWC 2022, arXiv:2105.00354). ACRNet's networks; the
-encoder's dense layer has weights sign(w) times the mean |w| of the output unit. As many
-trainable numbers as ACRNet; the paper's "71 K" counts a binary weight as 1/32.
+BACRNet (Lu, Zhang, He, Wang, Song, TWC 2022, arXiv:2105.00354). The networks are those
+of ACRNet, but the encoder's dense layer has weights sign(w) times the mean |w| of the
+output unit. The number of trainable parameters is that of ACRNet; the paper's "71 K"
+counts a binary weight as 1/32.
 
 Deviations: the code of the binariser and of the learned feature quantiser was never
 released. The gradient passes straight through the binarisation, see
-`tfcsi.models._binary`; to quantise the codeword is the part of the codec's quantiser.
+`tfcsi.models.binary`. The quantiser of the codec quantises the codeword.
 """
 
 from __future__ import annotations

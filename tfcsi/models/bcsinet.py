@@ -8,7 +8,7 @@ head A and two refine nets (2 103 064), 2.105 M with B and three (2 104 740); 2^
 them are single bits at the UE.
 
 Deviations: the training code was not released; here the gradient passes straight
-through the binarisation, see `tfcsi.models._binary`. The scale of the binary weights is
+through the binarisation, see `tfcsi.models.binary`. The scale of the binary weights is
 that of each output unit, as in BACRNet, where the released inference code has a single
 one.
 """
@@ -72,7 +72,7 @@ def decoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
-      head: Of the encoder; the decoder does not depend on it.
+      head: Head of the encoder; the decoder does not depend on it.
       num_refine: Refine nets.
       latent: "dense"; there is no other.
 

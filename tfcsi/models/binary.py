@@ -1,4 +1,4 @@
-"""A dense layer of two weight values an output, for an encoder of 1-bit weights."""
+"""A dense layer with two weight values an output, for encoders with 1-bit weights."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def check_dense(latent: str) -> None:
 class BinaryDense(layers.Layer):
     """Dense layer whose kernel is sign(w) times the mean |w| of the output unit.
 
-    Training moves the float weights w: the gradient by the binary kernel passes to them
-    as it is where |w| <= 1 and is zero elsewhere, and an optimiser's step is clipped to
-    [-1, 1] so that none gets stuck, as in BinaryNet (Courbariaux et al., "Binarized
-    Neural Networks", NeurIPS 2016, arXiv:1602.02830).
+    Training moves the float weights w. The gradient of the binary kernel is passed to
+    them unchanged where |w| <= 1, and is zero elsewhere. After each step the weights
+    are clipped to [-1, 1], so that none gets stuck, as in BinaryNet (Courbariaux et
+    al., "Binarized Neural Networks", NeurIPS 2016, arXiv:1602.02830).
 
     Attributes:
       kernel: float32 [inputs, units], the float weights w.

@@ -1,14 +1,13 @@
 """Blocks that several papers share: normalised convolutions, codeword heads.
 
-Networks of the field see CSI in [0, 1] with zero at 0.5, about which its reals have a
-deviation of 0.02. They spend their first thousand steps on finding that scale, and may
-never leave the constant 0.5. Here CSI enters centred at zero with unit variance, and
-leaves through the published bound with a fixed gain that undoes the scale: `scale_in`
-and `scale_out` are the first and last layer of each network, all else is as published.
+Published networks see CSI in [0, 1] with zero at 0.5. The reals deviate from 0.5 by
+only 0.02. A training spends its first thousand steps on finding that scale, and may
+never leave the constant 0.5. Here CSI is centred at zero and has unit variance, and the
+output passes the published bound with a fixed gain that undoes the scale. `scale_in`
+and `scale_out` are the first and last layer of each network; all else is as published.
 
-Images are
-[n, num_tx, num_delay, channels]; reshapes that mix axes go through the published order
-(channel, angle, delay).
+Images are [n, num_tx, num_delay, channels]. Reshapes that mix axes go through the
+published order (channel, angle, delay).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ GAIN = 32.0
 
 
 def scale_in(x):
-    """Gives the reals of CSI about unit variance."""
+    """Scales the reals of CSI to about unit variance."""
     return layers.Rescaling(GAIN, name="scale_in")(x)
 
 
@@ -50,7 +49,7 @@ def scale_out(x, bound: str = "none"):
 
 
 def leaky(x, slope: float = 0.3):
-    """LeakyReLU, of slope 0.3 as nearly all of the field."""
+    """LeakyReLU with slope 0.3, as in nearly all papers."""
     return layers.LeakyReLU(slope)(x)
 
 
@@ -73,9 +72,9 @@ def conv_bn(
       kernel: Side, or (height, width), of the kernel.
       use_bias: Whether the convolution has a bias.
       name: Name of the convolution; its normalisation is `<name>_bn`.
-      momentum: Of the running statistics.
+      momentum: Momentum of the running statistics.
       epsilon: Added to the variance.
-      gain: What the scale of the normalisation starts with.
+      gain: First value of the scale of the normalisation.
       **conv_args: Further arguments of Conv2D (strides, groups, dilation_rate, ...).
     """
     x = layers.Conv2D(
@@ -105,7 +104,7 @@ def to_codeword(x, latent_dim: int, latent: str = "dense", use_bias: bool = True
       y, float32 [n, latent_dim].
 
     Raises:
-      ValueError: If latent is not known, or latent_dim no multiple of num_delay.
+      ValueError: If latent is not known, or latent_dim is not a multiple of num_delay.
     """
     if latent == "dense":
         x = layers.Flatten(name="flatten")(layers.Permute((3, 1, 2))(x))
@@ -130,7 +129,7 @@ def from_codeword(y, shape, latent: str = "dense", channels: int = 2, use_bias=T
       float32 [n, num_tx, num_delay, channels].
 
     Raises:
-      ValueError: If latent is not known, or latent_dim no multiple of num_delay.
+      ValueError: If latent is not known, or latent_dim is not a multiple of num_delay.
     """
     num_tx, num_delay = shape
     if latent == "dense":
@@ -153,7 +152,7 @@ def latent_channels(latent_dim: int, shape, latent: str = "conv") -> int:
       latent: "dense" or "conv".
 
     Raises:
-      ValueError: If latent is not known, or latent_dim no multiple of num_delay.
+      ValueError: If latent is not known, or latent_dim is not a multiple of num_delay.
     """
     if latent not in LATENTS:
         raise ValueError(f"latent is {latent!r}; it must be one of {LATENTS}")
@@ -183,14 +182,14 @@ def from_delay_line(x, shape, channels: int = 2):
 class BatchNormalization(layers.BatchNormalization):
     """Keras' layer over the last axis, with a training step made for few channels.
 
-    The CPU kernel of the fused layer is slow when the channels are no multiple of 8,
-    which they hardly ever are in this field. Then the sums over pixels are products
-    with a row of ones, taken over whole lines of the image, and the gradient is
-    written out.
+    The CPU kernel of the fused layer is slow if the number of channels is not a
+    multiple of 8, as in most of these networks. In that case the sums over pixels are
+    products with a row of ones, taken over whole lines of the image, and the gradient
+    is written out.
     """
 
     def call(self, inputs, training=None):
-        """Normalises by the batch in training, by the running statistics else."""
+        """Normalises by the batch in training, else by the running statistics."""
         if not training or not self.trainable:
             return super().call(inputs, training=False)
         if inputs.shape[-1] % 8 == 0:
@@ -207,7 +206,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 def _normalize(x, gamma, beta, epsilon):
-    """Batch normalisation with its gradient; also mean and variance, no gradient."""
+    """Batch normalisation with its gradient; also mean and variance, without one."""
     channels = x.shape[-1]
     length = x.shape[-2] if x.shape.rank > 2 else 1  # Pixels of a line.
 

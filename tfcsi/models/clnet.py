@@ -5,10 +5,10 @@ MIMO CSI Feedback", WCL 2021, arXiv:2102.07507). The encoder joins CRNet's path 
 kernels, weighted by a spatial gate, with a 1 x 1 convolution to 32 channels, which
 combines the real and imaginary part of each entry, weighted by squeeze-and-excitation.
 The decoder is CRNet's with kernels of length 3 in the long path and a hard sigmoid.
-2 101 958 parameters at CR 4 on 32 x 32.
+The pair has 2 101 958 parameters at CR 4 on 32 x 32.
 
-Deviations: the released dense layers, written there as 1-D convolutions, are dense
-layers, initialised by Glorot's rule as all others.
+Deviations: the release writes its dense layers as 1-D convolutions. Here they are dense
+layers, and start by Glorot's rule like all others.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def decoder(
 
 
 def _spatial_gate(x):
-    """Weights each position by its largest and mean channel and those around it."""
+    """Weights each position by the largest and mean channel of its neighbourhood."""
     pooled = tf.concat(
         [tf.reduce_max(x, -1, keepdims=True), tf.reduce_mean(x, -1, keepdims=True)], -1
     )

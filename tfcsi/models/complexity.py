@@ -14,20 +14,20 @@ from tensorflow.python.framework.convert_to_constants import (
 def count(model: tf.keras.Model) -> dict[str, int]:
     """Counts what one matrix costs, from the frozen inference graph at batch 1.
 
-    Counted are the operations that multiply by weights or multiply two activations:
-    convolutions (plain, transposed, depthwise), matrix products and einsum. A layer
-    that is used twice costs twice, but its parameters count once. Pixels beyond a
-    "same" border count as pixels, as everywhere in the field, and a weight that happens
-    to be zero costs as any other. Not counted are entries of a kernel that a constant
-    mask makes zero, as between the groups of `tfcsi.models._grouped`, nor biases,
-    normalisations, activation functions, soft-max, sums, products entry by entry and
-    moves of data.
+    The counted operations multiply by weights or multiply two activations: convolutions
+    (plain, transposed, depthwise), matrix products and einsum. A layer that is used
+    twice costs twice, but its parameters count once. Pixels beyond a "same" border
+    count as pixels, as in all papers, and a weight that happens to be zero costs as
+    much as any other. Entries of a kernel that a constant mask makes zero do not count,
+    as between the groups of `tfcsi.models.grouped`. Biases, normalisations, activation
+    functions, soft-max, sums, products entry by entry and moves of data do not count
+    either.
 
-    The "FLOPs" of the field are these multiply-accumulates and, by its three programs,
-    a bit more or less: fvcore adds two for each value of a batch and five of a layer
-    normalisation; thop adds four for each value of either and leaves out attention and
-    products that are no layer; ptflops adds two for each value of a batch normalisation
-    and one for each of an activation or a bias.
+    Papers call these multiply-accumulates "FLOPs", and their three programs count a bit
+    more or less. fvcore adds two for each value of a batch normalisation and five for
+    each value of a layer normalisation. thop adds four for each value of either and
+    leaves out attention and products that are not layers. ptflops adds two for each
+    value of a batch normalisation and one for each value of an activation or a bias.
 
     Args:
       model: Keras model of any number of inputs, with static shapes but the batch.
@@ -35,8 +35,8 @@ def count(model: tf.keras.Model) -> dict[str, int]:
     Returns:
       "params": Trainable parameters.
       "macs": Multiply-accumulates.
-      "activations": Values that the counted operations put out, all together: features,
-        and the scores of attention, before biases and all that is not counted.
+      "activations": Number of all values that the counted operations put out: features
+        and the scores of attention, before biases and other operations.
 
     Raises:
       ValueError: If the graph has a loop, a branch or a call that cannot be inlined.
@@ -71,7 +71,7 @@ def count(model: tf.keras.Model) -> dict[str, int]:
 
 
 def _result(op: tf.Operation) -> tf.Tensor:
-    """What the operation puts out; of a dilated convolution, without its padding."""
+    """The result of an operation; for a dilated convolution without its padding."""
     consumers = op.outputs[0].consumers()
     dilated = len(consumers) == 1 and consumers[0].type == "BatchToSpaceND"
     return consumers[0].outputs[0] if dilated else op.outputs[0]

@@ -2,9 +2,9 @@
 
 CRNet (Lu, Wang, Song, "Multi-resolution CSI Feedback with Deep Learning in Massive
 MIMO System", ICC 2020, arXiv:1910.14322). The encoder joins a path of long kernels
-(3 x 3, 1 x 9, 9 x 1) with a 3 x 3 convolution, the decoder refines a linear estimate by
-two residual CRBlocks of the same idea. 2 102 838 parameters at CR 4 on 32 x 32, of
-which the UE has 1 049 260.
+(3 x 3, 1 x 9, 9 x 1) with a 3 x 3 convolution. The decoder refines a linear estimate by
+two residual CRBlocks of the same idea. At CR 4 on 32 x 32 the pair has 2 102 838
+parameters and the UE 1 049 260 of them.
 
 Deviations: ``latent="conv"`` is the variant of CLLWCsiNet's authors (CLCRNet), without
 dense layers: 10 438 parameters at CR 8.
@@ -86,8 +86,8 @@ def cr_block(x, name_prefix: str, length: int = 9):
 
     Args:
       x: float32 [n, num_tx, num_delay, 2].
-      name_prefix: Of the names of its layers.
-      length: Of the kernels of the long path after its 3 x 3 convolution.
+      name_prefix: Prefix of the names of its layers.
+      length: Length of the long path's kernels after its 3 x 3 convolution.
 
     Returns:
       float32 [n, num_tx, num_delay, 2].
@@ -107,7 +107,7 @@ def long_path(x, filters: int, name: str, length: int = 9):
       x: float32 [n, num_tx, num_delay, channels].
       filters: Channels of each.
       name: Prefix of the names of its layers.
-      length: Of the second and third kernel.
+      length: Length of the second and third kernel.
 
     Returns:
       float32 [n, num_tx, num_delay, filters].

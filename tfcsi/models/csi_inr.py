@@ -12,17 +12,18 @@ whose scale and shift are each one dense layer of the codeword; the last layer i
 to (re, im). The BS evaluates the network. The UE finds the codeword by a few gradient
 steps from zero on the mean squared error over all entries.
 
-The encoder is these steps, written out forwards and backwards, so that it is a network
-as any other: training differentiates through it (second-order MAML in the way of CAVIA
-is what comes of it, and one backward pass serves a batch), and TFLite runs it. Scale
-and shift are folded into the next layer's weights, a set for each matrix, so that the
-codeword touches no feature map. From zero, the first step is affine in the CSI: `fold`
+The encoder consists of these steps, written out forwards and backwards, so that it is a
+network like any other. Training differentiates through it, which is second-order MAML
+as in CAVIA, with one backward pass for a batch; and TFLite runs it. Scale and shift are
+folded into the next layer's weights, one set for each matrix, so that the codeword
+touches no feature map. The first step starts at zero and is affine in the CSI: `fold`
 makes it a dense layer for the phone.
 
-The authors have released no code, and their text leaves open w0, sigma, the width, the
-rates and initial values (see docs/csi_inr.md for what was found). Deviations: the inner
-rate is learned, one for each entry of the codeword, unless `rate_learned` is False; a
-step that is too long is shortened (`max_step`); `sigma` has a value for each axis.
+The authors have released no code, and their text does not tell w0, sigma, the width,
+the rates and the initial values (docs/csi_inr.md says how we chose them). Deviations:
+the inner rate is learned, one for each entry of the codeword, unless `rate_learned` is
+False; a step that is too long is shortened (`max_step`); `sigma` has a value for each
+axis.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ from tensorflow.keras import layers
 from tfcsi.models.contract import Model
 
 _CHUNK = 64  # Matrices at a time in `fold`.
-# Deviation of the weights of scale and shift at first, whatever the length of the
-# codeword: so one inner rate fits all lengths, as the loss is as steep in each entry.
+# First deviation of the weights of scale and shift. It does not depend on the length of
+# the codeword, so the loss is equally steep in each entry and one inner rate fits all
+# lengths.
 _MODULATION = 1 / math.sqrt(32)
 
 
@@ -58,25 +60,26 @@ def encoder(
 ) -> tf.keras.Model:
     """Returns the UE network x -> y: gradient steps through the shared network.
 
-    It has weights of its own until `share` gives it those of a decoder.
+    The network has its own weights until `share` gives it those of a decoder.
 
     Args:
       shape: (num_tx, num_delay), or (num_tx, num_sc): any grid.
       latent_dim: Length of the codeword y.
       widths: Units of each modulated SIREN block, one block or more.
-      features: Frequencies of the Fourier features.
-      sigma: Their deviation along antennas and along subcarriers, cycles a unit of the
-        coordinates; the grid has 2 units. The paper has one for both.
+      features: Number of frequencies of the Fourier features.
+      sigma: Deviation of the frequencies along antennas and along subcarriers, in
+        cycles a unit of the coordinates; the grid is 2 units long. The paper has one
+        value for both.
       w0: Factor in the sine.
-      gain: What the network's results are divided by: about 1 over the root mean square
-        of the reals of the CSI.
-      steps: Gradient steps; training and use may differ in it.
-      rate: Inner rate at first, on the loss of CSI times `gain`.
-      rate_learned: Whether each entry learns an inner rate of its own.
-      max_step: Root mean square to which a longer step is shortened; else a network
-        that gets steeper in training may throw codewords, step by step, to infinity.
-      second_order: Whether training differentiates through the gradients of the steps,
-        or takes them as constants (first-order MAML).
+      gain: The network's results are divided by it. It is about 1 over the root mean
+        square of the reals of the CSI.
+      steps: Number of gradient steps; it may differ between training and use.
+      rate: First inner rate, for the loss of CSI times `gain`.
+      rate_learned: Whether each entry learns its own inner rate.
+      max_step: A step with a larger root mean square is shortened to it. Without this
+        limit the codewords may diverge while the network gets steeper in training.
+      second_order: Whether training differentiates through the gradients of the steps.
+        If not, it takes them as constants (first-order MAML).
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -114,15 +117,15 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
       widths: Units of each block, as in the encoder, and all that follow.
-      features: Frequencies of the Fourier features.
-      sigma: Their deviation.
+      features: Number of frequencies of the Fourier features.
+      sigma: Deviation of the frequencies.
       w0: Factor in the sine.
-      gain: What results are divided by.
-      steps: Not used here, nor are those that follow.
-      rate: Inner rate.
-      rate_learned: Whether it is learned.
-      max_step: Longest step.
-      second_order: Of the training.
+      gain: The results are divided by it.
+      steps: An option of the encoder, not used here.
+      rate: An option of the encoder, not used here.
+      rate_learned: An option of the encoder, not used here.
+      max_step: An option of the encoder, not used here.
+      second_order: An option of the encoder, not used here.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].

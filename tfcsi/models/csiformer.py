@@ -1,8 +1,8 @@
 """CSIFormer: convolutions and windowed self-attention for CSI feedback.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe: an autoencoder of convolutions and locally grouped (windowed) self-attention,
-cheaper than TransNet. No parameter count or NMSE is known to compare it with.
+The layer list is not public. This is the simplest network that fits the paper's text:
+an autoencoder of convolutions and locally grouped (windowed) self-attention, cheaper
+than TransNet. No parameter count and no NMSE is known to compare it with.
 
 CSIFormer (Bi et al., WCL 2022). A 5 x 5 convolution gives features. A convolution of
 stride 2 makes tokens of 2 x 2 patches; a dense layer, with a bias a position, embeds
@@ -45,7 +45,7 @@ def encoder(
       embedding: Channels of the features and of a token.
       window: Side of an attention window, in tokens of 2 x 2.
       num_heads: Attention heads; divides `embedding`.
-      latent: "dense" or "conv", see `_blocks.to_codeword`.
+      latent: "dense" or "conv", see `blocks.to_codeword`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].

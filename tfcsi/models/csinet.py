@@ -46,7 +46,7 @@ def encoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
-      activation: Of the codeword: "linear", "sigmoid" or "tanh".
+      activation: Activation of the codeword: "linear", "sigmoid" or "tanh".
       blocks: RefineNets of the decoder; not used here.
       latent: "dense", or "conv" for a convolutional codeword layer.
 
@@ -74,7 +74,7 @@ def decoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
-      activation: Of the codeword, as in the encoder; not used here.
+      activation: Activation of the codeword, as in the encoder; not used here.
       blocks: RefineNets.
       latent: "dense" or "conv", as in the encoder.
 
@@ -131,7 +131,7 @@ def check(shape, activation: str = "linear", **counts: int) -> None:
 
     Args:
       shape: (num_tx, num_delay).
-      activation: Of the codeword.
+      activation: Activation of the codeword.
       **counts: Numbers (latent_dim, blocks, ...) that must be at least 1.
 
     Raises:

@@ -1,12 +1,12 @@
 """CsiNet+DNN: CsiNet with more dense layers at the base station.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe. Zhang, Zhang, Liu (IEEE WCL 2021): for high compression, CsiNet's decoder gets
-further dense layers, and another activation, in front of its RefineNets.
+The layer list is not public. This is the simplest network that fits the paper's text.
+Zhang, Zhang, Liu (IEEE WCL 2021): for high compression, CsiNet's decoder gets further
+dense layers, and another activation, in front of its RefineNets.
 
 Deviations: the number and widths of the dense layers and their tanh, which also follows
-the layer that makes the image, are ours. The encoder is CsiNet's, the scale of the CSI
-that of `tfcsi.models.blocks`.
+the layer that makes the image, are ours. The encoder is CsiNet's. `tfcsi.models.blocks`
+explains the scale of the CSI.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def encoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
       hidden: Widths of the decoder's further dense layers; not used here.
-      activation: Of the decoder's dense layers; not used here.
+      activation: Activation of the decoder's dense layers; not used here.
       blocks: RefineNets of the decoder; not used here.
       latent: "dense", or "conv" for a convolutional codeword layer.
 
@@ -61,7 +61,7 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
       hidden: Widths of the further dense layers.
-      activation: Of the dense layers: "linear", "sigmoid" or "tanh".
+      activation: Activation of the dense layers: "linear", "sigmoid" or "tanh".
       blocks: RefineNets.
       latent: "dense" or "conv", as in the encoder; with "conv" the last of `hidden`
         must be a multiple of num_delay.

@@ -13,8 +13,8 @@ so that the layer "denoised" gives the clean codeword from the noisy one:
 The second trains encoder and decoder together.
 
 Deviations: the widths of the hidden layers are those of the paper's example and not
-scaled with the codeword; the scale of the CSI, see `tfcsi.models.blocks`. The noise
-itself is the channel's; neither network adds any.
+scaled with the codeword; the scale of the CSI, see `tfcsi.models.blocks`. The channel
+adds the noise, not the networks.
 """
 
 from __future__ import annotations

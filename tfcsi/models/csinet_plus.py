@@ -42,7 +42,7 @@ def encoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
-      activation: Of the codeword: "linear", "sigmoid" or "tanh".
+      activation: Activation of the codeword: "linear", "sigmoid" or "tanh".
       blocks: RefineNet+ blocks of the decoder; not used here.
       latent: "dense", or "conv" for a convolutional codeword layer.
 
@@ -72,7 +72,7 @@ def decoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
-      activation: Of the codeword, as in the encoder; not used here.
+      activation: Activation of the codeword, as in the encoder; not used here.
       blocks: RefineNet+ blocks.
       latent: "dense" or "conv", as in the encoder.
 

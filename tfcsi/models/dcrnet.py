@@ -5,11 +5,11 @@ MIMO Systems", TVT 2022, arXiv:2106.04043). The encoder's block is six 3 x 1 and
 convolutions of dilation 1, 2 and 3 beside one of 3 x 3; each of the decoder's two
 blocks has a dilated path and a plain one, 8 channels times the expansion wide, whose
 inner convolutions are grouped and followed by a channel shuffle. All activations are
-PReLU, a slope a channel. 2 101 708 parameters at CR 4 on 32 x 32 with expansion 1,
-2 115 820 with 10.
+PReLU with one slope a channel. At CR 4 on 32 x 32 the pair has 2 101 708 parameters
+with expansion 1 and 2 115 820 with 10.
 
-To train it on a CPU takes a TensorFlow with oneDNN, the default of x86 Linux: without,
-dilated convolutions have no gradient there.
+Training on a CPU needs a TensorFlow with oneDNN, the default on x86 Linux. Without it
+dilated convolutions have no gradient on a CPU.
 
 Deviations: the dense layers start by Glorot's rule; the released N(0, 0.001) sticks at
 the constant 0.5 on CSI of low variance, as its author later noted.

@@ -1,14 +1,14 @@
 """Deep Decoder CsiNet: CsiNet with a very deep decoder.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe. Chakma et al. (IEEE WCL 2023): a light encoder, here CsiNet's, and a decoder
-that is much deeper than the encoder, here CsiNet's with twenty RefineNets.
+The layer list is not public. This is the simplest network that fits the paper's text.
+Chakma et al. (IEEE WCL 2023): a light encoder, here CsiNet's, and a decoder that is
+much deeper than the encoder, here CsiNet's with twenty RefineNets.
 
-Deviations: the number of blocks is ours. Of the figures that are told of the paper,
-1.24 M parameters and 34 M or more than 50 M operations, twenty blocks give 33.6 M
-multiplications on 32 x 32 at CR 8 (thirty: 49.8 M) and 1.08 M parameters: a weight of a
-convolution costs 1024 multiplications there, so that no chain of such blocks has both.
-The scale of the CSI: see `tfcsi.models.blocks`.
+Deviations: the number of blocks is ours. Others report 1.24 M parameters for the paper
+and 34 M or more than 50 M operations. On 32 x 32 at CR 8 twenty blocks have 1.08 M
+parameters and 33.6 M multiplications (thirty blocks: 49.8 M). A weight of a convolution
+costs 1024 multiplications there, so no chain of such blocks has both reported figures.
+`tfcsi.models.blocks` explains the scale of the CSI.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """DeepCMC: a fully convolutional codec.
 
-The layer list is after a public re-implementation, not confirmed by the authors.
+The layer list is that of a public re-implementation; the authors have not confirmed it.
 
 DeepCMC (Mashhadi, Yang, Gunduz, "Distributed Deep Convolutional Compression for Massive
 MIMO CSI Feedback", arXiv:2003.04684; first arXiv:1907.02942). Wide convolutions bring
 the CSI down by 16 along each axis, and the small map, not a dense layer's result, is
-quantised and entropy-coded; the decoder mirrors them about two residual blocks. Meant
-to be trained with the prior in the loss (``prior="factorized"``).
+quantised and entropy-coded. The decoder mirrors them around two residual blocks. The
+network is meant to be trained with the prior in the loss (``prior="factorized"``).
 
 Deviations: the paper works in space and frequency and lets the shape vary; here the
-shape is static. Its map has `width` channels; here as many as `latent_dim` asks for:
-latent_dim / (num_tx / 16 num_delay / 16). The encoder's 5 x 5 convolutions are strided
-themselves, where the re-implementation has a strided 3 x 3 after each; convolutions
-before a normalisation have no bias. Quantiser and entropy coder are the codec's, not a
-context-adaptive one.
+shape is static. The paper's map has `width` channels; here `latent_dim` sets their
+number: latent_dim / (num_tx / 16 num_delay / 16). The encoder's 5 x 5 convolutions are
+strided; the re-implementation has a strided 3 x 3 after each instead. Convolutions
+before a normalisation have no bias. The codec's quantiser and entropy coder replace the
+paper's context-adaptive coder.
 """
 
 from __future__ import annotations

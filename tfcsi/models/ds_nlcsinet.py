@@ -5,13 +5,13 @@ non-local block (embedded Gaussian) before the dense layer; the decoder is anoth
 non-local block and two refine blocks, in which each convolution sees the results of all
 before it.
 
-Deviations: the released networks normalise batches along the delay axis, by a
-BatchNormalization without `axis` on (channel, angle, delay); here it is along the
-channels, which makes 308 parameters less: 2 108 424 at CR 4 on 32 x 32 where the
-release has 2 108 732. The same order of axes makes the released non-local block attend
-among the rows (channel, angle), each embedded along its delays; that is kept, for its
-weights are those of the published figures and it costs the UE 64 x 64 scores where
-positions would cost 1024 x 1024.
+Deviations: the released networks normalise batches along the delay axis, since they
+call BatchNormalization without `axis` on (channel, angle, delay). Here it runs along
+the channels, which saves 308 parameters: 2 108 424 at CR 4 on 32 x 32 in place of
+2 108 732. For the same reason the released non-local block attends among the rows
+(channel, angle), each embedded along its delays. This is kept: the published figures
+are those of these weights, and the UE computes 64 x 64 scores where attention among
+positions would take 1024 x 1024.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _non_local(x):
 
 
 def _refine_block(x, name: str):
-    """Three convolutions, each of all that is known, and a fourth of their results."""
+    """Three convolutions, each of all results before it, and one of their results."""
     known = x
     for filters in (8, 16, 2):
         y = _activate(known, f"{name}_{filters}")

@@ -1,8 +1,9 @@
 """Grouped convolution that trains on a CPU, where TensorFlow has no gradient for it.
 
 The channels are cut into blocks of whole groups, and each block is an ordinary
-convolution whose kernel is zero between groups. Blocks of 16 channels were fastest: of
-a training step of 200 matrices of 32 x 32 and a 7 x 7 kernel (two cores), in ms,
+convolution whose kernel is zero between groups. Blocks of 16 channels were fastest.
+Time of a training step with 200 matrices of 32 x 32 and a 7 x 7 kernel on two cores, in
+ms:
 
     channels  groups  depthwise and sum  one kernel  a kernel a group  blocks of 16
            8       4                120          51                95            51
@@ -26,7 +27,7 @@ def grouped_conv(x, filters: int, kernel, groups: int, name: str, **conv_args):
       filters: Channels of the result.
       kernel: Side, or (height, width), of the kernel.
       groups: Divides channels and filters.
-      name: Of the layer.
+      name: Name of the layer.
       **conv_args: Further arguments of `GroupedConv2D`.
 
     Returns:

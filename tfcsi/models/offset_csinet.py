@@ -1,8 +1,8 @@
 """CsiNet+ with an offset network behind the quantiser.
 
-The layer list of the offset network is not public; this is the simplest network that
-the paper's words describe. Chen, Guo, Jin, Wen, Li, "A novel quantization method for
-deep learning-based massive MIMO CSI feedback" (GlobalSIP 2019), the "Baseline 2" of
+The layer list of the offset network is not public. This is the simplest network that
+fits the paper's text. Chen, Guo, Jin, Wen, Li, "A novel quantization method for deep
+learning-based massive MIMO CSI feedback" (GlobalSIP 2019), the "Baseline 2" of
 STQENet's paper: the codeword is bounded, companded by the mu-law and quantised
 (`tfcsi.entropy.quantizers`). At the base station a residual network of dense layers
 corrects the quantised codeword before an ordinary decoder, here that of CsiNet+, reads
@@ -10,11 +10,12 @@ it.
 
 Training is in three stages: the pair without a quantiser; then, with the quantiser,
 only the layers whose names begin with "offset_"; then everything. The last layer of the
-offset network starts at zero, so that the second stage starts from the first's pair,
-and for the same reason the very first step moves that layer alone.
+offset network starts at zero, so that the second stage starts from the pair of the
+first one. For the same reason the very first step moves that layer alone.
 
 Deviations: the offset network's one hidden layer, as wide as the codeword, and its ReLU
-are ours, as is the choice of CsiNet+. The scale of the CSI: `tfcsi.models.blocks`.
+are ours, as is the choice of CsiNet+. `tfcsi.models.blocks` explains the scale of the
+CSI.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def encoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
-      activation: Of the codeword: "tanh", "sigmoid", or "linear" for no bound.
+      activation: Activation of the codeword: "tanh", "sigmoid", or "linear" for none.
       hidden: Widths of the offset network's hidden layers; not used here.
       blocks: RefineNet+ blocks of the decoder; not used here.
       latent: "dense", or "conv" for a convolutional codeword layer.
@@ -68,7 +69,7 @@ def decoder(
     Args:
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
-      activation: Of the codeword, as in the encoder; not used here.
+      activation: Activation of the codeword, as in the encoder; not used here.
       hidden: Widths of the offset network's hidden layers; None for one layer as wide
         as the codeword.
       blocks: RefineNet+ blocks.
@@ -89,7 +90,7 @@ def decoder(
 
 
 def _offset(y, hidden):
-    """The codeword plus an offset, which is zero at first."""
+    """The codeword plus an offset that starts at zero."""
     offset = y
     for i, width in enumerate(hidden):
         name = f"offset_hidden{i + 1}"

@@ -1,10 +1,10 @@
 """Ravula and Jain: a small convolutional autoencoder with an entropy bottleneck.
 
-The layer list is not public; this is the simplest network that the paper's words
-describe. Ravula, Jain, "Deep autoencoder-based massive MIMO CSI feedback with
-quantization and entropy coding" (GLOBECOM 2021), the "Baseline 1" of STQENet's paper:
-a convolutional autoencoder trained together with an entropy bottleneck, which both
-quantises the codeword and codes it (`tfcsi.entropy.priors`, prior "factorized").
+The layer list is not public. This is the simplest network that fits the paper's text.
+Ravula, Jain, "Deep autoencoder-based massive MIMO CSI feedback with quantization and
+entropy coding" (GLOBECOM 2021), the "Baseline 1" of STQENet's paper: a convolutional
+autoencoder trained together with an entropy bottleneck, which both quantises the
+codeword and codes it (`tfcsi.entropy.priors`, prior "factorized").
 
 The encoder is 5 x 5 convolutions of stride 2 with LeakyReLU between them, the decoder
 their transposes. The codeword is the last feature map, so that there are no dense

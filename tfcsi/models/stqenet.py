@@ -10,19 +10,19 @@ window attention, MLP, global sub-sampled attention, MLP), an up-down pair of st
 convolutions with a skip, and a dense layer to the codeword. The decoder joins a CNN
 stem (one CRBlock) with an attention stem that passes the *same* STB twice.
 
-Two readings of the attention, same everything else:
+There are two readings of the attention; everything else is the same:
 
 * ``attention="windowed"`` is what the papers describe: local attention within true
   `window` x `window` (angle, delay) windows, and global attention of every position to
   one key a window (16 keys on 32 x 32).
 * ``attention="released"`` reproduces the reshapes of the released code, which do
   something else: the local groups are 8 slices of two adjacent antenna rows, and the
-  global softmax runs over a single key, so that it is 1 and each query receives the
-  value (its query weights exist, are counted, and get no gradient).
+  global softmax runs over a single key. It is therefore 1, and each query receives the
+  value (the query weights exist, are counted, and get no gradient).
 
 Deviations: the networks take and return CSI centred at zero instead of at 0.5; the
-shift of 0.5 is their first and last layer. The second dense layer of the released
-decoder that is never used is left out.
+shift of 0.5 is their first and last layer. The released decoder has a second dense
+layer that is never used; it is left out.
 
 ``amplitude="normalized"`` is the published network, in which LayerNormalization sets
 every (re/im, angle) row to unit variance before the codeword and before the output, so
@@ -98,24 +98,25 @@ def encoder(
 def fold(encoder: tf.keras.Model) -> tf.keras.Model:
     """Returns the same function with scale, conv1 and conv5 as one convolution.
 
-    The three are linear, so a 5 x 5 convolution of x and of a constant channel, which
-    carries the biases up to the zero-padded border, equals them: an eighth of their
-    multiplications, and two roundings less in an integer model. For export only.
+    The three are linear. A 5 x 5 convolution of x and of a constant channel, which
+    carries the biases up to the zero-padded border, gives the same result with an
+    eighth of the multiplications, and with two roundings less in an integer model. This
+    is for export only.
 
     Args:
-      encoder: Model of `encoder`.
+      encoder: Network that `encoder` made.
     """
     return _folded(encoder, exact=True)
 
 
 def fold_to_train(encoder: tf.keras.Model) -> tf.keras.Model:
-    """Returns the function of `fold` but for the two outermost pixels.
+    """Returns the function of `fold`; only the two outermost pixels differ.
 
     The constant channel is left out: its weights are so much smaller than the others
-    that 8 bits do not hold them. For integer networks that are trained on.
+    that 8 bits do not hold them. This is for trainings with fake quantisation.
 
     Args:
-      encoder: Model of `encoder`.
+      encoder: Network that `encoder` made.
     """
     return _folded(encoder, exact=False)
 
@@ -201,12 +202,12 @@ def initialize_klt(
 
     The dense layers become the analysis and synthesis of the latent_dim / 2 strongest
     complex components of h; all other branches keep their random inner weights and get
-    a zero last layer, so that the pair is the linear codec at first and departs from it
-    as far as training pays.
+    a zero last layer, so that the pair starts as the linear codec and departs from it
+    as far as training improves it.
 
     Args:
-      encoder: Model of `encoder` with ``amplitude="kept"``.
-      decoder: Model of `decoder` with ``amplitude="kept"``.
+      encoder: Network that `encoder` made with ``amplitude="kept"``.
+      decoder: Network that `decoder` made with ``amplitude="kept"``.
       h: complex64 [n, num_tx, num_delay], training CSI.
 
     Raises:

@@ -7,16 +7,17 @@ feed-forward net, each with a skip and a LayerNormalization after it) and reduce
 tokens by a dense layer. The BS expands the codeword to tokens and passes them twice
 through one decoder layer, whose cross-attention looks at the expanded tokens, and
 through a last LayerNormalization. There is no positional encoding, no dropout and no
-output activation. TransNet+ is the same: its released file differs by the name only.
+output activation. TransNet+ is the same network: its released file has another name
+only.
 
 Deviations: attention is among the tokens of a matrix, as the paper has it. The released
 code leaves `batch_first` at False but gives tensors of [batch, token, width], so that
-its soft-max runs over the 200 matrices of a batch, token by token: what comes out for a
-matrix depends on which others are in the batch, and a batch of one has no attention
-left. A codec cannot do that, so there is no switch for it, and an NMSE measured with
-that code is not that of this network. The parameters are the same. As released, both
-passes use one layer's weights (`shared=True`); the 3.258 M parameters that some tables
-print are those of `shared=False`.
+its soft-max runs over the 200 matrices of a batch, token by token. The result for a
+matrix then depends on the other matrices of the batch, and a batch of one matrix has no
+attention at all. A codec cannot do that, so there is no option for it, and an NMSE
+measured with that code is not the NMSE of this network. The parameters are the same. As
+released, both passes use one layer's weights (`shared=True`); the 3.258 M parameters in
+some tables are those of `shared=False`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def encoder(
       num_heads: Attention heads; divides `width`.
       hidden: Width of the feed-forward net.
       shared: Whether both passes use one layer's weights.
-      latent: "dense" (published) or "conv", see `_blocks.to_codeword`.
+      latent: "dense" (published) or "conv", see `blocks.to_codeword`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -105,8 +106,8 @@ def decoder(
 def attention(width: int, num_heads: int, name: str, **options) -> layers.Layer:
     """Multi-head attention of tokens, with the usual Xavier initialisation.
 
-    Keras' default takes the axis of heads for a kernel's extent, so that queries, keys
-    and values begin about three times too small.
+    Keras' default treats the axis of heads as the extent of a kernel, so that queries,
+    keys and values would start about three times too small.
 
     Args:
       width: Length of a token; its last axis.

@@ -10,7 +10,7 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.evaluation import measure
 from tfcsi.tflite.runner import Runner
 
-_RUNS = 300  # Of a measured encoder.
+_RUNS = 300  # Number of timed runs of an encoder.
 
 
 def compare(
@@ -58,7 +58,7 @@ def compare(
 
 
 def _point(codec: Codec, h: np.ndarray, symbols: np.ndarray, side: np.ndarray) -> dict:
-    """What `measure.evaluate` gives if the UE makes these symbols of h."""
+    """The point of `measure.evaluate` if the UE makes these symbols from h."""
     packets = codec.send(symbols, side)
     point = measure.measure(h, codec.decompress(packets), packets, codec.domain)
     point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))

@@ -1,22 +1,22 @@
-"""UE encoders as TFLite models: convert, run, compare. The only use of tf.lite.
+"""Conversion of UE encoders to TFLite models.
 
 A converted encoder takes one matrix, x [1, num_tx, num_delay, 2], and puts out its
 codeword, y [1, latent], or what the UE sends of it: a row of int32 that holds the
-symbols and, behind them, the 16-bit words of side information. In and out are float32,
-but for "int8_full" and "int16x8".
+symbols and then the 16-bit words of side information. Input and output are float32,
+except with "int8_full" and "int16x8".
 
 * "float32"; "float16": weights in 16 bits.
-* "dynamic": 8-bit weights of all dense and convolutional layers, but for those of less
-  than 1024 weights, which TFLite leaves float.
+* "dynamic": 8-bit weights of all dense and convolutional layers. TFLite leaves layers
+  of less than 1024 weights in float.
 * "int8": the same layers compute in integers, weights and activations. All else stays
-  float: activation functions and sums would only add roundings, and on sparse CSI
-  those of small convolutions cost more than their bytes are worth.
-* "int8_full": all of the network in integers, int8 CSI in, int8 codewords out, for
-  hardware that has nothing else.
+  float: activation functions and sums would only add roundings, and on sparse CSI the
+  roundings of small convolutions cost more than their bytes are worth.
+* "int8_full": the whole network computes in integers, with int8 CSI in and int8
+  codewords out, for hardware that has nothing else.
 * "int16x8": the same with 16-bit activations and 8-bit weights.
 
-In "int8", a dense codeword layer's 8-bit results are the symbols themselves, or,
-without steps, have a unit an entry; their scale comes after, in float.
+In "int8", the 8-bit results of a dense codeword layer are the symbols themselves. If
+the quantiser has no steps, each entry has its own unit. The scale follows in float.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tfcsi.tflite.exports import CALIBRATED, OUTPUTS, PRECISIONS
 from tfcsi.tflite.runner import Runner
 
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-_MIN_WEIGHTS = 1024  # Of an operation that "int8" computes in integers.
+_MIN_WEIGHTS = 1024  # Smaller operations stay float in "int8".
 _CALIBRATION_MATRICES = 1000
 
 
@@ -62,14 +62,14 @@ def convert(
     Args:
       encoder: Keras model x -> y.
       precision: One of `PRECISIONS`, see the module.
-      x: float32 [n, num_tx, num_delay, 2], training matrices to calibrate integers by;
-        in all precisions with 8-bit weights, a dense codeword layer is rounded for
-        them (without them "dynamic" rounds to the nearest).
+      x: float32 [n, num_tx, num_delay, 2], training matrices that calibrate integers.
+        In all precisions with 8-bit weights, a dense codeword layer is rounded for
+        them. Without them, "dynamic" rounds to the nearest.
       model: Model of the encoder, which may have `fold`, a rewriting for export.
-      step: float32 [latent], quantiser steps of the entries, if it has such; the 8-bit
-        results of a dense codeword layer in "int8" are then the symbols themselves.
+      step: float32 [latent], steps of the quantiser; None if it has no steps. With
+        steps, the 8-bit results of a dense codeword layer in "int8" are the symbols.
       quantize: `graph` of a quantiser, float32 [1, latent] to int32 [1, words], which
-        the network then ends with, in float.
+        becomes the end of the network; None for a network that puts out the codeword.
 
     Returns:
       The flatbuffer.
@@ -105,11 +105,11 @@ def convert_quantized(
 
     Args:
       codec: tfcsi.codecs.neural.Codec whose config has the field `qat`.
-      precision: "int8" or "int8_full", which differ in what goes in and out alone;
-        "int16x8" if it was trained for 16-bit activations, whose ranges the converter
-        takes from x and not from the encoder.
+      precision: "int8" or "int8_full", which differ only in the types of input and
+        output; "int16x8" if the encoder was trained for 16-bit activations, whose
+        ranges the converter takes from x and not from the encoder.
       x: float32 [n, num_tx, num_delay, 2], training matrices.
-      quantize: As of `convert`.
+      quantize: As in `convert`.
 
     Returns:
       The flatbuffer.
@@ -146,8 +146,8 @@ def export(
 
     Args:
       codec: tfcsi.codecs.neural.Codec.
-      precision: As of `convert`.
-      x: As of `convert`.
+      precision: As in `convert`.
+      x: As in `convert`.
       output: "codeword", or "symbols" for a network that quantises too.
 
     Returns:
@@ -189,7 +189,7 @@ def _whole(
     unit: np.ndarray | None,
     quantize: Callable[[tf.Tensor], tf.Tensor] | None,
 ) -> bytes:
-    """Converts an encoder by `make`, then what scales and quantises its codeword."""
+    """Converts an encoder by `make`, and appends the scale and the quantiser."""
 
     def end(y: tf.Tensor) -> tf.Tensor:
         y = y if unit is None else y * unit
@@ -215,7 +215,7 @@ def _converter(function: Callable, shape: tuple) -> tf.lite.TFLiteConverter:
 def _network(
     encoder: tf.keras.Model, precision: str, x: np.ndarray | None, ended: bool
 ) -> bytes:
-    """Converts an encoder; one that goes on has a float result in all precisions."""
+    """Converts an encoder; its result is float if another network follows."""
     converter = _converter(_inference(encoder), encoder.input_shape[1:])
     if precision == "float32":
         return converter.convert()
@@ -247,7 +247,7 @@ def _network(
 
 
 def _quantized_network(encoder: tf.keras.Model, precision: str, ended: bool) -> bytes:
-    """Converts an encoder whose fake quantisation tells all ranges."""
+    """Converts an encoder that holds all ranges as fake quantisation."""
     converter = _converter(_inference(encoder), encoder.input_shape[1:])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "int8_full":
@@ -262,7 +262,7 @@ def _inference(encoder: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
 @contextlib.contextmanager
 def _refusals(precision: str) -> Iterator[None]:
-    """Tells what in a network has no such form."""
+    """Turns errors of the converter into ones that name the operation."""
     try:
         yield
     except Exception as error:

@@ -15,7 +15,7 @@ def file_name(precision: str, output: str = "codeword", kind: str = "") -> str:
     Args:
       precision: One of `PRECISIONS`.
       output: One of `OUTPUTS`.
-      kind: What else was done to the weights.
+      kind: Name of what else was done to the weights, such as "pruned"; "" if nothing.
     """
     parts = [precision, kind, "symbols" if output == "symbols" else ""]
     return f"encoder_{'_'.join(filter(None, parts))}.tflite"
@@ -33,9 +33,9 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
         longest = max(fits, key=len, default=None)
         return [*PRECISIONS, None].index(longest), variant
 
-    found = {p.stem.split("_", 1)[1]: p for p in workdir.glob(file_name("*"))}
-    if not found:
+    paths = {p.stem.split("_", 1)[1]: p for p in workdir.glob(file_name("*"))}
+    if not paths:
         raise FileNotFoundError(
             f"{workdir} holds no {file_name('*')}: run tfcsi export first"
         )
-    return {name: found[name].read_bytes() for name in sorted(found, key=place)}
+    return {name: paths[name].read_bytes() for name in sorted(paths, key=place)}

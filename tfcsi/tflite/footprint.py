@@ -1,7 +1,7 @@
 """What a TFLite encoder costs on a device: time, alone and to the packet, and memory.
 
-Times are wall-clock, one thread. On a machine that does other work too, ratios of what
-was measured in turn are firmer than the times.
+Times are wall-clock times of one thread. On a machine that does other work as well,
+ratios of times that were measured in turn are more reliable than the times themselves.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.coding import grids, sending
 from tfcsi.tflite import flatbuffer, runner
 
-_WARM_UP = 3  # Runs before those that count, after another network ran.
+_WARM_UP = 3  # Runs that do not count, after another network ran.
 
 
 def side_by_side(
     encoders: Mapping[tuple, runner.Runner], matrix: np.ndarray, rounds: int, runs: int
 ) -> dict[tuple, dict[str, float]]:
-    """Times encoders in turn, so that what else the machine does meets all of them.
+    """Times encoders in turn, so that other work of the machine slows all alike.
 
     Args:
-      encoders: Any key to an encoder; ratios are those to the first.
+      encoders: Any key to an encoder; ratios are relative to the first one.
       matrix: float32 [num_tx, num_delay, 2].
       rounds: How often each has its turn.
       runs: Runs in a turn.
@@ -63,15 +63,15 @@ def by_operation(
 ) -> dict[str, float]:
     """Times the operations of an encoder.
 
-    The time of an operation is that by which the network up to it takes longer than the
-    network before it. Disturbances only add, so each takes the least time that was seen
-    of it or of a longer one.
+    The time of an operation is the time of the network up to it less the time of the
+    network before it. Disturbances only add time, so the time of each part is the
+    smallest one measured for it or for a longer part.
 
     Args:
       content: Flatbuffer.
       matrix: float32 [num_tx, num_delay, 2].
-      runtime: As of `runner.interpreter`.
-      xnnpack: As of `runner.interpreter`.
+      runtime: As in `runner.interpreter`.
+      xnnpack: As in `runner.interpreter`.
       rounds: How often all parts are measured.
       runs: Runs of a part in a round.
 
@@ -97,11 +97,11 @@ def by_operation(
 def to_packet(
     codec: Codec, encoder: Callable[[np.ndarray], np.ndarray], h: np.ndarray
 ) -> dict[str, float]:
-    """Times the way of one matrix after the other from CSI to a packet.
+    """Times the steps from CSI to a packet, one matrix after the other.
 
     Args:
       codec: Codec with tables, for its quantiser and coder.
-      encoder: lite.Runner.
+      encoder: runner.Runner.
       h: complex64 [n, num_tx, num_delay].
 
     Returns:
@@ -134,8 +134,8 @@ def memory(
 
     Args:
       content: Flatbuffer.
-      runtime: As of `runner.interpreter`.
-      xnnpack: As of `runner.interpreter`.
+      runtime: As in `runner.interpreter`.
+      xnnpack: As in `runner.interpreter`.
 
     Returns:
       Bytes of the file, which a phone maps into memory, and of what an interpreter that
