@@ -162,10 +162,19 @@ def test_a_wrong_command_line_is_refused_with_2_and_a_hint(command, words, capsy
     assert not shown.out
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_refuses_misspelt_and_missing_flags(program):
+    done = started(program, "--wrokdir=a")
+    assert done.returncode == 2
+    assert "unknown flag --wrokdir; did you mean --workdir" in done.stderr
+    done = started(program)
+    assert done.returncode == 2
+    assert f"python {program}: error: expected --" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ("--wrokdir=a", "unknown flag --wrokdir; did you mean --workdir?"),
         ("--workdir=a", "expected --config"),
         ("--verbosity=loud", "--verbosity=loud"),
         ("--config=autoencoder:crnett --workdir=a", "'crnet'"),

@@ -113,8 +113,6 @@ def train(
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
-    from tfcsi.channels.epochs import Epochs, validation
-    from tfcsi.training import run as training
 
     names, simulated = list(folders), config.data == "simulate"
     parts_of = blocks.parts_of if simulated else datasets.parts
@@ -130,6 +128,9 @@ def train(
         raise UsageError(
             f"give the folder of the files of {missing[0]}: --data_dir=DIR"
         )
+    from tfcsi.channels.epochs import Epochs, validation
+    from tfcsi.training import run as training
+
     setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
         h_train: Callable[[int], np.ndarray] | np.ndarray
