@@ -143,7 +143,9 @@ def test_the_version_is_that_of_the_package(capsys):
         ("--verson", "unknown flag --verson; did you mean --version?"),
         ("", "give a command; tfcsi --help lists them"),
         ("train --config=stqenet_indor --workdir=a", "'stqenet_indoor'"),
+        ("train --config=autoencoder:crnett --workdir=a", "'crnet'"),
         ("train --config=demo --workdir=a --config.epoch=1", "'epochs'"),
+        ("train --config=demo --workdir=a --config.lmbda=b", "lmbda"),
         ("train --config=demo --workdir=a --config.epochs=many", "epochs"),
         ("train --config=demo --workdir=a --config.network.windw=4", "'window'"),
         ("train --config=demo --workdir=a", "--data_dir=DIR"),
@@ -177,9 +179,7 @@ def test_every_program_refuses_misspelt_and_missing_flags(program):
     [
         ("--workdir=a", "expected --config"),
         ("--verbosity=loud", "--verbosity=loud"),
-        ("--config=autoencoder:crnett --workdir=a", "'crnet'"),
         ("--config=demo --workdir=a --config.epoch=1", "'epochs'"),
-        ("--config=demo --workdir=a --config.lmbda=b", "lmbda"),
     ],
 )
 def test_a_program_refuses_a_wrong_command_line_without_a_traceback(flags, words):

@@ -155,12 +155,6 @@ def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
         ("simulated", ["--channel=mars"], "unknown channel 'mars'; known: cost2100_"),
         ("cost2100", [], "files of cost2100_indoor: --data_dir"),
         (
-            "quadriga",
-            ["--config.scenario=28ghz"],
-            "files of quadriga_28ghz: --data_dir",
-        ),
-        ("deepmimo", ["--config.scenario=O1"], "files of deepmimo_O1: --data_dir"),
-        (
             "raytraced",
             ["--config.scenario=munich"],
             "files of raytraced_munich: --data_dir",
