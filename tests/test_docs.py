@@ -7,7 +7,7 @@ import re
 import pytest
 
 import tfcsi
-from tfcsi import results
+from tfcsi import models, results
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -129,3 +129,15 @@ def test_the_promise_of_stable_names_has_every_public_name():
     promise = page[page.index("- **Public names**") :].partition("- **Flags**")[0]
     names = set(re.findall(r"`tfcsi\.(\w+)`", promise)) - {"ue"}
     assert names == {name for name in tfcsi.__all__ if name[0] != "_"} - {"need_full"}
+
+
+def test_the_page_of_models_has_a_row_for_every_model():
+    page = (ROOT / "docs" / "models.md").read_text()
+    table = page[page.index("| name | paper |") :].partition("\n\n")[0]
+    named = {name for row in table.splitlines() for name in named_in(row)}
+    assert named == set(models.MODELS)
+
+
+def named_in(row):
+    """The names in the first cell of a row."""
+    return re.findall(r"`(\w+)`", row.split("|")[1])
