@@ -33,7 +33,10 @@ def installed(name):
 WITH_NUMBERS = [
     pytest.param(
         name,
-        marks=pytest.mark.skipif(not installed(name), reason=f"needs {CASES[name][0]}"),
+        marks=[
+            pytest.mark.skipif(not installed(name), reason=f"needs {CASES[name][0]}"),
+            *([pytest.mark.sionna] if CASES[name][0] == "sionna" else []),
+        ],
     )
     for name in channels.CHANNELS
     if name != "raytraced"

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from tfcsi import transforms
 from tfcsi.channels import raytraced
 from tfcsi.datasets import deepmimo
 
@@ -100,6 +101,24 @@ def test_a_file_is_read_as_a_generated_data_set(tmp_path):
     h = deepmimo.load(tmp_path, "street.npz", "test", "space_frequency", **options)
     assert h == pytest.approx(arrays["channel"][-8:, 0] / 2, abs=1e-6)
     assert not arrays["los"].all() or arrays["num_paths"].max() > 1
+
+
+@with_sionna_rt
+def test_simulated_matrices_are_those_of_the_file(tmp_path):
+    arrays = traced(tmp_path / "a.npz", "--num=5", "--seed=3", "--num_tx=8")
+    code = (
+        "import sys, numpy; from tfcsi import channels; "
+        "simulate = channels.get('raytraced').simulate; "
+        "h = simulate(5, 3, 'street_canyon', radius=40.0, num_tx=8); "
+        "numpy.save(sys.argv[1], h)"
+    )
+    command = [PYTHON, "-c", code, tmp_path / "h.npy"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    taps = transforms.to_angular_delay(arrays["channel"][:, 0], 32)
+    expected = transforms.to_peak(taps)[0]
+    assert np.load(tmp_path / "h.npy") == pytest.approx(expected, abs=1e-6)
 
 
 @with_sionna_rt
