@@ -31,6 +31,11 @@ for name, num_examples in PROFILES.items():
     )
 hypothesis.settings.load_profile("tfcsi_default")
 
+# Files that take a minute or more, of the slow tests and of the others.
+LONGEST = (
+    *("test_docs.py", "test_wheel.py", "test_run.py", "test_fake_quantization.py"),
+    *("test_contract.py", "test_train.py", "test_family.py"),
+)
 SHAPE = (16, 16)
 NUM_TRAIN = 300
 # Model to the options that make a small network of it, on 16 x 16 and others.
@@ -102,8 +107,9 @@ def small_config(**fields):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest file goes first, so that no process waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
+    """The longest files go first, so that no process waits for one at the end."""
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
