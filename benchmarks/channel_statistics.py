@@ -3,12 +3,12 @@
     python benchmarks/channel_statistics.py --scenario=indoor --data_dir=DIR \
         --output=results/channel_statistics.json
 
-DIR holds the reference's matrices in the published form. Compared are the statistics of
-`tfcsi.channel_statistics`, and what a small CNN gets right that is shown simulated and
-reference matrices, half and half, in the rounding of the files. A second CNN, the
-control, is shown users in the square of the papers' words (+-10 m indoor, +-200 m
-outdoor) instead, and says what such a test can see. What is measured replaces what the
-results file had of it.
+DIR holds matrices of the reference in the published form. Two things are compared: the
+statistics of `tfcsi.datasets.statistics`, and how well a small CNN tells simulated from
+reference matrices, both rounded as in the files. As a control, a second CNN compares
+the reference with users in the square that the papers describe (+-10 m indoor, +-200 m
+outdoor); it shows what such a test can detect. New values replace those that the
+results file holds.
 """
 
 import os
@@ -31,17 +31,21 @@ from tfcsi.datasets import cost2100
 from tfcsi.datasets.statistics import statistics
 
 _SCENARIO = flags.DEFINE_enum(
-    "scenario", None, list(cost2100.SCENARIOS), "What is compared.", required=True
+    "scenario",
+    None,
+    list(cost2100.SCENARIOS),
+    "Scenario that is compared.",
+    required=True,
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
 )
 _PARTS = flags.DEFINE_list(
-    "parts", ["statistics", "classifier", "control"], "What is measured."
+    "parts", ["statistics", "classifier", "control"], "Parts that are measured."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
 _NUM = flags.DEFINE_integer("num", 20000, "Matrices simulated for the statistics.")
-_EPOCHS = flags.DEFINE_integer("epochs", 8, "Of the CNNs.")
+_EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs of the CNNs.")
 
 SEED = 2100
 LEVELS = 1 << 13  # of the files, between 0 and 1
@@ -99,7 +103,7 @@ def flat(found: dict) -> dict:
 
 def rows(simulated: dict, other: dict, of: str) -> list[dict]:
     """A row for each number that both have: 3 %, or 0.3 dB where it is in dB."""
-    found = []
+    compared_rows = []
     for name in simulated:
         if name in other and not (of == "files" and name in _OF_SCALE):
             difference = simulated[name] - other[name]
@@ -109,8 +113,8 @@ def rows(simulated: dict, other: dict, of: str) -> list[dict]:
             row = {"name": name, "simulated": simulated[name], of: other[name]}
             row.update(difference=difference, unit=unit)
             row["within"] = abs(difference) <= (0.3 if unit == "dB" else 3)
-            found.append(row)
-    return found
+            compared_rows.append(row)
+    return compared_rows
 
 
 def profiles(simulated: dict, other: dict) -> list[dict]:
@@ -208,7 +212,10 @@ def compared(scenario: str) -> dict:
         "profiles": profiles(found, files),
     }
     halves = [h_files[: len(h_files) // 2], h_files[len(h_files) // 2 :]]
-    for row, own in zip(point["profiles"], profiles(*map(statistics, halves))):
+    for row, own in zip(
+        point["profiles"],
+        profiles(*(statistics(half, "angular_delay") for half in halves)),
+    ):
         row["between_halves_of_files_db"] = own["largest_db"]
     for row in point["against_reference"] + point["against_files"]:
         print({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})

@@ -3,12 +3,15 @@
     python benchmarks/csi_inr.py --data_dir=DIR --workdir=runs/csi_inr \
         --output=results/csi_inr [--scenario=munich --lengths=32 --epochs=20]
 
-NMSE over the length of real codewords (results/csi_inr_length.json), over real bits of
-codewords quantised after training (..._bits.json, with the share that the range coder
-saves on codes of fixed length) and, of CSI-INR, over inner steps (..._steps.json), each
-with a picture. All rows are `configs/csi_inr.py` on the same matrices. A run that is
-there is not trained again, and one that was stopped goes on; --notrain makes the tables
-of the runs that are there.
+The program writes three results files, each with a picture:
+
+* OUTPUT_length.json: NMSE over the length of real-valued codewords.
+* OUTPUT_bits.json: NMSE over the bits of codewords that were quantised after training,
+  and the share of bits that the range coder saves against codes of fixed length.
+* OUTPUT_steps.json: NMSE of CSI-INR over the number of gradient steps of the encoder.
+
+All rows use `configs/csi_inr.py` and the same matrices. A finished run is not trained
+again, and a stopped run goes on. With --notrain only finished runs are measured.
 """
 
 import os
@@ -39,32 +42,46 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Results files, without _length.json and so on.", required=True
+    "output",
+    None,
+    "Start of the names of the results files; _length.json and so on follow.",
+    required=True,
 )
 _SCENARIO = flags.DEFINE_enum(
-    "scenario", "street_canyon", list(raytraced.FILES), "The street."
+    "scenario", "street_canyon", list(raytraced.FILES), "Street that is simulated."
 )
 _TIMING = flags.DEFINE_enum(
-    "timing", "strongest", deepmimo.TIMINGS, "What delays count from."
+    "timing",
+    "strongest",
+    deepmimo.TIMINGS,
+    "Zero of the delays: absolute, or the strongest echo.",
 )
 _SYSTEMS = flags.DEFINE_list(
     "systems",
     ["csi_inr", "transnet", "crnet"],
-    "Models, in the space-frequency domain; NAME:angular_delay in the other one.",
+    "Models. NAME uses the space-frequency domain, NAME:angular_delay the other one.",
 )
-_LENGTHS = flags.DEFINE_list("lengths", ["4", "8", "16", "32", "64"], "Of codewords.")
+_LENGTHS = flags.DEFINE_list(
+    "lengths", ["4", "8", "16", "32", "64"], "Lengths of the codeword."
+)
 _BITS = flags.DEFINE_list(
-    "bits", [*map(str, range(2, 11)), "12", "14"], "Of an entry before coding."
+    "bits",
+    [*map(str, range(2, 11)), "12", "14"],
+    "Bits of a codeword entry, before entropy coding.",
 )
-_STEPS = flags.DEFINE_list("steps", ["1", "2", "3", "5", "8"], "Of the encoder.")
-_EPOCHS = flags.DEFINE_integer("epochs", None, "Of every run; those of its config.")
-_TRAIN = flags.DEFINE_bool("train", True, "Train a run that is not there.")
+_STEPS = flags.DEFINE_list(
+    "steps", ["1", "2", "3", "5", "8"], "Gradient steps of the encoder."
+)
+_EPOCHS = flags.DEFINE_integer(
+    "epochs", None, "Epochs of every run; by default those of its config."
+)
+_TRAIN = flags.DEFINE_bool("train", True, "Train the runs that are missing.")
 
 
 def trained(system: str, latent_dim: int):
-    """Codec of a row's run, trained if it is not there, and its training matrices.
+    """Returns the codec of a run and some of its training matrices.
 
-    None without --train, if it is not there.
+    A missing run is trained; with --notrain the function returns None for it.
     """
     name, _, domain = system.partition(":")
     config = configs.read(f"csi_inr:{name}")
@@ -109,16 +126,17 @@ def row(codec, h_test, name: str):
         fixed = bits * codec.config.latent_dim
         payload = point["bits"] - 8 * HEADER_BYTES
         point["coding_gain"] = 1 - payload / fixed
-        # Of the code lengths: without the whole bytes in which a payload ends.
+        # From the code lengths, before a payload is filled up to whole bytes.
         point["coding_gain_estimated"] = 1 - point["bits_estimated"] / fixed
     return point
 
 
 def measure(system: str, latent_dim: int, tables: dict) -> None:
     """Adds the rows of a run to the tables."""
-    if (found := trained(system, latent_dim)) is None:
+    run = trained(system, latent_dim)
+    if run is None:
         return
-    codec, x = found
+    codec, x = run
     h_test = matrices(codec.config, "test")
     tables["length"].append(row(codec, h_test, system))
     print(results.table(tables["length"][-1:]), flush=True)
@@ -134,7 +152,7 @@ def measure(system: str, latent_dim: int, tables: dict) -> None:
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    tf.get_logger().setLevel("ERROR")  # It warns of many codecs, each traced once.
+    tf.get_logger().setLevel("ERROR")  # Else it warns that many codecs are traced.
     draw = {
         "length": plots.over_length,
         "bits": plots.rate_distortion,

@@ -3,9 +3,9 @@
     python benchmarks/latent_kinds.py --data_dir=DIR --workdir=runs/latent_kinds \
         --output=results/latent_kinds.json [--epochs=4]
 
-Every row is the same training: the config `autoencoder` without noise, float codewords,
-the same epochs, seed and data; only network, latent and codeword length differ. A run
-that is there is not trained again, and one that was stopped goes on.
+All rows are trained in the same way: `configs/autoencoder.py` with float codewords,
+without noise, with the same epochs, seed and data. Only network, latent and codeword
+length differ. A finished run is not trained again, and a stopped run goes on.
 """
 
 import os
@@ -33,18 +33,18 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_EPOCHS = flags.DEFINE_integer("epochs", 4, "Of every row.")
+_EPOCHS = flags.DEFINE_integer("epochs", 4, "Epochs of every run.")
 _SYSTEMS = flags.DEFINE_list(
     "systems",
     ["cllwcsinet:conv", "csinet:conv", "crnet:conv", "acrnet:conv"]
     + ["csinet:dense", "crnet:dense", "acrnet:dense"],
-    "MODEL:LATENT of the rows.",
+    "Rows of the table, MODEL:LATENT.",
 )
 _RATIOS = flags.DEFINE_list("ratios", ["4", "8", "16"], "Compression ratios.")
 
 
 def row_config(name: str, latent: str, ratio: int):
-    """Config of a row: `autoencoder`, without noise, at a compression ratio."""
+    """Returns the config of a row."""
     config = configs.read(f"autoencoder:{name}")
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.noise.codeword_snr_db = ()

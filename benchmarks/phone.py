@@ -3,12 +3,12 @@
     python benchmarks/phone.py --data_dir=DIR --workdir=runs/phone \
         --output=results/phone.json [--epochs=1 --tune_epochs=1]
 
-Every pair is trained with the rate in the loss (uniform steps, a learned density, one
-lmbda), then its encoder is converted after training, and fine-tuned with fake
-quantisation and converted; the base station's decoder stays float. BACRNet's dense
-layer has 1-bit weights. All numbers are of the whole test set and of written packets
-that the TFLite encoder made. What is there is not computed again, and a training that
-was stopped goes on. With --runs=runs/a,runs/b the rows are finished runs.
+Each pair is trained with the rate in the loss (uniform steps, a learned density, the
+same lmbda). Its encoder is converted to TFLite as it is, and again after fine-tuning
+with fake quantisation. The decoder at the base station stays float. The dense layer of
+BACRNet has 1-bit weights. All numbers are measured on the whole test set, with packets
+that the TFLite encoder made. Finished work is not done again, and a stopped training
+goes on. With --runs=runs/a,runs/b the rows are finished runs.
 """
 
 import os
@@ -32,7 +32,7 @@ from tfcsi.tflite import compare, convert, exports
 from tfcsi.training import config as configs
 from tfcsi.training import finetune_qat, run
 
-# Name in the table: config, and what of it is changed.
+# Name in the table: name of a config and the fields that are changed.
 SYSTEMS = {
     "acrnet-1x": ("autoencoder:acrnet", {"network.expansion": 1}),
     "acrnet-10x": ("autoencoder:acrnet", {"network.expansion": 10}),
@@ -48,14 +48,14 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
 )
 _WORKDIR = flags.DEFINE_string("workdir", "runs/phone", "Folder of the runs.")
-_RUNS = flags.DEFINE_list("runs", [], "Finished float runs, in place of the table's.")
+_RUNS = flags.DEFINE_list("runs", [], "Finished float runs that are measured instead.")
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_EPOCHS = flags.DEFINE_integer("epochs", 1, "Of every training.")
-_TUNE_EPOCHS = flags.DEFINE_integer("tune_epochs", 1, "Of every fine-tuning.")
+_EPOCHS = flags.DEFINE_integer("epochs", 1, "Epochs of every training.")
+_TUNE_EPOCHS = flags.DEFINE_integer("tune_epochs", 1, "Epochs of every fine-tuning.")
 _LMBDA = flags.DEFINE_float("lmbda", 1.5e-4, "Weight of the rate in every loss.")
-_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Rows.")
+_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Rows of the table.")
 _RATIOS = flags.DEFINE_list("ratios", ["4", "8", "16"], "Compression ratios.")
-_SCENARIOS = flags.DEFINE_list("scenarios", list(cost2100.SCENARIOS), "Data.")
+_SCENARIOS = flags.DEFINE_list("scenarios", list(cost2100.SCENARIOS), "Scenarios.")
 
 
 def run_config(name: str, scenario: str, ratio: int):
@@ -128,13 +128,13 @@ def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
     ue_params, bs_params = (complexity.count(part)["params"] for part in networks)
     (h_test,) = data(config.scenario, "test")
     precisions = CONVERTED[:1] if binary else CONVERTED
-    reference, *found = measured(workdir, precisions, h_test)
+    reference, *points = measured(workdir, precisions, h_test)
     labels = ["1 bit"] if binary else list(precisions)
     if not binary:
-        found += measured(tuned(workdir), ("int8_full",), h_test)[1:]
+        points += measured(tuned(workdir), ("int8_full",), h_test)[1:]
         labels.append("QAT int8_full")
     ratio = 2 * config.shape[0] * config.shape[1] // config.latent_dim
-    for label, point in zip(labels, found):
+    for label, point in zip(labels, points):
         point.update(
             codec=f"{name}, {config.scenario}, CR {ratio}, {label}",
             dataset=f"cost2100_{config.scenario}",
@@ -143,7 +143,7 @@ def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
             ue_params=ue_params,
             nmse_loss_db=point["nmse_db"] - reference["nmse_db"],
         )
-    return found
+    return points
 
 
 def rows():
@@ -169,9 +169,9 @@ def main(argv):
         )
     points = []
     for name, workdir, binary in rows():
-        found = row(name, workdir, binary)
-        points += found
-        print(results.table(found), flush=True)
+        of_row = row(name, workdir, binary)
+        points += of_row
+        print(results.table(of_row), flush=True)
         results.write(_OUTPUT.value, points, load_config(workdir).seed)
         tf.keras.backend.clear_session()
     print(results.table(points))

@@ -1,11 +1,11 @@
-"""Rate and distortion of trained runs beside training-free codecs, on a whole test set.
+"""Rate and distortion of trained runs and of training-free codecs on a whole test set.
 
     python benchmarks/rate_distortion.py --workdirs=runs/a,runs/b --data_dir=DIR \
         --output=results/NAME.json
 
-Each run compresses the test set in one process and decompresses the written file in
-another. The KLT is learned on the training set, top-K's k and bits are chosen on the
-validation set, both for a tenth more bits than the run spends on the validation set.
+Each run compresses the test set in one process, and another process decompresses the
+file. The KLT is learned on the training set; k and bits of top-K are chosen on the
+validation set. Both get a tenth more bits than the run spends on the validation set.
 """
 
 import os
@@ -32,7 +32,9 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_MARGIN = flags.DEFINE_float("margin", 1.1, "Bits of the others, relative to a run's.")
+_MARGIN = flags.DEFINE_float(
+    "margin", 1.1, "Bits of the training-free codecs, relative to those of the run."
+)
 
 
 def main(argv):
@@ -48,7 +50,7 @@ def main(argv):
         )
         packets, h_hat = demo.send(codec, workdir, h_test)
         symbols, _ = codec.symbols(h_test)
-        found = [
+        compared = [
             {
                 **codec.describe(),
                 **measure.measure(h_test, h_hat, packets, codec.domain),
@@ -60,14 +62,14 @@ def main(argv):
             Klt.at_bits(h_train, bits),
             TopK.at_bits(h_val, bits, baselines.TOPK_MU),
         ):
-            found.append({"codec": other.name, **measure.evaluate(other, h_test)})
-        compared = compare.compare(codec, demo.export(codec, workdir), h_test)
-        for point in [*found, *compared]:
+            compared.append({"codec": other.name, **measure.evaluate(other, h_test)})
+        converted = compare.compare(codec, demo.export(codec, workdir), h_test)
+        for point in [*compared, *converted]:
             point.update(dataset=f"cost2100_{scenario}", split="test")
-        points += found
-        integer += compared
+        points += compared
+        integer += converted
         seeds.add(codec.config.seed)
-        print(results.table([*found, *compared]), flush=True)
+        print(results.table([*compared, *converted]), flush=True)
     path = pathlib.Path(_OUTPUT.value)
     seed = seeds.pop() if len(seeds) == 1 else sorted(seeds)
     results.write(path, points, seed)
