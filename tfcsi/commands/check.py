@@ -38,7 +38,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes what was measured, and prints it as a table.
+    """Writes the measurements, and prints them as a table.
 
     Raises:
       ValueError: If an encoder loses too much.

@@ -42,7 +42,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints what was found."""
+    """Verifies the files, or prints and draws the statistics."""
     task, *paths = args.paths
     if task == "stats" and len(paths) in (1, 2):
         return _statistics(paths, args.key, args.domain, args.output)

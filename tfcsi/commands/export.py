@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace) -> str:
-    """Gives the encoder few values or many zeros; returns what was done."""
+    """Gives the encoder few values or many zeros; returns a name for it."""
     if args.clusters is None and args.sparsity is None:
         return ""
     from tfcsi.model_optimization import sparsity

@@ -93,13 +93,13 @@ def choices(*names: str) -> Kind:
     """Kind of some of some words, separated by commas."""
 
     def read(text: str) -> list[str]:
-        given = _names(text)
-        unknown = sorted(set(given) - set(names))
+        chosen = _names(text)
+        unknown = sorted(set(chosen) - set(names))
         if unknown:
             raise argparse.ArgumentTypeError(
                 f" has {', '.join(unknown)}; known are {known}"
             )
-        return given
+        return chosen
 
     known = ", ".join(names)
     return Kind(
@@ -108,12 +108,12 @@ def choices(*names: str) -> Kind:
 
 
 def _numbers(text: str) -> list[float]:
-    given = [float(part) for part in text.replace(":", ",").split(",")]
-    if not np.isfinite(given).all():
+    values = [float(part) for part in text.replace(":", ",").split(",")]
+    if not np.isfinite(values).all():
         raise ValueError
     if ":" not in text:
-        return given
-    low, high, step = given
+        return values
+    low, high, step = values
     if step <= 0 or high < low:
         raise ValueError
     count = int((high - low) / step + 1e-6) + 1
@@ -141,10 +141,10 @@ def _shape(text: str) -> tuple[int, int]:
 
 
 def _counts(text: str) -> list[int]:
-    given = [int(part) for part in text.split(",")]
-    if len(given) not in (1, 3):
+    counts = [int(part) for part in text.split(",")]
+    if len(counts) not in (1, 3):
         raise ValueError
-    return given
+    return counts
 
 
 def _results_file(text: str) -> str:
