@@ -90,10 +90,10 @@ _OF_SCALE = ("energy_db_mean", "energy_db_std")  # not of files scaled to their 
 _LEAST_SHARE = 0.01  # of the energy, for the dB of a profile to be compared
 
 
-def flat(found: dict) -> dict:
+def flat(levels: dict) -> dict:
     """Statistics as one level of names and numbers, without profiles and sizes."""
     numbers = {}
-    for name, value in found.items():
+    for name, value in levels.items():
         if isinstance(value, dict):
             numbers.update({f"{name} {key}": x for key, x in value.items()})
         elif isinstance(value, float):
@@ -119,16 +119,16 @@ def rows(simulated: dict, other: dict, of: str) -> list[dict]:
 
 def profiles(simulated: dict, other: dict) -> list[dict]:
     """Energy that is elsewhere, at most 3 %; the largest difference in dB of a bin."""
-    found = []
+    differences = []
     for name in ("delay_profile", "angle_profile"):
         p, q = np.array(simulated[name]), np.array(other[name])
         share = 50 * np.abs(p - q).sum()
         db = 10 * np.log10(p / q)[q >= _LEAST_SHARE]
         largest = float(db[np.abs(db).argmax()])
-        found.append({"name": name, "simulated": p.tolist(), "files": q.tolist()})
-        found[-1].update(moved_percent=share, largest_db=largest)
-        found[-1]["within"] = bool(share <= 3)
-    return found
+        differences.append({"name": name, "simulated": p.tolist(), "files": q.tolist()})
+        differences[-1].update(moved_percent=share, largest_db=largest)
+        differences[-1]["within"] = bool(share <= 3)
+    return differences
 
 
 def features(h: np.ndarray) -> np.ndarray:
@@ -202,14 +202,14 @@ def compared(scenario: str) -> dict:
     del whole
     # As many as the files have: counts of KLT coefficients grow with the number.
     h_files = load(scenario)[0]
-    found = statistics(h[: len(h_files)], "angular_delay")
+    simulated = statistics(h[: len(h_files)], "angular_delay")
     files = statistics(h_files, "angular_delay")
     point = {
         "num_matrices": _NUM.value,
         "throughput": speed,
         "against_reference": rows(of_all, REFERENCE[scenario], "reference"),
-        "against_files": rows(flat(found), flat(files), "files"),
-        "profiles": profiles(found, files),
+        "against_files": rows(flat(simulated), flat(files), "files"),
+        "profiles": profiles(simulated, files),
     }
     halves = [h_files[: len(h_files) // 2], h_files[len(h_files) // 2 :]]
     for row, own in zip(
@@ -229,9 +229,9 @@ def classified(scenario: str, part: str) -> dict:
     source = {"classifier": scenario, "control": CONTROL[scenario]}[part]
     files = load(scenario)
     h = simulator.simulate(sum(map(len, files)), SEED + 1, source)
-    found = told_apart(files, np.split(h, [len(files[0])]))
-    print(part, found, flush=True)
-    return {part: {"simulated": source, **found}}
+    shares = told_apart(files, np.split(h, [len(files[0])]))
+    print(part, shares, flush=True)
+    return {part: {"simulated": source, **shares}}
 
 
 def load(scenario: str) -> tuple[np.ndarray, np.ndarray]:
@@ -249,12 +249,12 @@ def main(argv):
     dataset, output = f"cost2100_{_SCENARIO.value}", pathlib.Path(_OUTPUT.value)
     for part in _PARTS.value:
         if part == "statistics":
-            found = compared(_SCENARIO.value)
+            measured = compared(_SCENARIO.value)
         else:
-            found = classified(_SCENARIO.value, part)
+            measured = classified(_SCENARIO.value, part)
         points = results.read(output)["points"] if output.exists() else []
         by_name = {p["dataset"]: p for p in points}
-        by_name[dataset] = {**by_name.get(dataset, {"dataset": dataset}), **found}
+        by_name[dataset] = {**by_name.get(dataset, {"dataset": dataset}), **measured}
         results.write(output, [by_name[name] for name in sorted(by_name)], SEED)
 
 

@@ -3,14 +3,14 @@
     python train/cost2100.py --config=configs/autoencoder.py:crnet --data_dir=DIR \
         --workdir=runs/crnet [--config.latent_dim=256 --config.network.latent=conv]
 
-The published way is a float codeword, 32 bits a real: `quantizer="float"`. For packets
-that one would send, quantise and code it:
+As in most papers the codeword is not quantised, so it costs 32 bits a real. To quantise
+and code it:
 
     --config.quantizer=uniform --config.prior=factorized --config.lmbda=1.5e-4
 
-8 epochs of 16000 matrices take 3 to 6 minutes for a small network on 2 cores, 5120
-steps against the 250000 and more of published trainings. That few steps want a batch of
-25 in place of 200. What half of it reaches: results/latent_kinds.json.
+8 epochs of 16000 matrices take 3 to 6 minutes for a small network on 2 cores. These are
+5120 steps; published trainings take 250000 and more. With so few steps a batch of 25
+learns more than one of 200. results/latent_kinds.json has the results of 4 epochs.
 """
 
 from tfcsi.training.config import defaults

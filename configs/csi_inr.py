@@ -1,4 +1,4 @@
-"""CSI-INR on ray-traced streets, and any autoencoder on the same data by its name.
+"""CSI-INR on ray-traced streets, or any autoencoder on the same data by its name.
 
     python train/raytraced.py --config=configs/csi_inr.py --data_dir=DIR \
         --workdir=runs/csi_inr [--config.latent_dim=64 --config.scenario=munich]
@@ -11,9 +11,9 @@ a rate term instead:
 
     --config.quantizer=uniform --config.prior=factorized --config.lmbda=1e-4
 
-`config.source.timing` is "strongest": delays count from the strongest echo, as a
-receiver's do. With "absolute" ones, which run over all 32 taps, three gradient steps
-from zero find nothing (docs/csi_inr.md has the numbers).
+`config.source.timing` is "strongest": delays count from the strongest echo, as in a
+receiver. Absolute delays spread over all 32 taps, and three gradient steps from zero
+learn nothing from them (docs/csi_inr.md has the numbers).
 """
 
 from tfcsi.training.config import read

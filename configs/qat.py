@@ -1,4 +1,4 @@
-"""Quantisation-aware fine-tuning of a finished run: what differs from its config.
+"""Quantisation-aware fine-tuning: the fields that replace those of a finished run.
 
     python train/finetune_qat.py --workdir=runs/indoor_500 --data_dir=DIR \
         [--config.qat.weight_bits=4 --config.qat.decoder=True]

@@ -209,6 +209,18 @@ def test_a_finished_run_is_neither_written_over_nor_changed(
     assert_same_run(folder, tmp_path / "copy")
 
 
+def test_a_misspelt_field_in_the_config_of_a_run_is_named_with_the_nearest(
+    make_config, dense, tmp_path, h
+):
+    fields = make_config(model=dense, epochs=1).to_dict()
+    fields["lmbd"] = fields.pop("lmbda")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match="no field 'lmbd'; did you mean 'lmbda'") as e:
+        run(make_config(model=dense, epochs=1), tmp_path, h, resume=True)
+    assert str(e.value).startswith(str(path))
+
+
 def test_a_checkpoint_of_the_first_loop_is_refused_with_the_remedy(
     make_config, dense, h, tmp_path
 ):

@@ -1,8 +1,8 @@
-"""Priors of the symbols: the rate term of the loss, and the tables that are sent by.
+"""Priors of the symbols: the rate term of the loss, and the tables of the coder.
 
-A prior is called with the codeword in symbol units, u [n, latent], and returns the bits
-of each matrix: of the very symbols round(u) that will be sent, with a gradient that
-passes the rounding straight through. The workflow:
+A prior is called with the codeword in symbol units, u [n, latent]. It returns the bits
+of each matrix, which are those of the symbols round(u) that will be sent. The gradient
+passes the rounding unchanged. The workflow:
 
 1.  Train: `prior(u)` in the loss, `prior.refresh()` after each epoch.
 2.  Freeze: `prior.freeze(symbols)` gives integer `tables.Tables`.
@@ -93,7 +93,7 @@ class Factorized(tf.Module):
 
     Ballé et al., "Variational image compression with a scale hyperprior" (ICLR 2018),
     appendix 6.1, by tensorflow_compression. Deviation: the likelihood is that of the
-    rounded symbols, in training too, instead of a noisy stand-in for them.
+    rounded symbols, in training too. The paper adds uniform noise instead.
     """
 
     def __init__(self, latent_dim: int, num_levels: int | None, coder: str):
@@ -127,8 +127,8 @@ class Factorized(tf.Module):
         """Returns tables of the learned density.
 
         Args:
-          symbols: int32 [n, latent] of the training data; they set the span of the
-            tables, at most 4096 about the median; what lies outside is escaped.
+          symbols: int32 [n, latent] of the training data. They set the range of the
+            tables, at most 4096 symbols around the median. Other symbols are escaped.
         """
         middle = np.median(symbols, 0).astype(np.int64)
         half = MAX_LEARNED // 2

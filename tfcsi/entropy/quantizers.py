@@ -68,7 +68,7 @@ class Uniform(tf.Module, grids.UniformGrid):
         # rounds in another way.
         return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
 
-    @property  # Of the variable, where a grid has an attribute.
+    @property  # Computed from the variable; a grid of the phone has an attribute.
     def step(self) -> np.ndarray:  # type: ignore[override]
         """Float32 [latent], the distance of two grid points of each entry."""
         return np.exp(self.log_step.numpy())

@@ -1,4 +1,4 @@
-"""What a training draws for a batch: matrices of the same law, and noise."""
+"""Random changes of a batch: other matrices of the same distribution, and noise."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import tensorflow as tf
 
 
 def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
-    """Draws other matrices of the same law from a batch.
+    """Turns a batch into other matrices of the same distribution.
 
-    A global phase rotation leaves the law of a channel unchanged (the phase of a path
-    is uniform), and so does a mirrored angle axis when the users surround the base
-    station evenly: angle bin k of a centred DFT becomes bin -k.
+    A random global phase does not change the distribution of channels, because the
+    phase of a path is uniform. A mirrored angle axis does not change it either if the
+    users surround the base station evenly. Angle bin k of a centred DFT becomes bin -k.
 
     Args:
       x: float32 [n, num_tx, num_delay, 2].
       kind: "none", "phase" or "phase_flip".
-      seed: int64 [2], sets the draw.
+      seed: int64 [2]; the same seed makes the same matrices.
 
     Returns:
       float32 [n, num_tx, num_delay, 2].
@@ -37,12 +37,12 @@ def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
 
 
 def awgn(y: tf.Tensor, snr_db: tf.Tensor | float, seed: Sequence[int]) -> tf.Tensor:
-    """Adds white Gaussian noise in the graph; `tfcsi.noise.awgn` does so in NumPy.
+    """Adds white Gaussian noise in TensorFlow; `tfcsi.noise.awgn` is the NumPy form.
 
     Args:
       y: float32 [n, ...], codewords or CSI.
-      snr_db: float32 [n] or a number, mean of y^2 over variance of the noise [dB], of
-        each row; the mean is over all axes but the first.
+      snr_db: float32 [n] or a number: mean of y^2 over all axes but the first, relative
+        to the variance of the noise [dB].
       seed: two integers; the same seed draws the same noise.
 
     Returns:

@@ -30,8 +30,9 @@ def finetune_decoder(
     """Trains the decoder of a codec on what the UE sends of a few matrices.
 
     The loss is the mean NMSE, the optimiser Adam. Batch normalisation is in inference
-    mode: so few matrices have no statistics. The epoch that is best on the validation
-    matrices is kept, be it the one before the first.
+    mode, because a few matrices give no useful statistics. The decoder of the epoch
+    that is best on the validation matrices is kept. If no epoch is better than the
+    decoder before the training, that one is kept.
 
     Args:
       codec: A trained codec; it stays as it is.
@@ -40,9 +41,9 @@ def finetune_decoder(
       h_val: complex64 [n_val, num_tx, num_delay], of the same kind.
       epochs: Number of passes over `h_shots`.
       batch_size: Matrices a step; the last step of an epoch may have fewer.
-      learning_rate: Of Adam.
+      learning_rate: Learning rate of Adam.
       augment: "none", "phase" or "phase_flip", see `augment.augment`.
-      seed: Of the order and the augmentation.
+      seed: Seed of the order and of the augmentation.
 
     Returns:
       A codec with the same encoder, quantiser and tables, and with a fingerprint of its

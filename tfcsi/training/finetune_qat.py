@@ -27,12 +27,12 @@ def finetune(
     resume: bool = False,
     progress: bool = True,
 ) -> Codec:
-    """Trains a codec on with fake quantisation, then counts its tables anew.
+    """Continues the training of a codec with fake quantisation, then counts its tables.
 
-    The encoder, and by `tuning.qat.decoder` the decoder, has fake quantisation; all of
-    the pair, the quantiser and the prior are trained, in one stage. The tables are
-    histograms of the training symbols: a learned density does not settle in so few
-    steps.
+    The encoder has fake quantisation, and with `tuning.qat.decoder` the decoder has it
+    too. Pair, quantiser and prior are trained together in one stage. The tables are
+    histograms of the training symbols, because a learned density does not converge in
+    so few steps.
 
     Args:
       source: A trained codec without fake quantisation.
@@ -68,11 +68,11 @@ def finetune(
 
 
 def initialize(codec: Codec, h: np.ndarray, source: Codec) -> None:
-    """Gives a codec with fake quantisation what one without it has learned.
+    """Copies what a codec has learned to a codec with fake quantisation.
 
     Args:
-      codec: Whose config has the field `qat` and is else that of the source.
-      h: complex64 [n, num_tx, num_delay], training matrices to calibrate by.
+      codec: A codec with the config of the source and the field `qat`.
+      h: complex64 [n, num_tx, num_delay], training matrices for the calibration.
       source: A trained codec.
     """
     x = transforms.to_real(h[:: max(1, len(h) // _CALIBRATION_MATRICES)])

@@ -29,7 +29,7 @@ def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
 
 
 def line(row: dict[str, float], epochs: int) -> str:
-    """Returns the line of text that a training prints of an epoch."""
+    """Returns the line of text that a training prints after an epoch."""
     return (
         f"epoch {row['epoch']:3d}/{epochs}  "
         f"train {row['train_nmse_db']:7.2f} dB {row['train_bits']:7.1f} bits  "

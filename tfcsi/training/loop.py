@@ -45,7 +45,7 @@ class Loop:
 
         Args:
           groups: Groups of variables.
-          seed: Of all that a loss draws.
+          seed: Seed of everything that a loss draws at random.
           remedy: What to do if the loss is not finite, for the error.
         """
         self.groups, self.seed, self.remedy = groups, seed, remedy
@@ -63,9 +63,9 @@ class Loop:
         Args:
           loss: Function of the tensors of a batch and of keyword arguments `training`
             (bool) and `seed` (int64 [2]) that returns float32 [n] tensors. The mean of
-            the first one is made small; the others are told only.
-          trained: Of each group the variables that are updated; all if None. Neither
-            the others nor their moments change.
+            the first one is minimised; the others are only reported.
+          trained: Variables of each group that are updated; all if None. The other
+            variables and their moments do not change.
         """
         self._loss = loss
         self._trained = trained or [group.variables for group in self.groups]
@@ -88,7 +88,7 @@ class Loop:
           progress: Whether to show the bar.
 
         Returns:
-          Mean over the steps of what the loss returns.
+          Mean over the steps of each value that the loss returns.
 
         Raises:
           FloatingPointError: If the loss is no longer finite.
@@ -111,7 +111,7 @@ class Loop:
         return np.mean(means, 0, np.float64)
 
     def evaluate(self, batches: Iterable[tuple[tf.Tensor, ...]]) -> list[np.ndarray]:
-        """Returns what the loss returns of all batches, float32 [n] each.
+        """Returns the values of the loss for all matrices, float32 [n] each.
 
         Raises:
           FloatingPointError: If the mean loss is not finite.

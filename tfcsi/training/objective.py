@@ -25,7 +25,7 @@ def relative_error(x: tf.Tensor, x_hat: tf.Tensor) -> tf.Tensor:
 
 
 class Objective:
-    """What a stage of the training of a pair makes small."""
+    """The losses of the stages of a training."""
 
     def __init__(self, config: ml_collections.ConfigDict, codec: Codec, prior: Any):
         """Makes the objective of a training.

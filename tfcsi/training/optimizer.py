@@ -75,12 +75,12 @@ class Adam(tf.keras.optimizers.Adam):
 
 @tf.keras.utils.register_keras_serializable("tfcsi")
 class WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """In each stage a linear warm-up to the peak, then a half cosine down.
+    """Learning rate that rises linearly to a peak and falls as a half cosine, a stage.
 
     Args:
       peak: Largest learning rate.
       steps: Steps an epoch.
-      stages: Of the training.
+      stages: Stages of the training.
       config: Has `warmup_epochs` and `final_rate`, the last rate relative to the peak.
     """
 

@@ -22,7 +22,7 @@ _EVAL_BATCH = 500
 
 
 class Pair:
-    """What the training of one pair holds.
+    """The training of one pair.
 
     Attributes:
       codec: The codec that is trained; it has no tables yet.
@@ -89,7 +89,7 @@ class Pair:
 
     @property
     def parts(self) -> dict[str, tf.Module]:
-        """What is learned, by name, as a checkpoint keeps it."""
+        """The parts that learn, by the names that a checkpoint gives them."""
         return {
             "encoder": self.codec.encoder,
             "decoder": self.codec.decoder,
@@ -99,13 +99,13 @@ class Pair:
 
     @property
     def state(self) -> dict[str, object]:
-        """All that a training needs to go on after an epoch, by name."""
+        """All that a training needs to continue after an epoch, by name."""
         optimizers = [group.optimizer for group in self.loop.groups]
         counters = {"epoch": self.epoch, "step": self.loop.step}
         return {**self.parts, **counters, "optimizers": optimizers}
 
     def enter(self, h_train: np.ndarray) -> None:
-        """Makes ready for the coming epoch, which may be the first of a stage."""
+        """Prepares the coming epoch, which may be the first one of a stage."""
         starts = np.cumsum([0] + [stage.epochs for stage in self.stages[:-1]])
         number = int(np.searchsorted(starts, int(self.epoch), "right")) - 1
         stage = self.stages[number]

@@ -1,4 +1,4 @@
-"""Batches of a training: which matrices a step takes, read while the last one runs."""
+"""Batches of a training: which matrices a step takes, read during the step before."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def in_order(count: int, batch_size: int) -> list[slice]:
 def csi_batches(
     h: np.ndarray, chosen: Sequence[np.ndarray | slice], batch_size: int | None = None
 ) -> Iterator[tuple[tf.Tensor]]:
-    """Reads batches of CSI from an array or a memory map, of which no copy is made.
+    """Reads batches of CSI from an array or a memory map without copying it as a whole.
 
     Args:
       h: complex64 [n, num_tx, num_delay].
@@ -76,7 +76,7 @@ def _batches(
     chosen: Sequence[np.ndarray | slice],
     shapes: Sequence[tuple[int | None, ...]],
 ) -> Iterator[tuple[tf.Tensor, ...]]:
-    """Reads batches, each while the step before runs.
+    """Reads batches, each while the step before it runs.
 
     Args:
       read: Function of the indices of a batch that returns its float32 arrays.

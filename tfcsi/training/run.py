@@ -2,14 +2,15 @@
 
 The loss of a batch is the mean over its matrices of
 
-    distortion(x, x_hat) + lmbda * bits,
+    distortion(x, x_hat) + lmbda * bits.
 
-with the bits of the prior (`tfcsi.entropy.priors`) for the very symbols that would be
-sent. A training may have stages, each of which trains a part of the pair
-(`tfcsi.training.stages`), and noise on the measured CSI and on the received codeword.
+The bits are those that the prior (`tfcsi.entropy.priors`) gives to the symbols that
+would be sent. A training may have stages, each of which trains a part of the pair
+(`tfcsi.training.stages`). Noise may be added to the measured CSI and to the received
+codeword.
 
-All randomness of a step comes from (seed, step), so that a run that was stopped at any
-moment and resumed from its last whole epoch ends with the same result.
+All that is random in a step follows from (seed, step). A run that was stopped at any
+moment is resumed from its last whole epoch and ends with the same result.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ import tensorflow as tf
 
 from tfcsi import files, results, transforms
 from tfcsi.codecs.neural import Codec
-from tfcsi.codecs.workdir import CALIBRATION_FILE, load_config, save_config
+from tfcsi.codecs.workdir import (
+    CALIBRATION_FILE,
+    CONFIG_FILE,
+    load_config,
+    save_config,
+)
 from tfcsi.training import config as configs
 from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
@@ -151,12 +157,16 @@ def _claim(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, resume: bool
 ) -> None:
     """Writes config.json and run.json, or checks that they fit the resumed run."""
-    started = (workdir / "config.json").exists()
+    started = (workdir / CONFIG_FILE).exists()
     if started and not resume:
         raise FileExistsError(
             f"{workdir} already holds a run: give another --workdir, or --resume"
         )
     if started:
+        try:
+            configs.check(load_config(workdir))
+        except configs.ConfigError as error:
+            raise ValueError(f"{workdir / CONFIG_FILE}: {error}") from None
         stored, wanted = (
             json.loads(json.dumps(configs.complete(each).to_dict()))
             for each in (load_config(workdir), config)

@@ -16,11 +16,12 @@ class Stage:
     """A part of a training.
 
     Attributes:
-      epochs: Number of epochs, at least one; they sum to `config.epochs`.
-      train: As the fields below in `config.STAGE`, which tells what each does.
-      quantize: See `config.STAGE`.
-      noise: See `config.STAGE`.
-      loss: See `config.STAGE`.
+      epochs: Number of epochs, at least one. Those of all stages sum to
+        `config.epochs`.
+      train: Regular expression of the layers that are trained; "" for all.
+      quantize: Whether the codeword is quantised and its bits count.
+      noise: Whether the noise of the config is applied.
+      loss: "csi" or "codeword".
     """
 
     epochs: int
