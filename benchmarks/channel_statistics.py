@@ -102,7 +102,7 @@ def flat(levels: dict) -> dict:
 
 
 def rows(simulated: dict, other: dict, of: str) -> list[dict]:
-    """A row for each number that both have: 3 %, or 0.3 dB where it is in dB."""
+    """Compares the numbers of both sets; 3 % or 0.3 dB of difference is allowed."""
     compared_rows = []
     for name in simulated:
         if name in other and not (of == "files" and name in _OF_SCALE):
@@ -118,7 +118,7 @@ def rows(simulated: dict, other: dict, of: str) -> list[dict]:
 
 
 def profiles(simulated: dict, other: dict) -> list[dict]:
-    """Energy that is elsewhere, at most 3 %; the largest difference in dB of a bin."""
+    """Compares profiles: share of moved energy (at most 3 %), largest dB of a bin."""
     differences = []
     for name in ("delay_profile", "angle_profile"):
         p, q = np.array(simulated[name]), np.array(other[name])
@@ -152,7 +152,7 @@ def classifier() -> tf.keras.Model:
 
 
 def told_apart(files: tuple, simulated: tuple) -> dict:
-    """Trains a CNN on (train, test) of files and of simulated; what it gets right."""
+    """Trains a CNN to tell files from simulated matrices; returns its accuracy."""
     tf.keras.utils.set_random_seed(SEED)
     (x, y), (x_test, y_test) = (
         (
@@ -225,7 +225,7 @@ def compared(scenario: str) -> dict:
 
 
 def classified(scenario: str, part: str) -> dict:
-    """What a CNN tells apart: files and simulated matrices, right or of other users."""
+    """Measures how well a CNN tells files from simulated matrices, or a control."""
     source = {"classifier": scenario, "control": CONTROL[scenario]}[part]
     files = load(scenario)
     h = simulator.simulate(sum(map(len, files)), SEED + 1, source)

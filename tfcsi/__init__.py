@@ -26,7 +26,7 @@ _PUBLIC = {
 }
 __all__ = ["__version__", "need_full", *sorted(_PUBLIC)]
 
-# Of the extra "full"; what tfcsi imports wherever it imports TensorFlow.
+# Packages of the extra "full" that tfcsi imports beside TensorFlow.
 _FULL = ("absl", "h5py", "matplotlib", "ml_collections", "scipy", "tensorflow", "tqdm")
 
 

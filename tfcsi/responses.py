@@ -77,7 +77,7 @@ def joined(parts: Sequence[Paths]) -> Paths:
 
 
 def _paths(columns: Iterable[np.ndarray | None]) -> Paths:
-    """Paths of their columns, of which those that must be there are."""
+    """Makes paths from their columns; raises ValueError if a required one is None."""
     user, gain, delay, *angles = columns
     if user is None or gain is None or delay is None:
         raise ValueError("paths must have users, gains and delays")

@@ -168,7 +168,7 @@ class Codec:
 
         Args:
           h: complex64 [n, num_tx, num_delay], see `symbols`.
-          any_scale: Takes CSI as it is whatever its max |h|, as measured with noise.
+          any_scale: Whether CSI of any max |h| is taken as it is, such as noisy CSI.
 
         Returns:
           y float32 [n, latent]; gain uint16 [n, 1], the words that say what h was
@@ -338,7 +338,7 @@ def load(workdir: str | os.PathLike) -> Codec:
       workdir: Folder that `Codec.save` wrote.
 
     Raises:
-      FileNotFoundError: If the folder holds no codec; the message says what lacks.
+      FileNotFoundError: If the folder holds no codec. The message says what is missing.
       ValueError: If the files do not fit together.
     """
     workdir = pathlib.Path(workdir)
@@ -374,7 +374,7 @@ def load(workdir: str | os.PathLike) -> Codec:
 
 
 def _arrays(codec: Codec) -> dict[str, np.ndarray]:
-    """What training has found, by name."""
+    """Returns the trained arrays of a codec by name."""
     arrays = _weights(codec.encoder, "encoder") | _weights(codec.decoder, "decoder")
     for i, variable in enumerate(codec.quantizer.variables):
         arrays[f"quantizer/{i}"] = variable.numpy()

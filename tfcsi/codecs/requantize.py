@@ -19,7 +19,7 @@ from tfcsi.codecs.neural import Codec, load
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
 from tfcsi.coding.tables import Tables
 
-BITS = (1, 14)  # Fewest and most.
+BITS = (1, 14)  # Fewest and most bits of an entry.
 _CELLS = 64  # Of a histogram: more bits than its 6 are taken as even within a cell.
 
 

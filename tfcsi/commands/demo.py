@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tfcsi.codecs.neural import Codec
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")  # That every network has.
+PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Every network has these.
 _SIMULATION_SEED = 2100
 
 

@@ -2,7 +2,7 @@
 
     tfcsi info h.tcsi --packet=0 --workdir=runs/a
 
-The cost of a model is told for one matrix, UE and BS apart: parameters,
+The cost of a model is that of one matrix, UE and BS separately: parameters,
 multiply-accumulates and activations. A path that exists wins over a model of that name.
 """
 

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-WIDTH = 80  # Of a help text, in characters.
+WIDTH = 80  # Width of a help text, in characters.
 CHANGE = "--config.FIELD"  # Stands for all flags --config.NAME of a parser.
 TRUTHS = {"true": True, "t": True, "1": True, "yes": True, "y": True}
 TRUTHS |= {"false": False, "f": False, "0": False, "no": False, "n": False}

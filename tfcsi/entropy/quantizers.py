@@ -36,8 +36,9 @@ class Uniform(tf.Module, grids.UniformGrid):
     def initialize(self, y: np.ndarray, slope: float) -> None:
         """Sets the step that is optimal at high rate.
 
-        An orthonormal code with step D has distortion D^2 / 12 an entry, of which a bit
-        more would save the share 2 ln 2; at the optimum that equals `slope`.
+        An orthonormal code with step D has the distortion D^2 / 12 for each entry. More
+        bits for an entry lower it by 2 ln 2 D^2 / 12 per bit. At the optimum this
+        equals `slope`, times the energy of y.
 
         Args:
           y: float32 [n, latent], codewords of training data.

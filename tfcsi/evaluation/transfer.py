@@ -127,7 +127,7 @@ class Sources:
         self.domain, self.options = domain_of(config), {}
         for name in names:
             own = datasets.options_of(config, name)
-            del own["domain"]  # Of the codec, whatever the source.
+            del own["domain"]  # All sources are read in the domain of the codec.
             self.options[name] = {**own, **options.get(name, {})}
 
     def config_of(self, name: str) -> ml_collections.ConfigDict:

@@ -173,7 +173,7 @@ def _grids(network: tf.keras.Model) -> list[layers.Layer]:
 def in_units(
     encoder: tf.keras.Model, step: np.ndarray | None, bits: int, x: np.ndarray
 ) -> tuple[tf.keras.Model, np.ndarray | None]:
-    """Makes the integers that a dense codeword layer puts out symbols.
+    """Scales a dense codeword layer so that its integer outputs are the symbols.
 
     Args:
       encoder: Model of `quantize_aware`.

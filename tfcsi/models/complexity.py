@@ -108,7 +108,7 @@ _OPAQUE = (
     *("While", "StatelessWhile", "If", "StatelessIf"),
     *("PartitionedCall", "StatefulPartitionedCall"),
 )
-# Multiply-accumulates of one value that an operation puts out.
+# Multiply-accumulates for one output value of an operation.
 _DEPTH = {
     "Conv2D": lambda op: math.prod(op.inputs[1].shape[:3]),
     "DepthwiseConv2dNative": lambda op: math.prod(op.inputs[1].shape[:2]),

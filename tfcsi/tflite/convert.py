@@ -1,7 +1,7 @@
 """Conversion of UE encoders to TFLite models.
 
-A converted encoder takes one matrix, x [1, num_tx, num_delay, 2], and puts out its
-codeword, y [1, latent], or what the UE sends of it: a row of int32 that holds the
+A converted encoder takes one matrix, x [1, num_tx, num_delay, 2], and returns its
+codeword, y [1, latent], or what the UE sends instead: a row of int32 that holds the
 symbols and then the 16-bit words of side information. Input and output are float32,
 except with "int8_full" and "int16x8".
 
@@ -69,7 +69,7 @@ def convert(
       step: float32 [latent], steps of the quantiser; None if it has no steps. With
         steps, the 8-bit results of a dense codeword layer in "int8" are the symbols.
       quantize: `graph` of a quantiser, float32 [1, latent] to int32 [1, words], which
-        becomes the end of the network; None for a network that puts out the codeword.
+        becomes the end of the network; None for a network that returns the codeword.
 
     Returns:
       The flatbuffer.

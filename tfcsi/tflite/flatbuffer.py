@@ -84,8 +84,8 @@ def chain(first: bytes, second: bytes) -> bytes:
 def prefixes(flatbuffer: bytes) -> Iterator[tuple[str, bytes]]:
     """Yields (name, file) of the first, the first two, ... operations.
 
-    The name is that of the last operation of the file. The file puts out its result and
-    all that later operations would take, so that none is dropped as useless.
+    The name is that of the last operation of the file. Its outputs are its
+    result and all inputs of later operations, so that none is dropped as unused.
     """
     model, graph = _read(flatbuffer)
     model.signatureDefs, every = None, graph.operators

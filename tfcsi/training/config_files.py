@@ -61,7 +61,7 @@ def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
         return module.get_config(*[argument] if argument else [])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except Exception as error:  # Whatever a file of the user may raise.
+    except Exception as error:  # A file of the user may raise anything.
         text = " ".join(str(error).split())
         raise ConfigError(f"{path}: {type(error).__name__}: {text}") from error
 
