@@ -238,8 +238,10 @@ def test_damaged_bytes_are_refused_with_their_cause(tmp_path):
 
 
 def test_a_missing_file_is_named_with_those_there_are(tmp_path):
-    with pytest.raises(cost2100.DataError, match="none of the COST 2100 files is here"):
+    with pytest.raises(cost2100.DataError, match="nowhere: no such folder; give the"):
         load(tmp_path / "nowhere", "test")
+    with pytest.raises(cost2100.DataError, match="none of the COST 2100 files is here"):
+        load(tmp_path, "test")
     cost2100.write(tmp_path / NAME, random_matrices())
     words = f"DATA_Htrainout.mat: no such file; the folder has {NAME}"
     with pytest.raises(cost2100.DataError, match=words):

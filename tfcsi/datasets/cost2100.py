@@ -218,6 +218,8 @@ def _find(data_dir: str | os.PathLike, name: str) -> Path:
     path = Path(data_dir) / name
     if path.is_file():
         return path
+    if not path.parent.is_dir():
+        raise DataError(f"{data_dir}: no such folder; give the folder of {name}")
     there = sorted(p.name for p in Path(data_dir).glob("*")) or ["nothing"]
     listed = ", ".join(there[:8] + ["..."] * (len(there) > 8))
     if not any((path.parent / known).is_file() for known in MANIFEST):
