@@ -320,7 +320,8 @@ def test_a_missing_runtime_is_named(codec, tmp_path):
     [
         "import tfcsi; tfcsi.load('tests/golden/workdirs/csinet')",
         "from tfcsi import train",
-        "import runpy; runpy.run_module('tfcsi', run_name='__main__')",
+        "import runpy, sys; sys.argv[1:] = ['demo', '--workdir=runs/never']; "
+        "runpy.run_module('tfcsi', run_name='__main__')",
         *(
             f"import runpy, sys; sys.path.insert(0, '{name.split('/')[0]}'); "
             f"runpy.run_path('{name}', run_name='__main__')"
@@ -340,7 +341,8 @@ def environment(folder, extra):
     source = folder / "source"
     if not source.exists():
         ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "tfcsi", source / "tfcsi", ignore=ignore)
+        for name in ("tfcsi", "configs"):
+            shutil.copytree(ROOT / name, source / name, ignore=ignore)
         for name in ("setup.py", "pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, source)
     subprocess.run([sys.executable, "-m", "venv", folder / extra], check=True)

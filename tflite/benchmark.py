@@ -7,10 +7,7 @@ XNNPACK. The speedup is the ratio to the first encoder in the same runtime, floa
 it was exported. The matrices are those that the run keeps for calibration.
 """
 
-from absl import app
-
 from tfcsi.commands import benchmark, program
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, benchmark.add_arguments, benchmark.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, benchmark.add_arguments, benchmark.run).start()

@@ -6,10 +6,7 @@ Writes tflite_check.json to the workdir, and with --html tflite_check.html. The 
 status is 1 if an encoder costs more than --max_loss_db.
 """
 
-from absl import app
-
 from tfcsi.commands import check, program
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, check.add_arguments, check.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, check.add_arguments, check.run).start()

@@ -11,8 +11,6 @@ share of its symbols than --max_changed.
 
 import pathlib
 
-from absl import app
-
 from tfcsi.commands import flags, program
 
 # Cortex-A53 has plain NEON, A76 dot products, "max" matrix products, SVE2 and SME too.
@@ -97,5 +95,4 @@ def line(point, num):
 
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, add_arguments, run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, add_arguments, run).start()

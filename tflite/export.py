@@ -5,10 +5,7 @@
 With --clusters or --sparsity the weights become few values, or many zeros, first.
 """
 
-from absl import app
-
 from tfcsi.commands import export, program
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, export.add_arguments, export.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, export.add_arguments, export.run).start()

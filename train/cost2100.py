@@ -8,8 +8,6 @@ it they are simulated too. A field `simulator` of the config gives the simulator
 arguments. A training that was stopped continues with --resume.
 """
 
-from absl import app
-
 from tfcsi.commands import flags, program, train
 
 
@@ -23,5 +21,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, add_arguments, run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, add_arguments, run).start()

@@ -5,10 +5,7 @@
 Without --data_dir the channels are simulated (COST 2100 indoor).
 """
 
-from absl import app
-
 from tfcsi.commands import demo, program
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, demo.add_arguments, demo.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, demo.add_arguments, demo.run).start()

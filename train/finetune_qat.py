@@ -6,10 +6,7 @@
 A fine-tuning that was stopped continues with --resume.
 """
 
-from absl import app
-
 from tfcsi.commands import finetune, program
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, finetune.add_arguments, finetune.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, finetune.add_arguments, finetune.run).start()

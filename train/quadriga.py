@@ -8,8 +8,6 @@ fields --config.source of configs/quadriga.py tell how that file is read (variab
 domain, band). A training that was stopped continues with --resume.
 """
 
-from absl import app
-
 from tfcsi.commands import flags, program, train
 
 
@@ -23,5 +21,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, add_arguments, run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, add_arguments, run).start()

@@ -6,10 +6,7 @@ No data are needed: the run keeps some of its training matrices. --steps sets th
 gradient steps of CSI-INR's encoder.
 """
 
-from absl import app
-
 from tfcsi.commands import program, quantize
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, quantize.add_arguments, quantize.run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, quantize.add_arguments, quantize.run).start()

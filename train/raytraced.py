@@ -7,8 +7,6 @@ The scenario is munich or street_canyon. Domain and timing are fields of the con
 training that was stopped continues with --resume.
 """
 
-from absl import app
-
 from tfcsi.commands import flags, program, train
 
 
@@ -22,5 +20,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, add_arguments, run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, add_arguments, run).start()

@@ -9,8 +9,6 @@ measures such a run on files: --scenario=quadriga_28ghz --data_dir=DIR. A traini
 was stopped continues with --resume.
 """
 
-from absl import app
-
 from tfcsi.commands import flags, program, train
 
 
@@ -24,5 +22,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    PROGRAM = program.Program(__doc__, add_arguments, run)
-    app.run(PROGRAM.main, flags_parser=PROGRAM.parse)
+    program.Program(__doc__, add_arguments, run).start()

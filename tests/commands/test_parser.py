@@ -141,6 +141,8 @@ def test_a_user_who_stops_a_command_sees_no_traceback(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that runs in the background may have been told to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as started:
         assert started.stdout.readline() == "ready\n"
         started.send_signal(signal.SIGINT)

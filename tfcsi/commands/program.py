@@ -66,7 +66,7 @@ def explained(error: Exception) -> str:
 
 
 class Program:
-    """An absl program: `absl.app.run(program.main, flags_parser=program.parse)`.
+    """An absl program: `Program(__doc__, add_arguments, run).start()` runs it.
 
     absl's own flags work beside those of the program; --helpfull lists them.
     """
@@ -85,6 +85,18 @@ class Program:
           run: Does the work with what was parsed.
         """
         self.doc, self.add_arguments, self.run = doc, add_arguments, run
+
+    def start(self) -> NoReturn:
+        """Runs the program and exits with its status; says what is not installed."""
+        try:
+            tfcsi.need_full()
+        except ImportError as missing:
+            complain(f"python {sys.argv[0]}", missing)
+            sys.exit(1)
+        from absl import app
+
+        app.run(self.main, flags_parser=self.parse)
+        sys.exit(0)
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """Parses a command line; exits with 2 if it is invalid."""
