@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -54,6 +55,29 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(folder, old, new):
     assert (folder / "kept").read_bytes() == old
     assert [path.name for path in folder.iterdir()] == ["kept"]
     (folder / "kept").unlink()
+
+
+def test_a_folder_is_refused_by_name_and_stays(tmp_path):
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(IsADirectoryError, match="kept is a folder"):
+        files.write_bytes(tmp_path / "kept", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_link_stays_and_leads_to_what_was_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    files.write_bytes(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_bytes(pipe, b"new")
+    assert pipe.is_fifo() and os.read(reader, 9) == b"new"
+    os.close(reader)
 
 
 # `np.savez` keeps the name "file" for itself.

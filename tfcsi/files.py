@@ -14,8 +14,21 @@ import numpy as np
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yields a temporary file, which replaces `path` unless an exception is raised."""
-    path = pathlib.Path(path)
+    """Yields a temporary file, which replaces `path` unless an exception is raised.
+
+    A link stays, and the file it leads to is replaced. A device or a pipe, such as
+    /dev/null, cannot be replaced: it is yielded itself and written to.
+
+    Raises:
+      IsADirectoryError: If `path` is a folder.
+      FileNotFoundError: If the folder of `path` does not exist.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        yield path
+        return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
