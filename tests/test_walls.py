@@ -9,6 +9,8 @@ import ast
 import pathlib
 from typing import NamedTuple
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
 # From the ground floor up. A module imports from its own floor and from those below.
 FLOORS = (
@@ -42,6 +44,7 @@ OWNERS = {
     "tensorflow.lite": "tflite",
     "ai_edge_litert": "ue",
 }
+DYNAMIC = ("importlib.import_module", "import_module", "__import__")
 SHARED = {"ai_edge_litert": ("tflite",)}  # The check beside the phone's runtime.
 
 
@@ -73,6 +76,17 @@ def for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
+def absolute(node: ast.ImportFrom, module: str) -> str:
+    """The module that `from ... import` names, also if it begins with dots."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    if FILES[module].name != "__init__.py":
+        parts = parts[:-1]
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
 def imports_of(module: str) -> list[Import]:
     text = FILES[module].read_text()
     lines, tree = text.splitlines(), ast.parse(text)
@@ -87,8 +101,12 @@ def imports_of(module: str) -> list[Import]:
         if isinstance(node, ast.Import):
             pairs = [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            pairs = [(node.module, alias.name) for alias in node.names]
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.lite":
+            base = absolute(node, module)
+            pairs = [(base, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in DYNAMIC:
+            literal = node.args and isinstance(node.args[0], ast.Constant)
+            pairs = [(str(node.args[0].value), "")] if literal else []
+        elif ast.unparse(node) in ("tf.lite", "tensorflow.lite"):
             pairs = [("tensorflow.lite", "")]
         else:
             continue
@@ -267,3 +285,28 @@ def test_no_module_goes_round_a_contract_or_a_public_interface():
     assert not new, report(new)
     gone = ALLOWED.keys() - round_about.keys()
     assert not gone, f"take these off the list ALLOWED: {sorted(gone)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "name"),
+    [
+        ("from tfcsi.training import config", "tfcsi.training.config", ""),
+        ("from ..training import config", "tfcsi.training.config", ""),
+        ("from .. import metrics", "tfcsi.metrics", ""),
+        ("from . import blocks", "tfcsi.models.blocks", ""),
+        ("from ..coding.tables import _x", "tfcsi.coding.tables", "_x"),
+        ("def f():\n    import tensorflow as x", "tensorflow", ""),
+        ("x = __import__('tensorflow')", "tensorflow", ""),
+        ("x = importlib.import_module('tensorflow')", "tensorflow", ""),
+        ("x = tensorflow.lite.Interpreter", "tensorflow.lite", ""),
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(
+    text, target, name, tmp_path, monkeypatch
+):
+    written = tmp_path / "crnet.py"
+    written.write_text(text)
+    monkeypatch.setitem(FILES, "tfcsi.models.crnet", written)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    seen = [(i.target, i.name) for i in imports_of("tfcsi.models.crnet")]
+    assert (target, name) in seen
