@@ -92,14 +92,15 @@ FIELDS = _by_name(
         "Largest learning rate of the networks and the quantiser (Adam).",
         positive=True,
     ),
-    Field("prior_learning_rate", "float", 5e-3, "Largest learning rate of the prior."),
-    Field("beta_1", "float", 0.9, "Decay of Adam's mean gradient."),
-    Field("warmup_epochs", "float", 0.5, "Epochs in which the learning rate rises."),
+    Field("prior_learning_rate", "float", 5e-3, "Largest rate of the prior.", least=0),
+    Field("beta_1", "float", 0.9, "Decay of Adam's gradient.", least=0, below=1),
+    Field("warmup_epochs", "float", 0.5, "Epochs of a rising rate.", least=0),
     Field(
         "final_rate",
         "float",
         0.01,
         "Last learning rate of a stage, relative to the largest.",
+        least=0,
     ),
     Field(
         "clip_norm",
@@ -113,8 +114,15 @@ FIELDS = _by_name(
         "int",
         150,
         "Steps that fit the prior alone before the first epoch with a quantiser.",
+        least=0,
     ),
-    Field("prior_warmup_learning_rate", "float", 2e-2, "Learning rate of these steps."),
+    Field(
+        "prior_warmup_learning_rate",
+        "float",
+        2e-2,
+        "Learning rate of these steps.",
+        least=0,
+    ),
     Field(
         "augment",
         "str",
@@ -124,7 +132,7 @@ FIELDS = _by_name(
     ),
     Field("noise", "dict", {}, "Noise in training and validation."),
     Field("stages", "tuple[dict, ...]", (), "Stages of the training; () for one."),
-    Field("seed", "int", 1, "Seed of all that is random."),
+    Field("seed", "int", 1, "Seed of all that is random.", least=0),
 )
 NOISE = _by_name(
     Field(

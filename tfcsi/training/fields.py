@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import math
 import numbers
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,8 @@ class Field:
       meaning: What it does, in one sentence.
       choices: The values that it may have; empty if any value of the type will do.
       positive: Whether it must be greater than 0.
+      least: Smallest value that it may have.
+      below: What it must be less than. A number is always finite.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Field:
     meaning: str = ""
     choices: tuple = ()
     positive: bool = False
+    least: float = -math.inf
+    below: float = math.inf
 
 
 def options_of(declared: type, skip: Iterable[str]) -> dict[str, Field]:
@@ -176,6 +181,14 @@ def check_value(value: object, field: Field, name: str) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be one of {field.choices}")
     if field.positive and isinstance(value, (int, float)) and not value > 0:
         raise ConfigError(f"{name} is {value!r}; it must be positive")
+    for number in value if isinstance(value, Sequence) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ConfigError(f"{name} is {value!r}; it must be finite")
+    if isinstance(value, (int, float)) and not field.least <= value < field.below:
+        bound = "" if math.isinf(field.below) else f" and less than {field.below:g}"
+        raise ConfigError(
+            f"{name} is {value!r}; it must be {field.least:g} or more{bound}"
+        )
 
 
 def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
