@@ -81,6 +81,18 @@ def test_a_run_is_fine_tuned_beside_itself_or_where_one_says(root, tmp_path, cap
     assert "'weight_bits'" in capsys.readouterr().err
 
 
+def test_a_config_of_the_other_kind_of_training_is_refused(root, tmp_path, capsys):
+    output = [f"--workdir={tmp_path}/run", f"--data_dir={root}/cost2100"]
+    assert command("train", "--config=qat", *output) == 2
+    assert "then use tfcsi finetune" in capsys.readouterr().err
+    assert train(tmp_path / "run", output[1], "--config.qat.weight_bits=8") == 2
+    assert "then use tfcsi finetune" in capsys.readouterr().err
+    flags = [f"--workdir={root}/run", output[1], "--config=stqenet_indoor"]
+    assert command("finetune", *flags, f"--output={tmp_path}/run") == 2
+    assert "a fine-tuning takes a config that has only" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_is_quantised_to_some_bits_an_entry(root, tmp_path, capsys):
     given = [f"--workdir={root}/run", f"--output={tmp_path}/six"]
     assert command("quantize", *given, "--bits=6") == 0

@@ -63,7 +63,7 @@ def test_every_flag_and_config_field_of_a_written_command_is_known(page, words):
     _, command, *rest = words
     args = command_line.parser_of(command).parse_args(rest)
     if getattr(args, "config", None):
-        flags.config_of(args)
+        flags.config_of(args, tuning=command == "finetune")
 
 
 def test_the_page_of_commands_has_every_command(pages):

@@ -37,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fine-tunes the run on the data it was trained on."""
-    tuning = flags.config_of(args)
+    tuning = flags.config_of(args, tuning=True)
     from tfcsi import datasets
     from tfcsi.codecs import neural
     from tfcsi.training import finetune_qat

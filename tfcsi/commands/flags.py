@@ -245,15 +245,33 @@ def add_config(parser: Parser, **keywords: Any) -> None:
     )
 
 
-def config_of(args: argparse.Namespace) -> ml_collections.ConfigDict:
+def config_of(
+    args: argparse.Namespace, tuning: bool = False
+) -> ml_collections.ConfigDict:
     """The config that --config names, with the changes of --config.FIELD.
 
+    Args:
+      args: Has config and changes.
+      tuning: Whether it is for a fine-tuning, and not for a training.
+
     Raises:
-      UsageError: If there is no such config or field, or a value does not fit.
+      UsageError: If there is no such config or field, or a value does not fit; or if
+        the config is for a training and not for a fine-tuning, or the reverse.
     """
     from tfcsi.training import config
 
     try:
-        return config.read(args.config, args.changes)
+        fields = config.read(args.config, args.changes)
     except config.ConfigError as error:
         raise UsageError(str(error)) from error
+    if tuning and "model" in fields:
+        raise UsageError(
+            f"--config={args.config} is for tfcsi train; a fine-tuning takes a config "
+            f"that has only the fields it changes, such as qat"
+        )
+    if not tuning and (fields.get("qat") or "model" not in fields):
+        raise UsageError(
+            f"--config={args.config} has fake quantisation, which is for fine-tuning: "
+            f"train without it, then use tfcsi finetune"
+        )
+    return fields
