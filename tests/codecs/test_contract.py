@@ -271,3 +271,29 @@ def test_a_config_that_does_not_fit_is_refused(each, folder):
     (folder / "config.json").write_text("[1, 2]")
     with pytest.raises(ValueError, match="config.json is damaged"):
         tfcsi.load(folder)
+
+
+@pytest.mark.parametrize("fields", [{"model": ["klt"]}, {"domain": "delay"}])
+def test_a_field_of_the_config_that_makes_no_sense_is_refused(each, folder, fields):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with pytest.raises(ValueError, match="config.json is damaged"):
+        tfcsi.load(folder)
+
+
+def test_arrays_that_do_not_fit_or_are_not_finite_are_refused(each, folder):
+    path = folder / "codec.npz"
+    arrays = dict(np.load(path))
+    for name, array in arrays.items():
+        if array.dtype.kind in "fc":
+            np.savez(path, **{**arrays, name: np.full_like(array, np.nan)})
+            with pytest.raises(ValueError, match="finite|negative|sound"):
+                tfcsi.load(folder)
+
+
+def test_the_basis_of_a_klt_has_the_size_of_its_matrices(tmp_path, matrices):
+    codec = Klt.at_bits(matrices, 300)
+    codec.basis = codec.basis[:, :9]
+    codec.save(tmp_path)
+    with pytest.raises(ValueError, match="no sound codec.*basis is"):
+        tfcsi.load(tmp_path)

@@ -224,7 +224,13 @@ def load(workdir: str | os.PathLike) -> Klt:
     config, arrays = run.read_config(workdir), run.read_arrays(workdir)
     try:
         tables = Tables.from_arrays(files.part(arrays, "tables"))
-        codec = Klt(config["shape"], arrays["basis"], float(arrays["step"]), tables)
+        basis, step = arrays["basis"], float(arrays["step"])
+        size = (len(tables.index) // 2, math.prod(config["shape"]))
+        if basis.shape != size or not np.isfinite(basis).all():
+            raise ValueError(f"basis is {basis.shape}, expected {size} and finite")
+        if not 0 < step < math.inf:
+            raise ValueError(f"step is {step}, expected a positive and finite one")
+        codec = Klt(config["shape"], basis, step, tables)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
     codec.config = config

@@ -368,9 +368,17 @@ def load(workdir: str | os.PathLike) -> Codec:
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
+    if bad := [name for name, array in arrays.items() if not _finite(array)]:
+        raise ValueError(f"{path} is damaged: {bad[0]} is not finite")
+    if not isinstance(config.get("send_gain"), bool):
+        raise ValueError(f"{workdir / CONFIG_FILE}: send_gain must be true or false")
     if tables := files.part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def _arrays(codec: Codec) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tfcsi
-from tfcsi import files
+from tfcsi import files, transforms
 from tfcsi.codecs.contract import Codec
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def read_config(workdir: str | os.PathLike) -> dict:
         fields = json.loads(path.read_text())
         if not isinstance(fields, dict):
             raise ValueError(f"it holds a {type(fields).__name__}, not fields")
-    except ValueError as error:
+        if not isinstance(fields.get("model"), str):
+            raise ValueError("it has no field 'model' that names a codec")
+        transforms.domain_of(fields)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     return fields
 
