@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,18 +10,25 @@ import tensorflow as tf
 _BATCH = 500  # Matrices of a block.
 
 
-def batched(model: Callable, output_shape: tuple) -> Callable[..., np.ndarray]:
+def batched(
+    model: Callable, input_shapes: Sequence[tuple], output_shape: tuple
+) -> Callable[..., np.ndarray]:
     """Makes a function of arrays of a network, which runs it a block at a time.
+
+    The network is traced once, for any number of matrices: a graph that knows the number
+    would compute other last digits, and its results would depend on earlier calls.
 
     Args:
       model: Function of tensors [n, ...], such as a Keras model of one input.
+      input_shapes: Shape of each argument, whose first axis is that of the matrices.
       output_shape: Shape of its result, whose first axis is that of the matrices.
 
     Returns:
       Function of float32 arrays [n, ...], one for each argument; it returns a float32
       array [n, ...], empty if n is 0.
     """
-    call = tf.function(lambda *x: model(*x), reduce_retracing=True)
+    signature = [tf.TensorSpec((None, *shape[1:])) for shape in input_shapes]
+    call = tf.function(lambda *x: model(*x), input_signature=signature)
 
     def run(*arrays: np.ndarray) -> np.ndarray:
         if not len(arrays[0]):

@@ -91,10 +91,11 @@ class Codec:
                 self.encoder, self.decoder, config, self.quantizer.step is not None
             )
         self.tables: Tables | None = None
+        shapes = [self.encoder.input_shape, self.encoder.output_shape]
         self.analysis: Callable[[np.ndarray], np.ndarray] = batched(
-            self.encoder, self.encoder.output_shape
+            self.encoder, shapes[:1], shapes[1]
         )
-        self._synthesis = batched(self.decoder, self.decoder.output_shape)
+        self._synthesis = batched(self.decoder, shapes[1:], shapes[0])
         self.facts: dict[str, object] = {}
         self._session: Session | None = None
 
@@ -349,6 +350,8 @@ def load(workdir: str | os.PathLike) -> Codec:
             f"takes the run of a network"
         )
     path, arrays = workdir / CODEC_FILE, read_arrays(workdir)
+    if bad := [name for name, array in arrays.items() if not _finite(array)]:
+        raise ValueError(f"{path} is damaged: {bad[0]} is not finite")
     try:
         codec = Codec(config)
     except (AttributeError, KeyError, TypeError) as error:
@@ -368,8 +371,6 @@ def load(workdir: str | os.PathLike) -> Codec:
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
-    if bad := [name for name, array in arrays.items() if not _finite(array)]:
-        raise ValueError(f"{path} is damaged: {bad[0]} is not finite")
     if not isinstance(config.get("send_gain"), bool):
         raise ValueError(f"{workdir / CONFIG_FILE}: send_gain must be true or false")
     if tables := files.part(arrays, "tables"):

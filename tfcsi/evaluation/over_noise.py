@@ -81,7 +81,9 @@ def _decoder_under_noise(
     from tfcsi.codecs.batched import batched
     from tfcsi.models.noise_path import under_noise
 
-    return batched(under_noise(codec.decoder), codec.decoder.output_shape)
+    decoder = codec.decoder
+    shapes = [decoder.input_shape] * 2
+    return batched(under_noise(decoder), shapes, decoder.output_shape)
 
 
 def over_bit_errors(
