@@ -15,8 +15,8 @@ def batched(
 ) -> Callable[..., np.ndarray]:
     """Makes a function of arrays of a network, which runs it a block at a time.
 
-    The network is traced once, for any number of matrices: a graph that knows the number
-    would compute other last digits, and its results would depend on earlier calls.
+    The network is traced once, for any number of matrices. A graph that knows their
+    number computes other last digits, and results would depend on earlier calls.
 
     Args:
       model: Function of tensors [n, ...], such as a Keras model of one input.
