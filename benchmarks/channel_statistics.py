@@ -196,10 +196,10 @@ def compared(scenario: str) -> dict:
     print(speed, flush=True)
     h = simulator.simulate(_NUM.value, SEED, scenario, scaled=False)
     of_all = flat(statistics(h, "angular_delay"))
-    whole = simulator.simulate(_NUM.value // 10, SEED, scenario, num_delay=ROWS)
-    kept = statistics(whole, "angular_delay")["energy_kept"]
+    all_taps = simulator.simulate(_NUM.value // 10, SEED, scenario, num_delay=ROWS)
+    kept = statistics(all_taps, "angular_delay")["energy_kept"]
     of_all.update(flat({"energy_kept": kept}))
-    del whole
+    del all_taps
     # As many as the files have: counts of KLT coefficients grow with the number.
     h_files = load(scenario)[0]
     simulated = statistics(h[: len(h_files)], "angular_delay")

@@ -77,8 +77,8 @@ def test_rho_is_the_same_in_both_domains(h):
     hf = transforms.to_subcarriers(h)
     h_sf = transforms.to_space_frequency(h_hat, h.shape[-1])
     expected = metrics.rho(h_hat, hf, TAPS)
-    found = metrics.rho(h_sf, hf, "space_frequency")
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    rho = metrics.rho(h_sf, hf, "space_frequency")
+    np.testing.assert_allclose(rho, expected, atol=1e-6)
     assert expected.max() < 0.99
     with pytest.raises(ValueError, match="domain is 'time'; it must be one of"):
         metrics.rho(h_hat, hf, "time")
@@ -123,9 +123,9 @@ def test_sgcs_is_that_over_antennas_and_subcarriers_in_both_domains():
         [np.exp(-2j * np.pi * d * k / num_fft) for k in range(num_sc)] for d in range(6)
     ]
     hf, hf_hat = (np.array(antennas) @ x @ np.array(turns) for x in (h, h_hat))
-    found = metrics.sgcs(h, h_hat, TAPS)
-    np.testing.assert_allclose(found, plain_sgcs(hf, hf_hat), rtol=1e-4)
-    assert np.abs(found - expected).max() > 1e-3  # The domain matters.
+    sgcs = metrics.sgcs(h, h_hat, TAPS)
+    np.testing.assert_allclose(sgcs, plain_sgcs(hf, hf_hat), rtol=1e-4)
+    assert np.abs(sgcs - expected).max() > 1e-3  # The domain matters.
 
 
 def test_sgcs_of_an_unknown_domain_is_refused(h):

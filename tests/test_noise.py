@@ -16,7 +16,7 @@ SEED = (1, 2)
 @pytest.fixture(params=[numpy_awgn, graph_awgn], ids=["numpy", "graph"])
 def awgn(request):
     """The noise of evaluations, and that of trainings: they obey the same laws."""
-    return lambda *given: np.asarray(request.param(*given))
+    return lambda *args: np.asarray(request.param(*args))
 
 
 def rows(scales, shape=(40, 50)):

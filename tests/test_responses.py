@@ -106,8 +106,8 @@ def test_the_energy_is_that_of_all_subcarriers():
     band = Band(20e6, 64, 64)
     h = responses.matrices(paths, 5, Antennas(32), band, False, False, np.complex128)
     sums = (np.abs(h) ** 2).sum((1, 2, 3))
-    found = responses.energy(paths, 5, Band(20e6, 64, 4))
-    np.testing.assert_allclose(found, sums, rtol=1e-6)
+    energy = responses.energy(paths, 5, Band(20e6, 64, 4))
+    np.testing.assert_allclose(energy, sums, rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", [32, 257])
@@ -118,11 +118,11 @@ def test_the_dirichlet_kernel_is_the_mean_of_a_tone(size):
     k = np.arange(size)
     u = bins / size - s[:, None]
     expected = np.exp(2j * np.pi * k * u[..., None]).mean(axis=-1)
-    found = of_s[:, None] * of_m * of_both
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    kernel = of_s[:, None] * of_m * of_both
+    np.testing.assert_allclose(kernel, expected, atol=1e-6)
     on_grid = np.abs(s * size - np.rint(s * size)) < 1e-9
     assert 4 <= on_grid.sum() < len(s)
-    np.testing.assert_allclose(found[on_grid], expected[on_grid], atol=1e-11)
+    np.testing.assert_allclose(kernel[on_grid], expected[on_grid], atol=1e-11)
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 125])

@@ -96,7 +96,7 @@ def imports_of(module: str) -> list[Import]:
         if isinstance(function, (ast.FunctionDef, ast.Lambda)) or for_types(function)
         for node in ast.walk(function)
     }
-    found = []
+    imports = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             pairs = [(alias.name, "") for alias in node.names]
@@ -110,17 +110,17 @@ def imports_of(module: str) -> list[Import]:
             pairs = [("tensorflow.lite", "")]
         else:
             continue
-        where = f"{FILES[module].relative_to(ROOT)}:{node.lineno}: "
-        where += lines[node.lineno - 1].strip()
+        line = f"{FILES[module].relative_to(ROOT)}:{node.lineno}: "
+        line += lines[node.lineno - 1].strip()
         for target, name in pairs:
             if f"{target}.{name}" in FILES:  # `from tfcsi.coding import grids`.
                 target, name = f"{target}.{name}", ""
-            found.append(Import(module, where, target, name, id(node) in inner))
-    return found
+            imports.append(Import(module, line, target, name, id(node) in inner))
+    return imports
 
 
 IMPORTS = {module: imports_of(module) for module in FILES}
-OURS = [i for found in IMPORTS.values() for i in found if i.target in FILES]
+OURS = [i for imports in IMPORTS.values() for i in imports if i.target in FILES]
 
 
 def report(lines) -> str:
@@ -175,8 +175,8 @@ def test_private_names_stay_in_their_package():
 def test_each_library_is_imported_by_its_own_room_alone():
     strangers = [
         i.line
-        for found in IMPORTS.values()
-        for i in found
+        for imports in IMPORTS.values()
+        for i in imports
         for library, owner in OWNERS.items()
         if f"{i.target}.{i.name}.".startswith(f"{library}.")
         and room(i.source) not in (owner, *SHARED.get(library, ()))

@@ -157,8 +157,8 @@ def test_the_frequency_truth_differs_by_the_dropped_taps_only():
     error = metrics.nmse(hf, transforms.to_subcarriers(h))
     assert error.mean() == pytest.approx(1 - 0.964, abs=0.008)  # of the reference
     assert metrics.rho(h, hf, "angular_delay").mean() > 0.99
-    whole = cost2100.simulate(128, seed=3, num_delay=257)
-    np.testing.assert_allclose(transforms.to_subcarriers(whole), hf[:128], atol=1e-5)
+    all_taps = cost2100.simulate(128, seed=3, num_delay=257)
+    np.testing.assert_allclose(transforms.to_subcarriers(all_taps), hf[:128], atol=1e-5)
 
 
 def test_energy_is_the_same_in_both_domains():

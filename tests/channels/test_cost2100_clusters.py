@@ -41,19 +41,19 @@ def test_visible_clusters_are_those_of_a_cell_drawn_whole(distance):
     rng = np.random.default_rng(1)
     user = np.full(num, distance + 0j)
     drops = model.draw(s, 5.3e9, user, 0 * user, rng)
-    whole = []
-    while len(whole) < num:
+    counts = []
+    while len(counts) < num:
         far = max(1, rng.poisson(s.num_far))
         num_vr = round(far * s.cell**2 / (s.vr_radius - s.vr_transition) ** 2)
         vr = s.cell * model._disc(num_vr, rng)
         sizes = 1 + rng.poisson(s.ms_common, num_vr)
         group = np.repeat(np.arange(num_vr), sizes)[:num_vr]
         seen = len(set(group[np.abs(vr - distance) <= s.vr_radius]))
-        whole += [seen] * (seen > 0)
+        counts += [seen] * (seen > 0)
     count = np.bincount(drops.drop, minlength=num)
-    error = np.hypot(np.std(whole), count.std()) / np.sqrt(num)
-    assert abs(np.mean(whole) - count.mean()) < 4 * error
-    assert np.std(whole) == pytest.approx(count.std(), rel=0.15)
+    error = np.hypot(np.std(counts), count.std()) / np.sqrt(num)
+    assert abs(np.mean(counts) - count.mean()) < 4 * error
+    assert np.std(counts) == pytest.approx(count.std(), rel=0.15)
 
 
 def test_reference_regions_are_uniform_in_their_groups():
@@ -103,17 +103,17 @@ def test_path_powers_add_up_to_those_of_the_clusters(name):
     if s.los is not None:
         power *= 1 + drops.los_k  # all of these users are near enough
     free_space = (model.LIGHT / CARRIER[name] / (4 * np.pi * RANGE[name])) ** 2
-    found = power_of_drops(model.paths(drops, user), drops.num)
-    np.testing.assert_allclose(found, power * free_space, rtol=1e-9)
+    power_of_paths = power_of_drops(model.paths(drops, user), drops.num)
+    np.testing.assert_allclose(power_of_paths, power * free_space, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_spreads_and_shadowing_have_their_laws_and_correlations(name):
     s = SCENARIOS[name]
-    found = model._spreads(s, 20000, np.random.default_rng(0))
+    spreads = model._spreads(s, 20000, np.random.default_rng(0))
     median, db = s.spreads()
     unit = np.array([1, 1e-9, *[np.pi / 180] * 4])
-    log = 10 * np.log10(found / (median * unit)[:, None])
+    log = 10 * np.log10(spreads / (median * unit)[:, None])
     np.testing.assert_allclose(log.std(axis=1), db, atol=0.07)
     np.testing.assert_allclose(log.mean(axis=1), 0, atol=0.1)
     random = db > 0
@@ -122,12 +122,12 @@ def test_spreads_and_shadowing_have_their_laws_and_correlations(name):
 
 
 def test_the_indoor_spreads_have_the_means_of_the_table():
-    found = model._spreads(SCENARIOS[INDOOR], 50000, np.random.default_rng(0))
-    found[1] *= 1e9
-    found[2:] = np.rad2deg(found[2:])
-    assert found[0].std() == 0
-    np.testing.assert_allclose(found[1:].mean(axis=1), [3, 1.5, 3, 1, 4], rtol=0.03)
-    np.testing.assert_allclose(found[1:].std(axis=1), [0.6, 1.5, 2, 1, 2], rtol=0.09)
+    spreads = model._spreads(SCENARIOS[INDOOR], 50000, np.random.default_rng(0))
+    spreads[1] *= 1e9
+    spreads[2:] = np.rad2deg(spreads[2:])
+    assert spreads[0].std() == 0
+    np.testing.assert_allclose(spreads[1:].mean(axis=1), [3, 1.5, 3, 1, 4], rtol=0.03)
+    np.testing.assert_allclose(spreads[1:].std(axis=1), [0.6, 1.5, 2, 1, 2], rtol=0.09)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -136,8 +136,8 @@ def test_the_angles_of_paths_spread_as_their_cluster_does(name):
     drops, *_ = surroundings(name, aod_spread=(6, 0), delay_spread=(0.1, 0))
     far = np.abs(drops.at_bs.centre) > 1
     angle = np.angle(drops.at_bs.mpc / drops.at_bs.centre[:, None])[far]
-    found = np.sqrt((angle**2).mean())
-    assert found == pytest.approx(np.tan(np.deg2rad(6) / 2) / 3, rel=0.02)
+    spread = np.sqrt((angle**2).mean())
+    assert spread == pytest.approx(np.tan(np.deg2rad(6) / 2) / 3, rel=0.02)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

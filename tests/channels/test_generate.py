@@ -78,10 +78,10 @@ def test_a_killed_run_goes_on_to_the_same_matrices(tmp_path):
     make(folder, 1500, form="hdf5")
     make(tmp_path / "whole", 1500, form="hdf5")
     assert not (folder / "parts").exists()
-    found, whole = (
+    continued, uninterrupted = (
         any_file.read_csi(f / "train.h5") for f in (folder, tmp_path / "whole")
     )
-    np.testing.assert_array_equal(found, whole)
+    np.testing.assert_array_equal(continued, uninterrupted)
 
 
 def test_finished_blocks_and_splits_are_kept(tmp_path):
@@ -91,9 +91,9 @@ def test_finished_blocks_and_splits_are_kept(tmp_path):
     np.save(folder / "h.npy", kept)
     (folder / "1.done").touch()
     make(tmp_path)
-    found = matrices(tmp_path)
-    np.testing.assert_array_equal(found[30:60], kept[30:60])
-    assert not np.any(found[:30] == 0.25) and not np.any(found[60:] == 0.25)
+    h = matrices(tmp_path)
+    np.testing.assert_array_equal(h[30:60], kept[30:60])
+    assert not np.any(h[:30] == 0.25) and not np.any(h[60:] == 0.25)
     path = tmp_path / "DATA_Htrainin.mat"
     before = path.stat().st_mtime_ns
     assert make(tmp_path) == [path] and path.stat().st_mtime_ns == before

@@ -229,9 +229,9 @@ def test_packets_of_another_session_are_refused(each, matrices):
 
 def test_one_bytes_object_is_refused(each, matrices):
     packets = each.compress(matrices[-3:])
-    for whole in (packets[0], b"".join(packets), bytearray(packets[0])):
+    for no_list in (packets[0], b"".join(packets), bytearray(packets[0])):
         with pytest.raises(PacketError, match="give a list of packets"):
-            each.decompress(whole)
+            each.decompress(no_list)
 
 
 def test_a_damaged_packet_is_refused_by_its_number(each, matrices):

@@ -270,8 +270,8 @@ def test_the_decoder_of_the_page_reads_packets(coder):
     page, decoder = example(), page_decoder()
     payload = decoder["payload"](page[f"{coder} packet"], page["fingerprint"])
     reader = decoder[f"{coder}_reader"]
-    found = decoder["symbols"](payload[4:], reader, [EXAMPLE_CDF], [-1], [0] * 4)
-    assert found == EXAMPLE_SYMBOLS
+    decoded = decoder["symbols"](payload[4:], reader, [EXAMPLE_CDF], [-1], [0] * 4)
+    assert decoded == EXAMPLE_SYMBOLS
 
     rng = np.random.default_rng(3)
     train = np.rint(rng.laplace(size=(100, 12)) * 3).astype(int)
@@ -281,8 +281,8 @@ def test_the_decoder_of_the_page_reads_packets(coder):
     cdfs = [row[:n].tolist() for row, n in zip(tables.cdf, tables.length)]
     for packet, row in zip(packets, symbols.tolist()):
         data = decoder["payload"](packet, SESSION.fingerprint)
-        found = decoder["symbols"](data, reader, cdfs, tables.offset, tables.index)
-        assert found == row
+        decoded = decoder["symbols"](data, reader, cdfs, tables.offset, tables.index)
+        assert decoded == row
 
 
 def test_the_decoder_of_the_page_refuses_damage():

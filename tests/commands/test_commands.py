@@ -179,8 +179,8 @@ def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
     ],
 )
 def test_generate_refuses_what_cannot_be(tmp_path, flags, status, words, capsys):
-    given = ["--channel=cost2100_indoor", f"--out={tmp_path}/out", *flags]
-    assert tfcsi("generate", *given) == status
+    args = ["--channel=cost2100_indoor", f"--out={tmp_path}/out", *flags]
+    assert tfcsi("generate", *args) == status
     assert words in capsys.readouterr().err
 
 
@@ -260,13 +260,13 @@ def test_nmse_over_snr_is_written_and_drawn_with_a_label_a_run(
 
 
 def test_the_noise_and_its_seed_can_be_chosen(measured):
-    found = []
+    nmse_db = []
     for seed in (1, 1, 2):
         assert evaluate(measured, "--snr_db=5,7", "--noise=csi", f"--seed={seed}") == 0
         content = results.read(measured / "a" / "evaluation_indoor_test_csi.json")
         assert content["seed"] == seed
-        found.append([point["nmse_db"] for point in content["points"]])
-    assert found[0] == found[1] != found[2]
+        nmse_db.append([point["nmse_db"] for point in content["points"]])
+    assert nmse_db[0] == nmse_db[1] != nmse_db[2]
 
 
 def test_nmse_over_bit_errors_is_written_and_drawn(measured):
@@ -374,7 +374,7 @@ def test_a_model_that_cannot_be_built_is_refused(arguments, status, words, capsy
 
 
 def test_arguments_of_a_network_are_numbers_words_or_truths():
-    given = "a=1,b=0.5,c=word,d=True,e="
+    text = "a=1,b=0.5,c=word,d=True,e="
     expected = {"a": 1, "b": 0.5, "c": "word", "d": True, "e": ""}
-    assert kinds.ARGUMENTS(given) == expected
+    assert kinds.ARGUMENTS(text) == expected
     assert kinds.ARGUMENTS("") == {}

@@ -37,9 +37,9 @@ def check_help(text, name, example):
     """A help text has its usage, its own flags first, and an example."""
     assert text.startswith(f"usage: {name} ")
     for entry in entries(text).values():
-        found = re.fullmatch(r"  \S.*?   (\(.*?\))\n( +[A-Z].*\.)", entry, re.DOTALL)
-        assert found, entry
-        kind, sentence = found.groups()
+        match = re.fullmatch(r"  \S.*?   (\(.*?\))\n( +[A-Z].*\.)", entry, re.DOTALL)
+        assert match, entry
+        kind, sentence = match.groups()
         assert re.match(TYPES, kind), entry
         assert len(sentence.split()) > 2, entry
     assert text.index("Arguments:") < text.index("Example:\n")

@@ -21,8 +21,8 @@ def command(name, *flags):
 
 def train(workdir, *flags, config="autoencoder:csinet"):
     small = [f"--config.{field}" for field in SMALL]
-    given = [f"--config={config}", f"--workdir={workdir}", "--noprogress"]
-    return command("train", *given, *small, *flags)
+    places = [f"--config={config}", f"--workdir={workdir}", "--noprogress"]
+    return command("train", *places, *small, *flags)
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,13 @@ def test_a_codec_is_trained_on_several_sources(root, tmp_path, capsys):
 
 def test_a_run_is_fine_tuned_beside_itself_or_where_one_says(root, tmp_path, capsys):
     shutil.copytree(root / "run", tmp_path / "run")
-    given = [f"--workdir={tmp_path}/run/", f"--data_dir={root}/cost2100"]
+    places = [f"--workdir={tmp_path}/run/", f"--data_dir={root}/cost2100"]
     fields = ["--config.epochs=1", "--config.qat.weight_bits=4", "--noprogress"]
-    assert command("finetune", *given, *fields) == 0
+    assert command("finetune", *places, *fields) == 0
     assert load_config(tmp_path / "run_qat").qat.weight_bits == 4
-    assert command("finetune", *given, *fields, f"--output={tmp_path}/run") == 1
+    assert command("finetune", *places, *fields, f"--output={tmp_path}/run") == 1
     assert "already holds a run" in capsys.readouterr().err
-    assert command("finetune", *given, "--config.qat.weight_bit=4") == 2
+    assert command("finetune", *places, "--config.qat.weight_bit=4") == 2
     assert "'weight_bits'" in capsys.readouterr().err
 
 
@@ -94,10 +94,10 @@ def test_a_config_of_the_other_kind_of_training_is_refused(root, tmp_path, capsy
 
 
 def test_a_run_is_quantised_to_some_bits_an_entry(root, tmp_path, capsys):
-    given = [f"--workdir={root}/run", f"--output={tmp_path}/six"]
-    assert command("quantize", *given, "--bits=6") == 0
+    places = [f"--workdir={root}/run", f"--output={tmp_path}/six"]
+    assert command("quantize", *places, "--bits=6") == 0
     assert capsys.readouterr().out.endswith("csinet, 6 bits an entry\n")
     assert tfcsi.load(tmp_path / "six").describe()["codeword_bits"] == 6
-    given = [f"--workdir={root}/run", f"--output={tmp_path}/other"]
-    assert command("quantize", *given, "--bits=15") == 1
+    places = [f"--workdir={root}/run", f"--output={tmp_path}/other"]
+    assert command("quantize", *places, "--bits=15") == 1
     assert "bits is 15; it must be 1 to 14" in capsys.readouterr().err

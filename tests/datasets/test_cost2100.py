@@ -220,8 +220,8 @@ def test_load_frequency_refuses_real_numbers_and_other_widths(tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9])
 def test_truncated_files_are_refused(tmp_path, version, share):
     cost2100.write(tmp_path / NAME, random_matrices(50), version)
-    whole = (tmp_path / NAME).read_bytes()
-    (tmp_path / NAME).write_bytes(whole[: int(share * len(whole))])
+    written = (tmp_path / NAME).read_bytes()
+    (tmp_path / NAME).write_bytes(written[: int(share * len(written))])
     with pytest.raises(cost2100.DataError, match=NAME):
         load(tmp_path, "test")
 

@@ -192,21 +192,21 @@ def test_both_domains_are_one_channel_when_all_taps_are_kept(v3):
 
 def test_few_taps_are_those_of_the_whole_band_and_the_loss_is_reported(v3):
     paths = deepmimo.read(v3, 2, None)
-    whole, _ = deepmimo.matrices(paths, Band(100e6, 256, 256), "space_frequency")
+    all_sc, _ = deepmimo.matrices(paths, Band(100e6, 256, 256), "space_frequency")
     h, lost = deepmimo.matrices(paths, Band(100e6, 256, 16), "angular_delay")
-    np.testing.assert_allclose(h, transforms.to_angular_delay(whole, 16), atol=1e-9)
-    np.testing.assert_allclose(lost, transforms.truncation_loss(whole, 16), atol=1e-5)
+    np.testing.assert_allclose(h, transforms.to_angular_delay(all_sc, 16), atol=1e-9)
+    np.testing.assert_allclose(lost, transforms.truncation_loss(all_sc, 16), atol=1e-5)
     assert 0.1 < lost.mean() < 0.9
 
 
 def test_subcarriers_are_spread_over_the_band_or_the_first_of_it(v3):
     paths = deepmimo.read(v3, 2, None)
-    whole, _ = deepmimo.matrices(paths, Band(100e6, 64, 64), "space_frequency")
+    all_sc, _ = deepmimo.matrices(paths, Band(100e6, 64, 64), "space_frequency")
     spread, _ = deepmimo.matrices(paths, Band(100e6, 64, 16), "space_frequency")
-    np.testing.assert_allclose(spread, whole[..., ::4], rtol=1e-5)
+    np.testing.assert_allclose(spread, all_sc[..., ::4], rtol=1e-5)
     few = Band(100e6, 64, 16, "first")
     first, _ = deepmimo.matrices(paths, few, "space_frequency")
-    np.testing.assert_allclose(first, whole[..., :16], rtol=1e-5)
+    np.testing.assert_allclose(first, all_sc[..., :16], rtol=1e-5)
     with pytest.raises(ValueError, match="num_sc is 24; to be spread evenly it must"):
         Band(100e6, 64, 24)
 

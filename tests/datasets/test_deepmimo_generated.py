@@ -74,14 +74,14 @@ def test_a_generated_data_set_is_read_in_each_form(tmp_path, name, write):
     h = channel()
     write(tmp_path / name, h)
     options = {"num_val": 8, "num_test": 12, "shuffle": False, "rx": 1}
-    found = load(tmp_path, name, "test", "space_frequency", **options)
+    loaded = load(tmp_path, name, "test", "space_frequency", **options)
     sent = h[-12:, 1, :, ::2]
-    assert found.shape == (12, 32, 32) and found.dtype == np.complex64
+    assert loaded.shape == (12, 32, 32) and loaded.dtype == np.complex64
     scaled, _ = transforms.to_peak(sent)
-    np.testing.assert_allclose(found, scaled, rtol=1e-5)
-    found = load(tmp_path, name, "test", **options)
+    np.testing.assert_allclose(loaded, scaled, rtol=1e-5)
+    loaded = load(tmp_path, name, "test", **options)
     scaled, _ = transforms.to_peak(transforms.to_angular_delay(h[-12:, 1], 32))
-    np.testing.assert_allclose(found, scaled, atol=1e-6)
+    np.testing.assert_allclose(loaded, scaled, atol=1e-6)
 
 
 def test_shuffled_splits_of_a_data_set_share_no_matrix(tmp_path):

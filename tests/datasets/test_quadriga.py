@@ -57,10 +57,10 @@ def test_a_plane_wave_is_one_angle_and_broadside_is_in_the_middle(tmp_path):
     h = np.zeros((601, 32, 32), np.complex64)
     h[:, 5] = np.fft.fft(waves)  # The FFT in its own order, at delay tap 5.
     write(tmp_path, h)
-    found = np.abs(load(tmp_path, "28ghz", "test"))
+    magnitude = np.abs(load(tmp_path, "28ghz", "test"))
     expected = np.zeros((601, 32, 32))
     expected[np.arange(601), 16 + directions, 5] = 0.5
-    np.testing.assert_allclose(found, expected[-400:], atol=1e-5)
+    np.testing.assert_allclose(magnitude, expected[-400:], atol=1e-5)
 
 
 def test_the_splits_are_the_file_in_order(folder):
@@ -100,8 +100,8 @@ def test_missing_and_truncated_files_are_refused(tmp_path, folder):
     (tmp_path / "other.mat").touch()
     with pytest.raises(quadriga.DataError, match=f"{NAME}: no such file; .*other.mat"):
         load(tmp_path, "28ghz", "test")
-    whole = (folder / NAME).read_bytes()
-    for content in (whole[: len(whole) // 2], b"", b"no MATLAB file"):
+    written = (folder / NAME).read_bytes()
+    for content in (written[: len(written) // 2], b"", b"no MATLAB file"):
         (tmp_path / NAME).write_bytes(content)
         with pytest.raises(quadriga.DataError, match=f"{NAME}: cannot be read"):
             load(tmp_path, "28ghz", "test")
@@ -262,13 +262,13 @@ def test_frequency_responses_of_a_script_are_read(tmp_path):
 
 def test_a_source_is_read_from_the_folder_of_its_module(folder):
     root = folder.parent
-    found = datasets.load("quadriga_28ghz", root, "val", "angular_delay")
-    np.testing.assert_array_equal(found, load(folder, "28ghz", "val"))
+    loaded = datasets.load("quadriga_28ghz", root, "val", "angular_delay")
+    np.testing.assert_array_equal(loaded, load(folder, "28ghz", "val"))
     h = simulator.simulate(5, 0, "outdoor")
     (root / "cost2100").mkdir()
     cost2100.write(root / "cost2100" / cost2100.file_name("val", "outdoor"), h)
-    found = datasets.load("cost2100_outdoor", root, "val", "angular_delay")
-    np.testing.assert_allclose(found, h, atol=1e-6)
+    loaded = datasets.load("cost2100_outdoor", root, "val", "angular_delay")
+    np.testing.assert_allclose(loaded, h, atol=1e-6)
     with pytest.raises(ValueError, match="raytraced/munich_3p5ghz.npz: no such file"):
         datasets.load("raytraced_munich", root, "val", "angular_delay")
 
@@ -284,10 +284,10 @@ def test_both_domains_of_a_source_are_one_channel(folder):
 
 
 def test_options_of_a_source_are_those_of_its_module(folder):
-    found = datasets.load(
+    loaded = datasets.load(
         "quadriga_28ghz", folder.parent, "val", "angular_delay", num_sc=16
     )
-    assert found.shape == (200, 32, 16)
+    assert loaded.shape == (200, 32, 16)
     for name, words in (
         ("quadriga_28ghz", "quadriga has no option 'bs'; known: key, stored, rx"),
         ("cost2100_indoor", "cost2100 has no option 'bs'; known: cache_dir"),

@@ -133,10 +133,10 @@ def test_a_file_without_the_variable_says_what_it_has(tmp_path):
 def test_missing_truncated_and_foreign_files_are_refused(tmp_path, folder):
     with pytest.raises(raytraced.DataError, match=f"{NAME}: no such file; .*nothing"):
         load(tmp_path, "munich", "test")
-    whole = (folder / NAME).read_bytes()
+    written = (folder / NAME).read_bytes()
     np.save(tmp_path / "array.npy", channel(2))
     array = (tmp_path / "array.npy").read_bytes()
-    for content in (whole[: len(whole) // 2], b"", b"no zip", array):
+    for content in (written[: len(written) // 2], b"", b"no zip", array):
         (tmp_path / NAME).write_bytes(content)
         with pytest.raises(raytraced.DataError, match=f"{NAME}: cannot be read"):
             load(tmp_path, "munich", "test")

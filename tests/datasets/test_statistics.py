@@ -22,42 +22,46 @@ def gaussian(shape, seed=0):
 def test_one_path_on_the_grid_is_one_entry():
     h = np.zeros((40, 8, 16), np.complex64)
     h[:, 3, 5] = 2j
-    found = statistics(h)
-    assert found["peak_ratio"] == 1 and found["entries"] == {"0.9": 1, "0.99": 1}
-    assert found["delay_profile"][5] == 1 and found["angle_profile"][3] == 1
-    assert found["mean_delay"] == 5 and found["delay_spread"] == 0
-    assert found["angle_concentration"] == pytest.approx(1)
-    assert found["energy_db_mean"] == pytest.approx(10 * np.log10(4))
-    assert found["energy_db_std"] == pytest.approx(0, abs=1e-6)
-    assert found["klt"] == {"0.9": 1, "0.99": 1, "0.999": 1}
-    assert "energy_kept" not in found
+    measured = statistics(h)
+    assert measured["peak_ratio"] == 1 and measured["entries"] == {"0.9": 1, "0.99": 1}
+    assert measured["delay_profile"][5] == 1 and measured["angle_profile"][3] == 1
+    assert measured["mean_delay"] == 5 and measured["delay_spread"] == 0
+    assert measured["angle_concentration"] == pytest.approx(1)
+    assert measured["energy_db_mean"] == pytest.approx(10 * np.log10(4))
+    assert measured["energy_db_std"] == pytest.approx(0, abs=1e-6)
+    assert measured["klt"] == {"0.9": 1, "0.99": 1, "0.999": 1}
+    assert "energy_kept" not in measured
 
 
 def test_two_equal_taps_spread_by_half_their_distance():
     h = np.zeros((3, 4, 8), np.complex64)
     h[:, 0, 2] = h[:, 2, 6] = 1
-    found = statistics(h)
-    assert found["mean_delay"] == pytest.approx(4)
-    assert found["delay_spread"] == pytest.approx(2)
-    assert found["angle_concentration"] == pytest.approx(0)
-    assert found["entries"]["0.9"] == 2 and found["peak_ratio"] == pytest.approx(0.5)
+    measured = statistics(h)
+    assert measured["mean_delay"] == pytest.approx(4)
+    assert measured["delay_spread"] == pytest.approx(2)
+    assert measured["angle_concentration"] == pytest.approx(0)
+    assert measured["entries"]["0.9"] == 2 and measured["peak_ratio"] == pytest.approx(
+        0.5
+    )
 
 
 def test_principal_components_find_the_dimension_of_the_set():
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((128, 40)))[0]
     x = rng.standard_normal((1500, 40)) @ basis.T
-    found = statistics((x[:, :64] + 1j * x[:, 64:]).reshape(1500, 8, 8))
-    assert 34 <= found["klt"]["0.9"] <= 36 and found["klt"]["0.999"] == 40
-    assert set(found["pca_nmse_db"]) == {"64", "32"}
-    assert found["pca_nmse_db"]["64"] < -60
-    assert found["pca_nmse_db"]["32"] == pytest.approx(10 * np.log10(8 / 40), abs=0.5)
+    measured = statistics((x[:, :64] + 1j * x[:, 64:]).reshape(1500, 8, 8))
+    assert 34 <= measured["klt"]["0.9"] <= 36 and measured["klt"]["0.999"] == 40
+    assert set(measured["pca_nmse_db"]) == {"64", "32"}
+    assert measured["pca_nmse_db"]["64"] < -60
+    assert measured["pca_nmse_db"]["32"] == pytest.approx(
+        10 * np.log10(8 / 40), abs=0.5
+    )
 
 
 def test_held_out_matrices_are_not_those_of_the_fit():
     h = gaussian((70, 8, 8))  # 56 to fit: less than the 128 dimensions
-    found = statistics(h)["pca_nmse_db"]
-    assert list(found) == ["32"] and -2 < found["32"] < -0.8
+    nmse_db = statistics(h)["pca_nmse_db"]
+    assert list(nmse_db) == ["32"] and -2 < nmse_db["32"] < -0.8
 
 
 def test_scale_moves_the_energy_alone():
@@ -74,17 +78,17 @@ def test_scale_moves_the_energy_alone():
 
 def test_late_taps_count_for_what_is_kept_alone():
     h = gaussian((30, 4, 40))
-    found, cut = statistics(h), statistics(h[:, :, :32])
-    kept = found.pop("energy_kept")
+    measured, cut = statistics(h), statistics(h[:, :, :32])
+    kept = measured.pop("energy_kept")
     assert kept["mean"] == pytest.approx(32 / 40, abs=0.03)
     assert 0.6 < kept["5 %"] < kept["mean"]
-    assert found == cut and found["num_delay"] == 32
+    assert measured == cut and measured["num_delay"] == 32
 
 
 def test_large_matrices_have_no_principal_components():
-    found = statistics(gaussian((2, 65, 32)))
-    assert "klt" not in found and "pca_nmse_db" not in found
-    assert found["peak_ratio"] < 0.02
+    measured = statistics(gaussian((2, 65, 32)))
+    assert "klt" not in measured and "pca_nmse_db" not in measured
+    assert measured["peak_ratio"] < 0.02
 
 
 def test_blocks_of_a_memory_map_give_what_the_array_gives(tmp_path):

@@ -180,8 +180,8 @@ def test_a_decoder_of_the_released_experiment_gets_the_clean_codeword_as_ever():
     # As measured when the decoder had two inputs; the noisy codeword alone would give
     # 17.000, 16.262, 15.081 and 14.259 dB.
     expected = [16.9443, 16.1024, 14.8318, 14.2590]
-    found = [point["nmse_db"] for point in points]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    nmse_db = [point["nmse_db"] for point in points]
+    np.testing.assert_allclose(nmse_db, expected, atol=1e-3)
 
 
 def test_an_unknown_place_of_noise_and_csi_of_another_scale_are_refused(codec, h):
@@ -283,10 +283,10 @@ def test_sound_tells_what_unpack_refuses():
     assert sound(packets, session).all()
     assert sound([], session).shape == (0,)
     damaged = [packets[0], b"", packets[1][:-1], packets[2][:-1] + b"S", packets[3]]
-    found = sound(damaged, session)
-    assert found.tolist() == [True, False, False, False, True]
+    accepted = sound(damaged, session)
+    assert accepted.tolist() == [True, False, False, False, True]
     for row, packet in enumerate(damaged):
-        if not found[row]:
+        if not accepted[row]:
             with pytest.raises(PacketError, match="packet 2 ") as error:
                 unpack([packets[0], packets[1], packet], session)
             assert error.value.row == 2

@@ -277,6 +277,6 @@ def test_the_picture_has_a_map_for_each_number_of_shots_and_a_text_for_each_pair
         ["-9.00 dB\n300 bits", "0.50 dB\n300 bits"],
         ["-1.25 dB\n300 bits"],
     ]
-    found = tuned.images[0].get_array()
-    assert found.mask.tolist() == [[True, False]] and found[0, 1] == -1.25
+    cells = tuned.images[0].get_array()
+    assert cells.mask.tolist() == [[True, False]] and cells[0, 1] == -1.25
     assert plain.images[0].get_clim() == tuned.images[0].get_clim() == (-9, 0.5)

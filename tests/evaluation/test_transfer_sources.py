@@ -97,8 +97,8 @@ def test_the_config_of_a_run_has_the_options_of_its_own_source(root, config):
 
 def test_options_of_the_config_go_to_sources_of_its_own_dataset(root, config):
     fields = {"dataset": "raytraced", "source": {"timing": "strongest"}}
-    given = {**OPTIONS, MUNICH: {"timing": "absolute"}}
-    sources = Sources(config(**fields), root, [MINE, STREET, MUNICH], given)
+    options = {**OPTIONS, MUNICH: {"timing": "absolute"}}
+    sources = Sources(config(**fields), root, [MINE, STREET, MUNICH], options)
     assert sources.options == {
         MINE: OPTIONS[MINE],
         STREET: {"timing": "strongest"},

@@ -53,9 +53,9 @@ def small_encoder(softmax):
     return tf.keras.Model(x, y)
 
 
-def check(run, machine, *given):
+def check(run, machine, *flags):
     command = [sys.executable, "tflite/check_arm.py", f"--workdir={run}", "--num=4"]
-    command += [f"--machine={machine}", "--cpus=cortex-a76", *given]
+    command += [f"--machine={machine}", "--cpus=cortex-a76", *flags]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 

@@ -39,27 +39,27 @@ in_chromium = pytest.mark.skipif(
 
 ENCODE = """
 const { encode } = await import(`${demo}/packet.js`);
-const hex = (row) => Buffer.from(encode(row, given)).toString("hex");
-print(given.symbols.map(hex));
+const hex = (row) => Buffer.from(encode(row, message)).toString("hex");
+print(message.symbols.map(hex));
 """
 SEND = """
 const fs = await import("node:fs");
 const { readNpy, readNpz } = await import(`${demo}/npy.js`);
 const { sessionHeader } = await import(`${demo}/packet.js`);
 const { encodeOutput, networkInput, readTables } = await import(`${demo}/ue.js`);
-const bundle = readTables(await readNpz(fs.readFileSync(given.tables)));
+const bundle = readTables(await readNpz(fs.readFileSync(message.tables)));
 const rows = (path) => {
   const { shape, data } = readNpy(fs.readFileSync(path));
   const size = data.length / shape[0];
   const row = (_, i) => data.slice(i * size, (i + 1) * size);
   return Array.from({ length: shape[0] }, row);
 };
-const outputs = rows(given.y);
+const outputs = rows(message.y);
 print({
   header: Buffer.from(sessionHeader(bundle)).toString("hex"),
-  sent: rows(given.h).map((h, i) => {
+  sent: rows(message.h).map((h, i) => {
     const { x, gain } = networkInput(h, bundle);
-    const Kind = given.symbols ? Int32Array : Float32Array;
+    const Kind = message.symbols ? Int32Array : Float32Array;
     const { packet } = encodeOutput(Kind.from(outputs[i]), gain, bundle);
     return { x: Array.from(x), packet: Buffer.from(packet).toString("hex") };
   }),
@@ -67,14 +67,14 @@ print({
 """
 
 
-def node(script, given):
-    """What `script` prints of `given`."""
+def node(script, message):
+    """What `script` prints of `message`."""
     head = f"const demo = {json.dumps(DEMO.as_uri())};\n"
     head += "const print = (value) => console.log(JSON.stringify(value));\n"
-    head += 'const given = JSON.parse((await import("node:fs")).readFileSync(0));\n'
+    head += 'const message = JSON.parse((await import("node:fs")).readFileSync(0));\n'
     command = [NODE, "--input-type=module", "--eval", head + script]
     done = subprocess.run(
-        command, input=json.dumps(given), capture_output=True, text=True
+        command, input=json.dumps(message), capture_output=True, text=True
     )
     assert not done.returncode, done.stderr
     return json.loads(done.stdout)
@@ -114,9 +114,9 @@ def test_payloads_end_like_those_of_the_codec(coder):
     for latent in range(2, 9):  # Quarters, and -1 at the top: ends on round numbers.
         tables = Tables.from_pmf([[0.25] * 3], 0, [0] * latent, coder)
         symbols = rng.integers(-1, 4, (300, latent))
-        given = {name: array.tolist() for name, array in tables.arrays().items()}
-        found = node(ENCODE, {**given, "symbols": symbols.tolist()})
-        assert found == [p.hex() for p in rangecoder.encode(symbols, tables)]
+        stored = {name: array.tolist() for name, array in tables.arrays().items()}
+        payloads = node(ENCODE, {**stored, "symbols": symbols.tolist()})
+        assert payloads == [p.hex() for p in rangecoder.encode(symbols, tables)]
 
 
 @pytest.mark.parametrize("send_gain", [False, True])
@@ -139,19 +139,19 @@ def test_a_codeword_becomes_the_packet_of_the_codec(quantizer, send_gain, tmp_pa
         tables = Tables.from_counts(symbols[:3], "huffman")
     else:
         tables = Tables.from_pmf([[0.5]], 0, np.zeros(0, int))
-    given = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
-    given |= {"tables": str(tmp_path / "tables.npz"), "symbols": False}
-    sending.save_tables(given["tables"], session, tables, quantizer, grid, send_gain)
+    paths = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
+    paths |= {"tables": str(tmp_path / "tables.npz"), "symbols": False}
+    sending.save_tables(paths["tables"], session, tables, quantizer, grid, send_gain)
     x, gain = sending.network_input(h, (4, 5), send_gain)
     packets = sending.packets(symbols, np.concatenate([gain, side], 1), session, tables)
-    np.save(given["h"], h)
+    np.save(paths["h"], h)
     for ready, output in ((False, y), (True, np.concatenate([symbols, side], 1))):
-        np.save(given["y"], output)
-        found = node(SEND, {**given, "symbols": ready})
-        assert found["header"] == session.to_bytes().hex()
-        assert [row["packet"] for row in found["sent"]] == [p.hex() for p in packets]
+        np.save(paths["y"], output)
+        reply = node(SEND, {**paths, "symbols": ready})
+        assert reply["header"] == session.to_bytes().hex()
+        assert [row["packet"] for row in reply["sent"]] == [p.hex() for p in packets]
         np.testing.assert_array_equal(
-            np.float32([row["x"] for row in found["sent"]]), x.reshape(len(h), -1)
+            np.float32([row["x"] for row in reply["sent"]]), x.reshape(len(h), -1)
         )
 
 

@@ -68,10 +68,10 @@ def test_a_file_is_written_for_each_variant(exported):
 
 
 def test_clusters_and_zeros_show_in_the_file(exported):
-    found = exports.find(exported / "run")
+    encoders = exports.find(exported / "run")
 
     def weights(name):
-        network = runner.interpreter(found[name], xnnpack=False)
+        network = runner.interpreter(encoders[name], xnnpack=False)
         details = network.get_tensor_details()
         kernel = max(details, key=lambda d: np.prod(d["shape"]))
         return network.get_tensor(kernel["index"])

@@ -21,9 +21,9 @@ def run(program, config, workdir, *flags):
     """Starts a program of train/ on a small config; returns the finished process."""
     path = ROOT / "configs" / f"{config}.py"
     command = [sys.executable, f"train/{program}.py", f"--config={path}"]
-    given = {flag.split("=")[0] for flag in flags}
+    names = {flag.split("=")[0] for flag in flags}
     small = [f"--config.{field}" for field in SMALL]
-    small = [flag for flag in small if flag.split("=")[0] not in given]
+    small = [flag for flag in small if flag.split("=")[0] not in names]
     return subprocess.run(
         [*command, f"--workdir={workdir}", "--noprogress", *small, *flags],
         cwd=ROOT,

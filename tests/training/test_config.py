@@ -164,8 +164,8 @@ def test_the_network_of_a_config_is_that_of_the_builders(name):
         function = getattr(models.get(name), builder)
         real = inspect.signature(function).parameters.values()
         fields = arguments_in_source(models.MODELS[name], builder)
-        given = {p.name: p.default for p in real if p.default is not p.empty}
-        assert {f.name: f.default for f in fields.values()} == given
+        defaults = {p.name: p.default for p in real if p.default is not p.empty}
+        assert {f.name: f.default for f in fields.values()} == defaults
         for field in fields.values():
             assert is_of_type(field.default, field.type), (field.name, field.type)
 

@@ -40,7 +40,7 @@ def test_shares_become_whole_epochs_that_sum_up(make_config):
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("stage", "words"),
     [
         ({"share": 1, "epoch": 2}, "no field 'stages\\[0\\].epoch'; known: loss, "),
         ({"share": 1, "trian": ""}, "no field 'stages.*trian'; did you mean 'train'"),
@@ -52,9 +52,9 @@ def test_shares_become_whole_epochs_that_sum_up(make_config):
     ],
 )
 def test_stages_that_make_no_sense_are_refused(
-    make_config, dense, h, tmp_path, given, words
+    make_config, dense, h, tmp_path, stage, words
 ):
-    config = make_config(model=dense, **FLOAT, stages=(given,))
+    config = make_config(model=dense, **FLOAT, stages=(stage,))
     with pytest.raises(ValueError, match=words):
         run.train(config, tmp_path, h[:300], h[300:], progress=False)
     assert not (tmp_path / "config.json").exists()
@@ -66,9 +66,9 @@ def test_a_stage_trains_the_layers_that_it_names_and_no_others(
     alone = {"share": 1, "train": "^decoder/denoise_", "loss": "codeword"}
     noise = {"csi_snr_db": (), "codeword_snr_db": (0.0, 10.0)}
     runs = []
-    for name, given in (("first", ({"share": 1},)), ("both", ({"share": 1}, alone))):
+    for name, plan in (("first", ({"share": 1},)), ("both", ({"share": 1}, alone))):
         config = make_config(
-            **DENOISER, **FLOAT, noise=noise, epochs=len(given), stages=given
+            **DENOISER, **FLOAT, noise=noise, epochs=len(plan), stages=plan
         )
         config.warmup_epochs = 0.0
         config.final_rate = 1.0  # Both runs have the same first epoch.

@@ -111,7 +111,9 @@ def check_request(
         listed = ", ".join(scenarios)
         raise ValueError(f"{name}: unknown scenario {scenario!r}; known: {listed}")
     for label, value in (("num", num), ("seed", seed)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or value < 0:
+        is_integer = isinstance(value, (int, np.integer)) and not isinstance(
+            value, bool
+        )
+        if not is_integer or value < 0:
             raise ValueError(f"{label} is {value!r}; it must be an integer, 0 or more")
     check_options(options, known, name)

@@ -185,12 +185,12 @@ def matrices(
         paths, place = paths[few], place[few]
     scale = np.sqrt(band.num_fft) if normalize else 1
     response = _array_response(paths.column("departure"), array, spacing, rotation)
-    whole = Paths(place, paths.gain[:, None] * response / scale, paths.delay)
+    every = Paths(place, paths.gain[:, None] * response / scale, paths.delay)
     late = paths.delay * band.bandwidth >= band.num_fft
-    sent = whole[~late] if clip else whole
+    sent = every[~late] if clip else every
     h, lost = responses.with_loss(sent, len(users), response.shape[1], band, domain)
     if clip and late.any():
-        kept, total = (responses.energy(p, len(users), band) for p in (sent, whole))
+        kept, total = (responses.energy(p, len(users), band) for p in (sent, every))
         lost = 1 - (1 - lost) * np.clip(kept / total, 0, 1)
     return h, lost
 
@@ -221,8 +221,8 @@ def generated(path: Path, bs: int = 1) -> _files.Array:
             array = variables[name]
             if suffix == ".npy":
                 return array
-            whole = array[(slice(None),) * len(array.shape)]
-            return _files.Array(path, KEY, whole.shape, whole.__getitem__)
+            values = array[(slice(None),) * len(array.shape)]
+            return _files.Array(path, KEY, values.shape, values.__getitem__)
         there = _files.listing(variables)
     if suffix == ".mat":
         cells = nested(path, MATLAB_KEY, KEY)

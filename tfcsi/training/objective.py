@@ -51,16 +51,16 @@ class Objective:
             """Returns loss, NMSE and bits of each matrix, float32 [n] each."""
             if training:
                 x = augment(x, self.config.augment, seed)
-            whole = training and not stage.train
+            trains_all = training and not stage.train
             measured = self._noisy(x, "csi_snr_db", stage, seed)
-            y = y_hat = codec.encoder(measured, training=whole)
+            y = y_hat = codec.encoder(measured, training=trains_all)
             bits = tf.zeros(tf.shape(x)[:1])
             if stage.quantize:
                 u, y_hat = codec.quantizer(y)
                 bits = self.prior(u, training=training)
                 bits += 16.0 * codec.quantizer.num_side
             received = self._noisy(y_hat, "codeword_snr_db", stage, seed)
-            x_hat = self._decode(received, y_hat, training=whole)
+            x_hat = self._decode(received, y_hat, training=trains_all)
             nmse = distortion = relative_error(x, x_hat)
             if self.config.distortion == "sse":
                 distortion = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
