@@ -97,8 +97,20 @@ def test_finished_blocks_and_splits_are_kept(tmp_path):
     path = tmp_path / "DATA_Htrainin.mat"
     before = path.stat().st_mtime_ns
     assert make(tmp_path) == [path] and path.stat().st_mtime_ns == before
+
+
+def test_a_split_is_extended_but_not_replaced_by_fewer_matrices_unasked(tmp_path):
     make(tmp_path, 40)
-    assert len(matrices(tmp_path)) == 40
+    few = matrices(tmp_path)
+    make(tmp_path, 70)
+    many = matrices(tmp_path)
+    np.testing.assert_array_equal(many[:40], few)
+    words = "holds 70 train matrices, more than the 40 .*--overwrite"
+    with pytest.raises(ValueError, match=words):
+        make(tmp_path, 40)
+    np.testing.assert_array_equal(matrices(tmp_path), many)
+    make(tmp_path, 40, overwrite=True)
+    np.testing.assert_array_equal(matrices(tmp_path), few)
 
 
 def test_a_folder_of_another_data_set_is_refused(tmp_path):

@@ -164,6 +164,9 @@ def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
     assert "30/30" not in capsys.readouterr().err
     assert tfcsi("generate", *flags, "--num=30", "--seed=2") == 1
     assert "another data set: seed is 1, not 2" in capsys.readouterr().err
+    assert tfcsi("generate", *flags, "--num=5") == 1
+    assert "--overwrite to replace them" in capsys.readouterr().err
+    assert tfcsi("generate", *flags, "--num=5", "--overwrite") == 0
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,14 @@ def generate(
     processes: int | None = None,
     progress: bool = True,
     setup: Mapping | None = None,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Writes data sets, split by split.
 
     The test split comes with frequency-domain truth if the simulator gives it. A run
     that was stopped continues at the next block if the arguments are the same. Finished
-    splits are kept.
+    splits are kept. A split that has fewer matrices than are asked for is written anew;
+    it begins with the same matrices.
 
     Args:
       channel: name of a simulator and its scenario, such as "cost2100_outdoor".
@@ -59,12 +61,14 @@ def generate(
       processes: number of processes that simulate; one for each CPU if None.
       progress: whether to show a progress bar on standard error.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
+      overwrite: whether a finished split may be replaced by one of fewer matrices.
 
     Returns:
       The paths of the files.
 
     Raises:
-      ValueError: an argument is out of range, or the folder holds another data set.
+      ValueError: an argument is out of range, or the folder holds another data set, or
+        a split of more matrices.
       RuntimeError: a process failed.
     """
     model, scenario = parts_of(channel)
@@ -87,6 +91,13 @@ def generate(
     out = Path(out)
     request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
     done = _claim(out, request)
+    for split, count in num.items():
+        if count < done.get(split, 0) and not overwrite:
+            raise ValueError(
+                f"{out} holds {done[split]} {split} matrices, more than the {count} "
+                f"that are asked for: give another folder, or --overwrite to replace "
+                f"them"
+            )
     for split in num.keys() - done.keys():
         there = sorted(out.glob(_pattern(form, split, scenario)))
         if there and not (out / PARTS / split).exists():

@@ -3,7 +3,9 @@
     tfcsi generate --channel=cost2100_indoor --num=16000,3000,3000 --out=data
 
 A command that was stopped continues when it is started again. The matrices depend on
-channel and seed only, not on their number or the number of processes.
+channel and seed only, not on their number or the number of processes. A folder that
+holds fewer matrices of the same channel and seed is extended. A folder that holds more
+is left as it is, unless --overwrite is given.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser
+from tfcsi.commands.parser import Parser, Switch
 
 
 def add_arguments(parser: Parser) -> None:
@@ -55,6 +57,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="KEY=VALUE,...",
         help="Further arguments of the simulator, such as num_tx=64.",
     )
+    parser.add_argument(
+        "--overwrite",
+        action=Switch,
+        help="Replace files of more matrices that the folder holds by these.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -70,6 +77,7 @@ def run(args: argparse.Namespace) -> None:
         args.format,
         args.processes or None,
         setup=args.setup,
+        overwrite=args.overwrite,
     )
     for path in written:
         print(path)
