@@ -21,7 +21,7 @@ _PUBLIC = {
     "Ue": "tfcsi.ue",
     "load": "tfcsi.codecs.workdir",
     "Codec": "tfcsi.codecs.neural",
-    "train": "tfcsi.training.run",
+    "train": "tfcsi.training.fit",
     "evaluate": "tfcsi.evaluation.measure",
 }
 __all__ = ["__version__", "need_full", *sorted(_PUBLIC)]

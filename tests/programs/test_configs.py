@@ -9,7 +9,7 @@ import pytest
 
 from tfcsi.channels import cost2100
 from tfcsi.training import config as configs
-from tfcsi.training import config_files, run
+from tfcsi.training import config_files, fit
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CHANGES = {"qat"}  # What fine-tuning changes in the config of a run.
@@ -22,7 +22,7 @@ def test_a_config_trains_and_sends(name, tmp_path):
     config.update(epochs=1, batch_size=20, latent_dim=32, prior_warmup_steps=2)
     scenario = config.scenario if config.dataset == "cost2100" else "indoor"
     h = cost2100.simulate(60, 1, scenario)
-    codec = run.train(config, tmp_path / "run", h[:40], h[40:], progress=False)
+    codec = fit.train(config, tmp_path / "run", h[:40], h[40:], progress=False)
     symbols, side = codec.symbols(h[40:])
     received = codec.receive(codec.compress(h[40:]))
     np.testing.assert_array_equal(received[0], symbols)

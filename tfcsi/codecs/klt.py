@@ -219,6 +219,18 @@ class Klt:
         run.save(workdir, self.config, arrays)
 
 
+def fit(h_train: np.ndarray, h_val: np.ndarray, bits: float = 250.0) -> Klt:
+    """Makes a Klt for a rate, as `tfcsi train` does.
+
+    Args:
+      h_train: complex64 [n, num_tx, num_delay].
+      h_val: Not used: nothing is chosen.
+      bits: What the mean packet of `h_train` may take at most [bits].
+    """
+    del h_val
+    return Klt.at_bits(h_train, bits)
+
+
 def load(workdir: str | os.PathLike) -> Klt:
     """Loads what `Klt.save` wrote; see `tfcsi.load`."""
     config, arrays = run.read_config(workdir), run.read_arrays(workdir)

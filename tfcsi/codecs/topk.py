@@ -224,6 +224,21 @@ class TopK:
         return h_hat.reshape(-1, *self.shape)
 
 
+def fit(
+    h_train: np.ndarray, h_val: np.ndarray, bits: float = 250.0, mu: float = 10.0
+) -> TopK:
+    """Makes a TopK for a rate, as `tfcsi train` does.
+
+    Args:
+      h_train: Not used: nothing is learned.
+      h_val: complex64 [n, num_tx, num_delay], by which k and value_bits are chosen.
+      bits: What a packet may take at most [bits].
+      mu: Of the mu-law.
+    """
+    del h_train
+    return TopK.at_bits(h_val, bits, mu)
+
+
 def load(workdir: str | os.PathLike) -> TopK:
     """Loads what `TopK.save` wrote; see `tfcsi.load`."""
     config, arrays = run.read_config(workdir), run.read_arrays(workdir)

@@ -5,7 +5,8 @@
 The config names data set and scenario; --data_dir is the folder of its files. With
 --channel each epoch trains on fresh channels of a simulator, and no files are needed.
 With --data_root and --sources one codec is trained on several sources together. A
-training that was stopped continues with --resume.
+training that was stopped continues with --resume. A codec without a network, such as
+--config=classical:klt, is fitted in seconds.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def train(
       args: Has workdir, resume and progress.
 
     Raises:
-      ValueError: If there is no such source or simulator, or as `training.run.train`.
+      ValueError: If there is no such source or simulator, or as `training.fit.train`.
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
@@ -129,7 +130,7 @@ def train(
             f"give the folder of the files of {missing[0]}: --data_dir=DIR"
         )
     from tfcsi.channels.epochs import Epochs, validation
-    from tfcsi.training import run as training
+    from tfcsi.training import fit
 
     setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
@@ -147,4 +148,4 @@ def train(
             *parts, h_val = datasets.join(present, splits, options, report=print)
             if parts:
                 h_train = parts[0]
-        training.train(config, args.workdir, h_train, h_val, args.resume, args.progress)
+        fit.train(config, args.workdir, h_train, h_val, args.resume, args.progress)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import ml_collections
 
 from tfcsi import models, transforms
+from tfcsi.codecs.workdir import KINDS
 from tfcsi.coding.tables import CODERS
 from tfcsi.training import config_files
 from tfcsi.training.fields import (
@@ -60,8 +61,20 @@ FIELDS = _by_name(
     Field("num_val", "int", 3000, "Validation matrices that a simulator makes."),
     Field("num_test", "int", UNSET, "Test matrices that a simulator makes."),
     Field("shape", "tuple[int, int]", (32, 32), "(num_tx, num_delay) of a matrix."),
-    Field("model", "str", "csinet", "Autoencoder, a file of tfcsi/models."),
-    Field("network", "dict", {}, "Arguments of the builders of the model."),
+    Field(
+        "model",
+        "str",
+        "csinet",
+        "Autoencoder, a file of tfcsi/models, or a codec without a network, such as "
+        "klt, a file of tfcsi/codecs.",
+    ),
+    Field(
+        "network",
+        "dict",
+        {},
+        "Arguments of the builders of the model, or of the fit of a codec without a "
+        "network.",
+    ),
     Field("latent_dim", "int", 512, "Length of the codeword."),
     Field("init", "str", "random", "How the weights start.", ("random", "klt")),
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
@@ -311,6 +324,8 @@ def _section(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] |
     if name in ("noise", "qat"):
         return {"noise": NOISE, "qat": QAT}[name]
     if name == "network":
+        if config.model in KINDS and config.model != "neural":
+            return arguments_in_source(KINDS[config.model], "fit")
         if config.model not in models.MODELS:
             known = nearest(config.model, models.MODELS, "models")
             raise ConfigError(f"model is {config.model!r}{known}")
