@@ -61,20 +61,8 @@ FIELDS = _by_name(
     Field("num_val", "int", 3000, "Validation matrices that a simulator makes."),
     Field("num_test", "int", UNSET, "Test matrices that a simulator makes."),
     Field("shape", "tuple[int, int]", (32, 32), "(num_tx, num_delay) of a matrix."),
-    Field(
-        "model",
-        "str",
-        "csinet",
-        "Autoencoder, a file of tfcsi/models, or a codec without a network, such as "
-        "klt, a file of tfcsi/codecs.",
-    ),
-    Field(
-        "network",
-        "dict",
-        {},
-        "Arguments of the builders of the model, or of the fit of a codec without a "
-        "network.",
-    ),
+    Field("model", "str", "csinet", "A file of tfcsi/models, or a codec such as klt."),
+    Field("network", "dict", {}, "Arguments of the builders or of the fit."),
     Field("latent_dim", "int", 512, "Length of the codeword."),
     Field("init", "str", "random", "How the weights start.", ("random", "klt")),
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
