@@ -17,6 +17,12 @@ GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
 coders = pytest.mark.parametrize("coder", CODERS)
 
 
+@pytest.fixture(autouse=True, params=[0, 1000], ids=["lockstep", "rows"])
+def few(request, monkeypatch):
+    """Both ways to decode: NumPy over many rows, and plain Python row by row."""
+    monkeypatch.setattr(rangecoder, "_FEW", request.param)
+
+
 def random_tables(rng, latent, coder="range", num_tables=4):
     """Tables from smooth to nearly deterministic, some with no regular symbol."""
     pmf = [
@@ -70,6 +76,45 @@ def test_decode_inverts_encode(coder, scale):
         decoded = rangecoder.decode(rangecoder.encode(symbols, tables), tables)
         np.testing.assert_array_equal(decoded, symbols)
         assert decoded.dtype == np.int32
+
+
+@coders
+@pytest.mark.parametrize("scale", [0, 1, 30, 1e6])
+def test_decode_bits_inverts_encode_bits_whatever_follows(coder, scale):
+    rng = np.random.default_rng(0)
+    for latent in (0, 1, 2, 7, 60):
+        tables = random_tables(rng, latent, coder)
+        symbols = np.rint(rng.standard_normal((25, latent)) * scale).astype(np.int32)
+        payloads, num_bits = rangecoder.encode_bits(symbols, tables)
+        assert [len(payload) for payload in payloads] == [-(-n // 8) for n in num_bits]
+        ideal = rangecoder.code_bits(symbols, tables)
+        assert (num_bits <= 1.001 * ideal + 2).all()
+        if coder == "huffman":
+            assert num_bits == ideal.tolist()
+        streams = [p + rng.bytes(rng.integers(4)) for p in payloads]
+        decoded, read = rangecoder.decode_bits(streams, tables)
+        np.testing.assert_array_equal(decoded, symbols)
+        assert decoded.dtype == np.int32 and read.tolist() == num_bits
+
+
+@coders
+def test_whatever_decodes_is_what_encode_bits_writes(coder):
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(300):
+        tables = random_tables(rng, rng.integers(1, 40), coder)
+        stream = rng.bytes(rng.integers(0, 60))
+        try:
+            decoded, num_bits = rangecoder.decode_bits([stream], tables)
+        except PayloadError as error:
+            refused += error.row == 0 and bool(error.reason)
+        else:
+            (payload,), sizes = rangecoder.encode_bits(decoded, tables)
+            assert sizes == num_bits
+            bits = "".join(f"{byte:08b}" for byte in stream).ljust(9999, "0")
+            wrote = "".join(f"{byte:08b}" for byte in payload)
+            assert bits[: sizes[0]] == wrote[: sizes[0]]
+    assert refused > 10
 
 
 @coders

@@ -12,9 +12,12 @@ minimum-redundancy codes" (1952).
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from tfcsi.coding.intervals import Bits, RowBits
 
 
 class Codes(NamedTuple):
@@ -93,7 +96,7 @@ def huffman_lengths(freqs: np.ndarray) -> np.ndarray:
 
 def encode(
     length: np.ndarray, word: np.ndarray, number: np.ndarray, number_bits: np.ndarray
-) -> list[bytes]:
+) -> list[tuple[bytes, int]]:
     """Joins codes, and the numbers that follow escapes, into strings of bits.
 
     Args:
@@ -104,7 +107,7 @@ def encode(
         follows.
 
     Returns:
-      n strings of equal length, padded with zeros.
+      n strings, padded with zeros to a whole byte, and their numbers of bits.
     """
     total = length + number_bits
     num_words = -(-total.sum(axis=1).max() // 32) + 1
@@ -130,46 +133,59 @@ def encode(
     words = np.bincount(at, field >> shift, num_words)
     words += np.bincount(at + 1, (field << (32 - shift)) & 0xFFFFFFFF, num_words)
     words = words.astype(">u4").reshape(len(length), -1)
-    return [row.tobytes() for row in words]
+    sizes = total.sum(axis=1).tolist()
+    return [(row.tobytes()[: -(-n // 8)], n) for row, n in zip(words, sizes)]
 
 
 class Reader:
     """Reads a batch of bit strings; any bytes decode to something."""
 
-    def __init__(self, data: np.ndarray, codes: Codes):
-        """Starts at the first bit of each row.
+    def __init__(self, payloads: Sequence[bytes], codes: Codes):
+        """Starts at the first bit of each string.
 
         Args:
-          data: [n, num_bytes], uint8, the strings. Zeros are read past their end.
+          payloads: n bytes objects, the strings. Zeros are read past their end.
           codes: Codes that they were encoded with.
         """
         self.codes = codes
-        padded = np.pad(data, ((0, 0), (0, 5))).astype(np.int64)
-        # The five bytes from each byte on. The last window is all padding, and is the
-        # one that is read past the end.
-        window = sum(
-            padded[:, k : padded.shape[1] - 5 + k] << (32 - 8 * k) for k in range(5)
-        )
-        last = np.zeros((len(data), 1), np.int64)
-        self.window = np.concatenate([window, last], axis=1)
-        self.at = np.zeros(len(data), np.int64)  # Position of the next bit of each row.
-        self.everyone = np.arange(len(data))
+        self._bits = Bits(payloads)
+        self.num_bits = np.zeros(len(payloads), np.int64)  # Read so far, of each row.
+        self._everyone = np.arange(len(payloads))
 
     def read_interval(self, t: int) -> np.ndarray:
         """Reads a code of table `t` from every row; returns symbols [n], int64."""
-        start = self.codes.starts[t]
-        rank = np.searchsorted(start, self._peek(self.everyone), side="right") - 1
+        word = self._bits.get(self._everyone, self.num_bits, 32)
+        rank = np.searchsorted(self.codes.starts[t], word, side="right") - 1
         interval = self.codes.orders[t][rank]
-        self.at += self.codes.lengths[t, interval]
+        self.num_bits += self.codes.lengths[t, interval]
         return interval
 
     def read_bit(self, rows: np.ndarray) -> np.ndarray:
         """Reads a bit from each of `rows` [k], int64; returns bits [k], int64."""
-        bit = self._peek(rows) >> 31
-        self.at[rows] += 1
+        bit = self._bits.get(rows, self.num_bits[rows], 1)
+        self.num_bits[rows] += 1
         return bit
 
-    def _peek(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the next 32 bits of each of `rows`."""
-        column = np.minimum(self.at[rows] >> 3, self.window.shape[1] - 1)
-        return self.window[rows, column] >> (8 - (self.at[rows] & 7)) & 0xFFFFFFFF
+
+class RowReader:
+    """As `Reader`, for one bit string."""
+
+    def __init__(self, payload: bytes, codes: Codes):
+        """See `Reader`."""
+        self.codes = codes
+        self._bits = RowBits(payload)
+        self.num_bits = 0
+
+    def read_interval(self, t: int) -> int:
+        """Reads a code of table `t`; returns its symbol."""
+        word = self._bits.get(self.num_bits, 32)
+        rank = int(np.searchsorted(self.codes.starts[t], word, side="right")) - 1
+        interval = int(self.codes.orders[t][rank])
+        self.num_bits += int(self.codes.lengths[t, interval])
+        return interval
+
+    def read_bit(self) -> int:
+        """Reads a bit."""
+        bit = self._bits.get(self.num_bits, 1)
+        self.num_bits += 1
+        return bit

@@ -192,6 +192,11 @@ class Tables:
         return digest.digest()
 
     @functools.cached_property
+    def cdf_rows(self) -> list[list[int]]:
+        """The valid entries of each row of `cdf`, as Python integers."""
+        return [row[:size].tolist() for row, size in zip(self.cdf, self.length)]
+
+    @functools.cached_property
     def interval_bits(self) -> np.ndarray:
         """Bits that each interval costs, [num_tables, max_len - 1], float64."""
         if self.coder == "huffman":
