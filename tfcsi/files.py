@@ -7,7 +7,7 @@ import io
 import os
 import pathlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -37,6 +37,51 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+# What the files that commands write begin with.
+PACKETS, ARRAY, PAGE, PICTURE = b"TCSI", b"\x93NUMPY", b"<!doctype html", b"\x89PNG"
+_WORDS = {
+    PACKETS: "a file of packets",
+    ARRAY: "an array file (.npy)",
+    PAGE: "an HTML page",
+    PICTURE: "a PNG picture",
+}
+
+
+def check_output(
+    path: str | os.PathLike, kind: bytes, inputs: Iterable[str | os.PathLike] = ()
+) -> None:
+    """Refuses to write over a file that is read, or that is of another kind.
+
+    A file of the same kind may be replaced, and so may an empty one.
+
+    Args:
+      path: File to write; it need not exist.
+      kind: `PACKETS`, `ARRAY`, `PAGE` or `PICTURE`.
+      inputs: Files that are read and stay as they are.
+
+    Raises:
+      FileExistsError: If the file exists and must stay.
+      IsADirectoryError: If it is a folder.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if not path.is_file():
+        return
+    for read in inputs:
+        if os.path.exists(read) and path.samefile(read):
+            raise FileExistsError(
+                f"{path} is a file that is read here; give another --output"
+            )
+    with open(path, "rb") as file:
+        head = file.read(len(kind))
+    if head and head.lower() != kind.lower():
+        raise FileExistsError(
+            f"{path} exists and is not {_WORDS[kind]}, so it is not replaced; give "
+            f"another --output"
+        )
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:

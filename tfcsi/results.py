@@ -77,8 +77,12 @@ def write(
       seed: Seed of the runs.
       command: Command line that made the points. If empty, the command line of this
         process is written.
+
+    Raises:
+      FileExistsError: If the file exists and is not a results file.
     """
     path = pathlib.Path(path)
+    check_output(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     now = datetime.datetime.now(datetime.timezone.utc)
     content = {
@@ -89,6 +93,26 @@ def write(
         "points": [dict(point) for point in points],
     }
     files.write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def check_output(path: str | os.PathLike) -> None:
+    """Refuses to replace a file that is not a results file by one.
+
+    Raises:
+      FileExistsError: If it exists and is of another kind.
+      IsADirectoryError: If it is a folder.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if path.is_file() and path.stat().st_size:
+        try:
+            read(path)
+        except ValueError:
+            raise FileExistsError(
+                f"{path} exists and is not a results file, so it is not replaced; give "
+                f"another --output"
+            ) from None
 
 
 def read(path: str | os.PathLike) -> dict:

@@ -245,6 +245,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
     args = parser.parse_args(argv)
     try:
+        kept = [args.encoder, args.tables, args.input]
+        files.check_output(args.output, files.PACKETS, kept)
         ue = Ue(args.encoder, args.tables)
         h = np.load(args.input, allow_pickle=False)
         sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]

@@ -53,7 +53,7 @@ def test_a_quantised_run_is_a_run(real, h, tmp_path):
         again.decompress(made.compress(h[300:])),
         made.decompress(made.compress(h[300:])),
     )
-    with pytest.raises(FileExistsError, match="already holds a codec"):
+    with pytest.raises(FileExistsError, match="already holds a run"):
         requantize.quantize_run(real, tmp_path / "six", 6)
 
 

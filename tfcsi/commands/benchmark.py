@@ -29,7 +29,9 @@ def add_arguments(parser: Parser) -> None:
         metavar="DIR,...",
         help="Folders of runs.",
     )
-    flags.add(parser, "output", help="Results file to write (.json).")
+    flags.add(
+        parser, "output", type=flags.RESULTS, help="Results file to write (.json)."
+    )
     parser.add_argument(
         "--runtimes",
         type=flags.NAMES,
@@ -52,6 +54,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints the times, and writes them to the results file."""
     points = []
+    if args.output:
+        results.check_output(args.output)
     for workdir in args.workdirs:
         measured, seed = _measure(pathlib.Path(workdir), args)
         points += measured

@@ -2,7 +2,8 @@
 
     tfcsi compress --workdir=runs/a --input=h.npy --output=h.tcsi
 
-`tfcsi decompress` with the same workdir reads the file.
+`tfcsi decompress` with the same workdir reads the file. A file of packets that is there
+is replaced; a file of another kind is not.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 
 import numpy as np
 
+from tfcsi import files
 from tfcsi.coding.packets import write_file
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     """Writes the packets and prints their mean size."""
     from tfcsi.codecs.workdir import load
 
+    files.check_output(args.output, files.PACKETS, [args.input])
     h = _read(args.input, args.key)
     codec = load(args.workdir)
     packets = codec.compress(h)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 
-from tfcsi import transforms
+from tfcsi import files, transforms
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 
@@ -63,6 +63,7 @@ def _statistics(paths: list[str], key: str | None, domain: str, output: str) -> 
     from tfcsi.datasets.statistics import statistics
     from tfcsi.evaluation import plots, report
 
+    files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
         records = path.endswith(".tfrecord")

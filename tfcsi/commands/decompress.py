@@ -2,12 +2,14 @@
 
     tfcsi decompress --workdir=runs/a --input=h.tcsi --output=h_hat.npy
 
-The workdir must be that of the run that wrote the packets.
+The workdir must be that of the run that wrote the packets. A .npy file that is there is
+replaced; a file of another kind is not.
 """
 
 from __future__ import annotations
 
 import argparse
+import pathlib
 
 import numpy as np
 
@@ -31,8 +33,10 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the matrices."""
-    from tfcsi.codecs.workdir import load
+    from tfcsi.codecs.workdir import CALIBRATION_FILE, load
 
+    kept = [args.input, pathlib.Path(args.workdir, CALIBRATION_FILE)]
+    files.check_output(args.output, files.ARRAY, kept)
     session, packets = read_file(args.input)
     codec = load(args.workdir)
     check_session(session, codec.session, args.input)

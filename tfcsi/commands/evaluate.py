@@ -18,7 +18,7 @@ import numpy as np
 from tfcsi import results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
-from tfcsi.commands.publish import columns, publish
+from tfcsi.commands.publish import check_output, columns, publish
 from tfcsi.evaluation import measure, over_noise
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ def add_arguments(parser: Parser) -> None:
     )
     flags.add(parser, "data_dir", required=True)
     flags.add(
-        parser, "output", help="Results file to write (.json), needed for several runs."
+        parser,
+        "output",
+        type=flags.RESULTS,
+        help="Results file to write (.json), needed for several runs.",
     )
     flags.add(parser, "split")
     parser.add_argument(
@@ -75,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
     if args.noise and args.snr_db is None:
         raise UsageError(f"--noise={args.noise}; it goes with --snr_db=...")
     runs = _runs(args)
+    if args.output:
+        check_output(args.output)
     if args.snr_db is not None or args.bit_error_rate is not None:
         return _evaluate_noise(args, runs)
     from tfcsi.codecs.workdir import load
@@ -134,10 +139,6 @@ def _evaluate_noise(
     if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):
         rates = ",".join(f"{value:g}" for value in values)
         raise UsageError(f"--{flag}={rates}; a rate is 0 to 1")
-    if args.output and not args.output.endswith(".json"):
-        raise UsageError(
-            f"--output={args.output}; give FILE.json, the picture is FILE.png"
-        )
     from tfcsi.codecs.workdir import load
     from tfcsi.evaluation import plots
 

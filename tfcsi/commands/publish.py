@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tfcsi import results
+from tfcsi import files, results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,12 @@ def publish(
     results.write(path, points, seed)
     plots.save(draw(points), path.with_suffix(".png"))
     print(f"written to {path} and {path.with_suffix('.png')}")
+
+
+def check_output(path: str | os.PathLike) -> None:
+    """Refuses, before the work, a results file whose place or picture is taken."""
+    results.check_output(path)
+    files.check_output(pathlib.Path(path).with_suffix(".png"), files.PICTURE)
 
 
 def columns(points: list[dict], keys: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ import argparse
 
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
-from tfcsi.commands.publish import publish
+from tfcsi.commands.publish import check_output, publish
 
 
 def add_arguments(parser: Parser) -> None:
@@ -91,6 +91,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the results file and its picture."""
     config = flags.config_of(args)
+    check_output(args.output)
     from tfcsi.evaluation import plots
     from tfcsi.evaluation import transfer as work
 
