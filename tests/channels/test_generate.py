@@ -127,7 +127,7 @@ def test_a_folder_of_another_data_set_is_refused(tmp_path):
 
 def test_files_of_others_are_not_overwritten(tmp_path):
     (tmp_path / "DATA_Htrainin.mat").write_bytes(b"published")
-    with pytest.raises(ValueError, match="DATA_Htrainin.mat is there and was not wri"):
+    with pytest.raises(ValueError, match="DATA_Htrainin.mat exists and was not writ"):
         make(tmp_path, 1)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"published"]
 

@@ -47,7 +47,7 @@ def test_shares_become_whole_epochs_that_sum_up(make_config):
         ({"train": "x"}, r"stages\[0\].share is missing; each stage needs it"),
         ({"share": 0}, r"stages\[0\].share is 0; it must be positive"),
         ({"share": 1, "loss": "csy"}, r"'csy'; it must be one of \('csi', 'codeword'"),
-        ({"share": 1, "train": "^middle"}, r"'\^middle'; no layer has that"),
+        ({"share": 1, "train": "^middle"}, r"'\^middle'; no layer matches it"),
         ({"share": 1, "loss": "codeword"}, "has no layer 'denoised'"),
     ],
 )

@@ -102,7 +102,8 @@ def generate(
         there = sorted(out.glob(_pattern(form, split, scenario)))
         if there and not (out / PARTS / split).exists():
             raise ValueError(
-                f"{there[0]} is there and was not written here; give another folder"
+                f"{there[0]} exists and was not written by tfcsi generate; "
+                "give another folder"
             )
     out.mkdir(parents=True, exist_ok=True)
     _write_manifest(out, request, done)

@@ -136,7 +136,9 @@ def _read_v2(
         for kind in ("CIR", "DoD")
     )
     if [len(values) for values in cir] != [len(values) for values in dod]:
-        raise DataError(f"{folder}: CIR and DoD of BS {bs} have other numbers of paths")
+        raise DataError(
+            f"{folder}: CIR and DoD of BS {bs} have different numbers of paths"
+        )
     users = np.arange(len(cir)) if wanted is None else wanted
     _check_last(folder, users, len(cir))
     values = [np.hstack([cir[u][:, 1:4], dod[u][:, 1:3]]) for u in users]

@@ -177,7 +177,7 @@ def _calibration(precision: str, x: np.ndarray | None) -> np.ndarray:
     """Returns the matrices to calibrate by; a ValueError if there are none."""
     if x is None or not len(x):
         raise ValueError(
-            f"precision {precision!r} needs training matrices to calibrate by"
+            f"precision {precision!r} needs training matrices for its calibration"
         )
     return x
 

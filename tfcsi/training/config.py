@@ -64,7 +64,7 @@ FIELDS = _by_name(
     Field("model", "str", "csinet", "A file of tfcsi/models, or a codec such as klt."),
     Field("network", "dict", {}, "Arguments of the builders or of the fit."),
     Field("latent_dim", "int", 512, "Length of the codeword."),
-    Field("init", "str", "random", "How the weights start.", ("random", "klt")),
+    Field("init", "str", "random", "Initialisation of the weights.", ("random", "klt")),
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
     Field("quantizer", "str", "float", "Quantiser of the codeword."),
     Field("quantizer_args", "dict", {}, "Arguments of the quantiser."),
@@ -84,7 +84,7 @@ FIELDS = _by_name(
         "Weight of the bits in the loss: distortion + lmbda * bits.",
         positive=True,
     ),
-    Field("batch_size", "int", 25, "Matrices a step.", positive=True),
+    Field("batch_size", "int", 25, "Matrices in a training step.", positive=True),
     Field("epochs", "int", 8, "Passes over the training matrices.", positive=True),
     Field(
         "learning_rate",
@@ -95,7 +95,7 @@ FIELDS = _by_name(
     ),
     Field("prior_learning_rate", "float", 5e-3, "Largest rate of the prior.", least=0),
     Field("beta_1", "float", 0.9, "Decay of Adam's gradient.", least=0, below=1),
-    Field("warmup_epochs", "float", 0.5, "Epochs of a rising rate.", least=0),
+    Field("warmup_epochs", "float", 0.5, "Epochs of rising learning rate.", least=0),
     Field(
         "final_rate",
         "float",
@@ -133,7 +133,7 @@ FIELDS = _by_name(
     ),
     Field("noise", "dict", {}, "Noise in training and validation."),
     Field("stages", "tuple[dict, ...]", (), "Stages of the training; () for one."),
-    Field("seed", "int", 1, "Seed of all that is random.", least=0),
+    Field("seed", "int", 1, "Seed of all randomness of the training.", least=0),
 )
 NOISE = _by_name(
     Field(

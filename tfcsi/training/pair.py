@@ -149,7 +149,7 @@ class Pair:
             v for v in self._network if re.search(pattern, names.get(v.ref(), ""))
         ]
         if not selected:
-            raise ValueError(f"train of a stage is {pattern!r}; no layer has that")
+            raise ValueError(f"train of a stage is {pattern!r}; no layer matches it")
         return selected
 
     def _initialize(self, number: int, h_train: np.ndarray) -> None:
