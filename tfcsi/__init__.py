@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from typing import Any
+
+TYPE_CHECKING = False  # True to type checkers; importing typing would take 2 ms.
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
