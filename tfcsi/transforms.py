@@ -297,6 +297,28 @@ def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.nda
     return to_complex(np.asarray(x01) - 0.5) * scale
 
 
+def as_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns CSI of a shape as an array, for all codecs.
+
+    Args:
+      h: complex [n, num_tx, num_delay], an array or a list of matrices.
+      shape: (num_tx, num_delay) that it must have.
+
+    Raises:
+      ValueError: If h is real, is of another shape, or is no array at all.
+    """
+    try:
+        h = np.asarray(h)
+    except ValueError:  # Matrices of several sizes.
+        h = np.array(None)
+    if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
+        raise ValueError(
+            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
+            f"[n, {shape[0]}, {shape[1]}]"
+        )
+    return h
+
+
 def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndarray:
     """Checks that a network can take CSI; returns max |h| of each matrix, float64 [n].
 
@@ -308,11 +330,7 @@ def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndar
     Raises:
       ValueError: If h has another shape or scale, or is not finite.
     """
-    if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
-        raise ValueError(
-            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
-            f"[n, {shape[0]}, {shape[1]}]"
-        )
+    h = as_csi(h, shape)
     peak = np.zeros(len(h))
     for start in range(0, len(h), _BLOCK):
         block = np.abs(h[start : start + _BLOCK])
@@ -391,8 +409,7 @@ def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def vectorised(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns matrices of a shape as vectors [n, num_tx * num_delay], complex64."""
-    if h.ndim != 3 or h.shape[1:] != tuple(shape):
-        raise ValueError(f"h must be [n, {shape[0]}, {shape[1]}], got {list(h.shape)}")
+    h = as_csi(h, shape)
     if not np.isfinite(h).all():
         raise ValueError("h holds NaN or infinity")
     return np.ascontiguousarray(h, np.complex64).reshape(len(h), math.prod(shape))

@@ -249,6 +249,36 @@ def test_csi_of_another_shape_is_refused(each, shape):
         each.compress(np.zeros(shape, np.complex64))
 
 
+@pytest.mark.parametrize("kind", ["real", "None", "ragged", "text", "one"])
+def test_what_is_no_complex_array_is_refused_by_name(each, matrices, kind):
+    h = {
+        "real": np.abs(matrices[-3:]),
+        "None": None,
+        "ragged": [matrices[-1], matrices[-1, :4]],
+        "text": "h.npy",
+        "one": matrices[-1].tolist(),
+    }[kind]
+    with pytest.raises(ValueError, match=r"^h is .*takes complex \[n, 8, 8\]"):
+        each.compress(h)
+
+
+def test_a_list_of_matrices_and_any_iterable_of_packets_will_do(each, matrices):
+    packets = each.compress(matrices[-3:])
+    assert each.compress(list(matrices[-3:])) == packets
+    h_hat = each.decompress(packet for packet in packets)
+    np.testing.assert_array_equal(h_hat, each.decompress(packets))
+
+
+def test_what_is_no_packet_is_refused_by_its_number(each, matrices):
+    (packet,) = each.compress(matrices[-1:])
+    for stranger in (None, 3, "packet", [packet]):
+        with pytest.raises(PacketError, match="packet 1 is a .*a packet is bytes"):
+            each.decompress([packet, stranger])
+    for nothing in (None, 3):
+        with pytest.raises(PacketError, match="give a list of packets"):
+            each.decompress(nothing)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_csi_that_is_not_finite_is_refused(each, matrices, bad):
     h = matrices[-3:].copy()

@@ -17,7 +17,7 @@ import os
 import pathlib
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -204,6 +204,7 @@ def unpack(packets: Sequence[bytes], session: Session) -> list[bytes]:
       PacketError: If a packet is too short or too long, is damaged, or belongs to
         another session.
     """
+    packets = _listed(packets)
     passed = sound(packets, session)
     if not passed.all():
         row = int(np.argmin(passed))
@@ -224,17 +225,30 @@ def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
       session. One of 2048 damaged packets of the right length passes by chance.
 
     Raises:
-      PacketError: If `packets` is one bytes object in place of a list.
+      PacketError: If `packets` is one bytes object or something else than a list.
     """
-    if isinstance(packets, (bytes, bytearray, memoryview, str)):
-        raise PacketError(
-            f"packets is one {type(packets).__name__} object; give a list of packets"
-        )
+    packets = _listed(packets)
     passed = np.array([_whole(packet) for packet in packets], bool)
     rows = np.flatnonzero(passed)
     heads = _headers([bytes(packets[i][HEADER_BYTES:]) for i in rows], session)
     passed[rows] = [packets[i][:HEADER_BYTES] == head for i, head in zip(rows, heads)]
     return passed
+
+
+def _listed(packets: Iterable[bytes]) -> list[bytes]:
+    """Returns packets as a list, or refuses what is none."""
+    one = isinstance(packets, (bytes, bytearray, memoryview, str))
+    if one or not isinstance(packets, Iterable):
+        raise PacketError(
+            f"packets is one {type(packets).__name__} object; give a list of packets"
+        )
+    packets = list(packets)
+    for i, packet in enumerate(packets):
+        if not isinstance(packet, (bytes, bytearray, memoryview)):
+            raise PacketError(
+                f"packet {i} is a {type(packet).__name__} object; a packet is bytes", i
+            )
+    return packets
 
 
 def split(stream: bytes, session: Session) -> list[bytes]:

@@ -39,7 +39,7 @@ def network_input(
     Raises:
       ValueError: If h has another shape or scale, or is not finite.
     """
-    h = np.asarray(h)
+    h = transforms.as_csi(h, shape)
     peak = transforms.check_csi(h, shape, any_scale=any_scale or send_gain)
     gain = np.zeros((len(h), 0), np.uint16)
     if send_gain:
