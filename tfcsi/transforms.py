@@ -109,13 +109,10 @@ def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
 
     Args:
       h: [..., num_tx, num_delay], complex, angles by delay taps.
-      num_sc: Number of subcarriers, at least `num_delay`.
+      num_sc: Number of subcarriers, at least `num_delay`, or it is a ValueError.
 
     Returns:
       [..., num_tx, num_sc], complex64, antennas by subcarriers.
-
-    Raises:
-      ValueError: If `num_sc` is smaller than `num_delay`.
     """
     _check_taps(h.shape[-1], num_sc)
     h = to_antennas(h)
@@ -213,13 +210,10 @@ def from_subcarriers(hf: np.ndarray, num_delay: int) -> np.ndarray:
 
     Args:
       hf: [..., num_tx, num_fft], complex, all bins of the FFT.
-      num_delay: Number of taps that are kept, at most `num_fft`.
+      num_delay: Number of taps that are kept, 1 to `num_fft`, or it is a ValueError.
 
     Returns:
       [..., num_tx, num_delay], complex64.
-
-    Raises:
-      ValueError: If `num_delay` is not in [1, num_fft].
     """
     _check_taps(num_delay, hf.shape[-1])
     return np.fft.ifft(hf, axis=-1)[..., :num_delay].astype(np.complex64)
@@ -298,24 +292,14 @@ def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.nda
 
 
 def as_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns CSI of a shape as an array, for all codecs.
-
-    Args:
-      h: complex [n, num_tx, num_delay], an array or a list of matrices.
-      shape: (num_tx, num_delay) that it must have.
-
-    Raises:
-      ValueError: If h is real, is of another shape, or is no array at all.
-    """
+    """Returns complex [n, num_tx, num_delay] as an array; all else is a ValueError."""
     try:
         h = np.asarray(h)
     except ValueError:  # Matrices of several sizes.
         h = np.array(None)
     if h.ndim != 3 or h.shape[1:] != tuple(shape) or not np.iscomplexobj(h):
-        raise ValueError(
-            f"h is {h.dtype} {list(h.shape)}; this codec takes complex "
-            f"[n, {shape[0]}, {shape[1]}]"
-        )
+        wanted = f"complex [n, {shape[0]}, {shape[1]}]"
+        raise ValueError(f"h is {h.dtype} {list(h.shape)}; this codec takes {wanted}")
     return h
 
 
