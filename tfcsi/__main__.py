@@ -59,6 +59,14 @@ def overview() -> str:
     return "\n".join([*lines, "tfcsi --version shows the version."])
 
 
+class Overview(Parser):
+    """Parser of the command line without a command; its usage lists the commands."""
+
+    def format_usage(self) -> str:
+        """The list of commands."""
+        return f"{overview()}\n"
+
+
 class FullHelp(argparse.Action):
     """Prints the help text and, if the command takes a config, its fields."""
 
@@ -95,12 +103,14 @@ def main(argv: list[str]) -> int:
         return program.run(lambda: module.run(parser.parse_args(argv[2:])), parser)
     words = {"--version": f"tfcsi {tfcsi.__version__}"}
     words |= dict.fromkeys(("--help", "-h", "--helpfull", "help"), overview())
-    return program.run(lambda: _answer(command, words), Parser("tfcsi", tfcsi.__doc__))
+    return program.run(
+        lambda: _answer(command, words), Overview("tfcsi", tfcsi.__doc__)
+    )
 
 
 def _answer(command: str, words: dict[str, str]) -> None:
     if not command:
-        raise UsageError("give a command; tfcsi --help lists them")
+        raise UsageError("give a command")
     if command not in words:
         kind = "flag" if command.startswith("-") else "command"
         raise UsageError(unknown(kind, command, [*COMMANDS, "--help", "--version"]))

@@ -78,7 +78,8 @@ def test_info_explains_a_file_a_packet_and_a_workdir(sent, workdir, codec, capsy
     assert tfcsi("info", sent / "packets.tcsi", *flags) == 0
     shown = capsys.readouterr().out
     assert packet.hex() in shown and f"{len(packet) - 3} payload bytes" in shown
-    assert str(codec.receive([packet])[0][0].tolist()) in shown
+    symbols = codec.receive([packet])[0][0].tolist()
+    assert " ".join(map(str, symbols)) in " ".join(shown.split())
     assert tfcsi("info", workdir) == 0
     shown = capsys.readouterr().out
     assert codec.session.fingerprint.hex() in shown and "codec.npz" in shown
@@ -362,6 +363,10 @@ def test_a_path_that_exists_wins_over_a_model(measured, tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
+        (["csinet", "--packet=0"], 2, "--packet goes with a file of packets; csinet"),
+        (["csinet", "--workdir=a"], 2, "--workdir goes with a file of packets"),
+        ([".", "--packet=0"], 2, "--packet goes with a file of packets; . is a work"),
+        ([".", "--shape=8,8"], 2, "--shape goes with a model; . is a workdir"),
         (["csinett"], 1, "csinett does not exist; nor is it a model: acrnet,"),
         (["csinet", "--shape=32"], 2, "--shape=32; give num_tx,num_delay"),
         (["csinet", "--shape=0,8"], 2, "--shape=0,8; give"),

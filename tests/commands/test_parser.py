@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tfcsi.commands import flags, program
@@ -125,6 +126,25 @@ def test_an_error_of_a_file_begins_with_its_name(parser, tmp_path, capsys):
     assert program.run(lambda: open(tmp_path / "none"), parser) == 1
     words = f"tfcsi something: error: {tmp_path}/none: No such file or directory\n"
     assert capsys.readouterr().err == words
+
+
+@pytest.mark.parametrize("kind", ["python", "numpy", "tensorflow"])
+def test_a_lack_of_memory_is_one_line(parser, kind, capsys):
+    import tensorflow as tf
+
+    def work():
+        if kind == "tensorflow":
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        raise (
+            MemoryError
+            if kind == "python"
+            else np.core._exceptions._ArrayMemoryError((1 << 40,), np.dtype("f4"))
+        )
+
+    assert program.run(work, parser) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("tfcsi something: error: there is not enough memory: ")
+    assert error.count("\n") == 1
 
 
 def test_an_error_that_nobody_expects_keeps_its_traceback(parser):

@@ -46,6 +46,31 @@ def test_a_run_of_files_is_loaded_and_not_overwritten(root, capsys):
     assert tfcsi.load(root / "run").compress(np.zeros((0, 32, 32), np.complex64)) == []
     assert train(root / "run", f"--data_dir={root}/cost2100") == 1
     assert "already holds a run" in capsys.readouterr().err
+    assert train(root / "run", f"--data_dir={root}/missing") == 1  # Before it is read.
+    assert "already holds a run" in capsys.readouterr().err
+    (root / "file").touch()
+    assert train(root / "file", f"--data_dir={root}/missing") == 1
+    assert "file is a file; give a folder" in capsys.readouterr().err
+
+
+def test_fields_of_a_simulator_are_refused_on_files(root, tmp_path, capsys):
+    flags = [f"--data_dir={root}/cost2100", "--config.simulator.foo=1"]
+    assert train(tmp_path / "run", *flags) == 2
+    assert "simulator.foo is given, but the training is on" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_lost_its_log_is_not_resumed(root, tmp_path, capsys):
+    shutil.copytree(root / "run", tmp_path / "run")
+    fields = ["quantizer=uniform", "prior=factorized", "lmbda=1e-4"]
+    flags = [f"--config.{field}" for field in fields]
+    flags += [f"--data_dir={root}/cost2100", "--resume"]
+    (tmp_path / "run" / "log.csv").write_text("epoch\nmany\n")
+    assert train(tmp_path / "run", *flags) == 1
+    assert "log.csv is damaged" in capsys.readouterr().err
+    (tmp_path / "run" / "log.csv").unlink()
+    assert train(tmp_path / "run", *flags) == 1
+    assert "log.csv is missing, so this run cannot" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_resumed_only_with_its_own_config(root, capsys):

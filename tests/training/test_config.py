@@ -92,6 +92,8 @@ def test_another_model_or_data_set_brings_its_own_arguments():
         ("lmbda", "'lmbda' changes no field; give FIELD=VALUE"),
         ("epochs=many", "epochs is 'many'; it must be an integer"),
         ("epochs=1.5", "epochs is '1.5'; it must be an integer"),
+        ("latent_dim=9999999", "latent_dim is 9999999; it must be at most the 2048"),
+        ("latent_dim=0", "latent_dim is 0; it must be positive"),
         ("lmbda=small", "lmbda is 'small'; it must be a number"),
         ("lmbda=nan", "lmbda is nan; it must be positive"),
         ("lmbda=inf", "lmbda is inf; it must be finite"),

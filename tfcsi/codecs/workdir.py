@@ -56,6 +56,26 @@ def load(workdir: str | os.PathLike) -> Codec:
     return importlib.import_module(KINDS[kind]).load(workdir)
 
 
+def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
+    """Refuses a folder for a new run that holds a run already.
+
+    Args:
+      workdir: Folder; it need not exist.
+      resume: Whether a run that it holds may be continued.
+
+    Raises:
+      FileExistsError: If it holds a run that is not to be continued.
+      NotADirectoryError: If it is a file.
+    """
+    workdir = pathlib.Path(workdir)
+    if workdir.exists() and not workdir.is_dir():
+        raise NotADirectoryError(f"{workdir} is a file; give a folder for the run")
+    if (workdir / CONFIG_FILE).exists() and not resume:
+        raise FileExistsError(
+            f"{workdir} already holds a run: give another folder, or --resume"
+        )
+
+
 def save_config(
     config: dict | ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> None:

@@ -40,8 +40,11 @@ def run(args: argparse.Namespace) -> None:
     tuning = flags.config_of(args, tuning=True)
     from tfcsi import datasets
     from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import check_free
     from tfcsi.training import finetune_qat
 
+    output = args.output or f"{args.workdir.rstrip('/')}_qat"
+    check_free(output, args.resume)
     source = neural.load(args.workdir)
     name = datasets.name_of(source.config)
     options = datasets.options_of(source.config)
@@ -49,7 +52,6 @@ def run(args: argparse.Namespace) -> None:
         datasets.read(name, args.data_dir, split, **options)
         for split in ("train", "val")
     )
-    output = args.output or f"{args.workdir.rstrip('/')}_qat"
     finetune_qat.finetune(
         source, tuning, output, h_train, h_val, args.resume, args.progress
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,7 +23,7 @@ from tfcsi.coding.packets import (
     read_file,
 )
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser
+from tfcsi.commands.parser import WIDTH, Parser, UsageError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -46,21 +47,18 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--latent_dim",
         type=flags.integer(1),
-        default=512,
         metavar="N",
-        help="Length of the codeword of a model.",
+        help="Length of the codeword of a model; 512 if not given.",
     )
     parser.add_argument(
         "--shape",
         type=flags.SHAPE,
-        default=(32, 32),
         metavar="NUM_TX,NUM_DELAY",
-        help="Shape of the CSI matrix that a model takes.",
+        help="Shape of the CSI matrix that a model takes; 32,32 if not given.",
     )
     parser.add_argument(
         "--network",
         type=flags.ARGUMENTS,
-        default={},
         metavar="KEY=VALUE,...",
         help="Arguments of the networks of a model, such as latent=conv.",
     )
@@ -69,12 +67,30 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints the explanation."""
     path = pathlib.Path(args.path)
+    of_file, of_net = ("packet", "workdir"), ("latent_dim", "shape", "network")
+    kind: str = "a model"
+    idle: tuple[str, ...] = of_file
+    if path.exists():
+        kind, idle = "a file of packets", of_net
+    if path.is_dir():
+        kind, idle = "a workdir", (*of_file, *of_net)
+    for name in idle:
+        if getattr(args, name) is not None:
+            belongs = "a file of packets" if name in of_file else "a model"
+            raise UsageError(f"--{name} goes with {belongs}; {args.path} is {kind}")
     if path.is_dir():
         print(of_workdir(path))
     elif path.exists():
         print(of_packets(path, args.packet, args.workdir))
     else:
-        print(of_model(args.path, args.shape, args.latent_dim, args.network))
+        print(
+            of_model(
+                args.path,
+                args.shape or (32, 32),
+                args.latent_dim or 512,
+                args.network or {},
+            )
+        )
 
 
 def of_workdir(path: pathlib.Path) -> str:
@@ -150,7 +166,12 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
         f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
         f"{codec.bits_estimated(symbols)[0]:.1f} bits by the tables",
-        f"           {symbols[0].tolist()}",
+        textwrap.fill(
+            " ".join(map(str, symbols[0].tolist())),
+            WIDTH,
+            initial_indent=" " * 11,
+            subsequent_indent=" " * 11,
+        ),
     ]
     return "\n".join(lines)
 

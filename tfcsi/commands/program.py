@@ -45,7 +45,23 @@ def run(work: Callable[[], None], parser: Parser) -> int:
     except EXPECTED as error:
         complain(parser.prog, explained(error))
         return 1
+    except Exception as error:
+        if not is_of_memory(error):
+            raise
+        complain(
+            parser.prog,
+            "there is not enough memory: give a smaller network or batch, or fewer "
+            "matrices",
+        )
+        return 1
     return 0
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether NumPy, Python or TensorFlow could not get the memory it needs."""
+    tensorflow = sys.modules.get("tensorflow")
+    exhausted = tensorflow.errors.ResourceExhaustedError if tensorflow else MemoryError
+    return isinstance(error, (MemoryError, exhausted))
 
 
 def complain(prog: str, error: object) -> None:

@@ -114,6 +114,7 @@ def train(
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
+    from tfcsi.codecs.workdir import check_free
 
     names, simulated = list(folders), config.data == "simulate"
     parts_of = blocks.parts_of if simulated else datasets.parts
@@ -129,6 +130,12 @@ def train(
         raise UsageError(
             f"give the folder of the files of {missing[0]}: --data_dir=DIR"
         )
+    if not simulated and (fields := sorted(config.get("simulator", {}))):
+        raise UsageError(
+            f"simulator.{fields[0]} is given, but the training is on files; it goes "
+            f"with --channel or --config.data=simulate"
+        )
+    check_free(args.workdir, args.resume)
     from tfcsi.channels.epochs import Epochs, validation
     from tfcsi.training import fit
 

@@ -10,6 +10,7 @@ No TensorFlow is imported here, so that help and refusals come at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
@@ -63,7 +64,7 @@ FIELDS = _by_name(
     Field("shape", "tuple[int, int]", (32, 32), "(num_tx, num_delay) of a matrix."),
     Field("model", "str", "csinet", "A file of tfcsi/models, or a codec such as klt."),
     Field("network", "dict", {}, "Arguments of the builders or of the fit."),
-    Field("latent_dim", "int", 512, "Length of the codeword."),
+    Field("latent_dim", "int", 512, "Length of the codeword.", positive=True),
     Field("init", "str", "random", "Initialisation of the weights.", ("random", "klt")),
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
     Field("quantizer", "str", "float", "Quantiser of the codeword."),
@@ -278,6 +279,13 @@ def check(config: ml_collections.ConfigDict, whole: bool = False) -> None:
         for key, field in (_section(config, name) or {}).items():
             if field.default is UNSET and key not in config[name]:
                 raise ConfigError(f"{name}.{key} is missing; it has no default")
+    if whole or {"shape", "latent_dim"} <= {*config}:
+        reals = 2 * math.prod(config.shape)
+        if config.latent_dim > reals:
+            raise ConfigError(
+                f"latent_dim is {config.latent_dim}; it must be at most the {reals} "
+                f"reals of a matrix of shape {tuple(config.shape)}"
+            )
     for field, limits in dict(config.get("noise", {})).items():
         if len(limits) not in (0, 2) or list(limits) != sorted(limits):
             raise ConfigError(

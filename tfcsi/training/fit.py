@@ -20,7 +20,14 @@ import numpy as np
 
 from tfcsi import files, results, transforms
 from tfcsi.codecs.contract import Codec
-from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE, KINDS, load, read_config
+from tfcsi.codecs.workdir import (
+    CODEC_FILE,
+    CONFIG_FILE,
+    KINDS,
+    check_free,
+    load,
+    read_config,
+)
 from tfcsi.training import config as configs
 from tfcsi.training.log import RUN_FILE
 
@@ -62,11 +69,8 @@ def train(
     workdir = pathlib.Path(workdir)
     fields = {k: v for k, v in config.to_dict().items() if k in _KEPT}
     fields = json.loads(json.dumps(fields))
+    check_free(workdir, resume)
     if (workdir / CONFIG_FILE).exists():
-        if not resume:
-            raise FileExistsError(
-                f"{workdir} already holds a run: give another --workdir, or --resume"
-            )
         stored = read_config(workdir)
         differs = sorted(k for k in _KEPT if stored.get(k) != fields.get(k))
         if differs:

@@ -22,10 +22,24 @@ def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
 
 
 def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
-    """Returns the rows of a run's log.csv, one an epoch, as numbers."""
-    with open(pathlib.Path(workdir, LOG_FILE), newline="") as file:
-        rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    return [{**row, "epoch": int(row["epoch"])} for row in rows]
+    """Returns the rows of a run's log.csv, one an epoch, as numbers.
+
+    Raises:
+      FileNotFoundError: If it is missing.
+      ValueError: If it is damaged.
+    """
+    path = pathlib.Path(workdir, LOG_FILE)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} is missing, so this run cannot be resumed or drawn: train again "
+            f"in another folder"
+        )
+    try:
+        with open(path, newline="") as file:
+            rows = [{k: float(v) for k, v in r.items()} for r in csv.DictReader(file)]
+        return [{**row, "epoch": int(row["epoch"])} for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
 
 
 def line(row: dict[str, float], epochs: int) -> str:

@@ -32,6 +32,7 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import (
     CALIBRATION_FILE,
     CONFIG_FILE,
+    check_free,
     load_config,
     save_config,
 )
@@ -158,10 +159,7 @@ def _claim(
 ) -> None:
     """Writes config.json and run.json, or checks that they fit the resumed run."""
     started = (workdir / CONFIG_FILE).exists()
-    if started and not resume:
-        raise FileExistsError(
-            f"{workdir} already holds a run: give another --workdir, or --resume"
-        )
+    check_free(workdir, resume)
     if started:
         try:
             configs.check(load_config(workdir))
