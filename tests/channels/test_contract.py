@@ -39,7 +39,7 @@ WITH_NUMBERS = [
         ],
     )
     for name in channels.CHANNELS
-    if name != "raytraced"
+    if name != "raytraced" and name in CASES
 ]
 
 
@@ -63,7 +63,11 @@ def numbers(request):
 
 
 def test_every_simulator_is_tested_here():
-    assert CASES.keys() == channels.CHANNELS.keys()
+    for name in channels.CHANNELS.keys() ^ CASES.keys():
+        pytest.fail(
+            f"the simulator {name!r} must stand both in CHANNELS of tfcsi/"
+            f"channels/__init__.py and in CASES of tests/channels/test_contract.py"
+        )
     for name in channels.CHANNELS:
         simulator = channels.get(name)
         assert simulator.name == name and simulator.scenarios

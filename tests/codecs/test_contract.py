@@ -321,6 +321,25 @@ def test_arrays_that_do_not_fit_or_are_not_finite_are_refused(each, folder):
                 tfcsi.load(folder)
 
 
+@pytest.mark.parametrize("name", ["klt", "topk"])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"shape": [4, 16]}, "config.json does not fit codec.npz"),
+        ({"shap": [8, 8]}, "no option 'shap'; did you mean 'shape'"),
+    ],
+)
+def test_a_changed_config_of_a_codec_without_a_network_is_refused(
+    name, fields, words, matrices, tmp_path
+):
+    codec = Klt.at_bits(matrices, 300) if name == "klt" else TopK(SHAPE, 6, 4, 10.0)
+    codec.save(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    with pytest.raises(ValueError, match=words):
+        tfcsi.load(tmp_path)
+
+
 def test_the_basis_of_a_klt_has_the_size_of_its_matrices(tmp_path, matrices):
     codec = Klt.at_bits(matrices, 300)
     codec.basis = codec.basis[:, :9]

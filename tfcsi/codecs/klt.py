@@ -215,6 +215,7 @@ class Klt:
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
         arrays = {"basis": self.basis, "step": np.array(self.step)}
+        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         run.save(workdir, self.config, arrays)
 
@@ -243,9 +244,10 @@ def load(workdir: str | os.PathLike) -> Klt:
         if not 0 < step < math.inf:
             raise ValueError(f"step is {step}, expected a positive and finite one")
         codec = Klt(config["shape"], basis, step, tables)
+        codec.config = config
+        run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
-    codec.config = config
     return codec
 
 

@@ -200,7 +200,9 @@ class TopK:
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
         arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
-        run.save(workdir, self.config, {k: np.array(v) for k, v in arguments.items()})
+        arrays = {k: np.array(v) for k, v in arguments.items()}
+        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
+        run.save(workdir, self.config, arrays)
 
     def _quantize(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Support [n, k], rising, and levels [n, 2 k] in the order re 0, im 0, ..."""
@@ -245,9 +247,10 @@ def load(workdir: str | os.PathLike) -> TopK:
     try:
         arguments = (arrays[key].item() for key in ("k", "value_bits", "mu"))
         codec = TopK(config["shape"], *arguments)
+        codec.config = config
+        run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
-    codec.config = config
     return codec
 
 

@@ -18,12 +18,17 @@ import numpy as np
 import tfcsi
 from tfcsi import files, transforms
 from tfcsi.codecs.contract import Codec
+from tfcsi.options import check_options
 
 if TYPE_CHECKING:
     import ml_collections
 
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 CALIBRATION_FILE = "calibration.npy"
+# What config.json of a codec without a network may hold.
+CLASSICAL_FIELDS = (
+    *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
+)
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
 # config is the kind; every other model is a network, of the kind "neural".
 KINDS = {
@@ -54,6 +59,22 @@ def load(workdir: str | os.PathLike) -> Codec:
     if kind == "neural":
         tfcsi.need_full()
     return importlib.import_module(KINDS[kind]).load(workdir)
+
+
+def check_classical(codec: Codec, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuses a config.json that is not that of a codec without a network.
+
+    Args:
+      codec: Codec that was loaded, with its config.
+      arrays: Of its codec.npz. Those of early runs have no `session`.
+
+    Raises:
+      ValueError: If a field is not known, or if config and arrays do not belong
+        together.
+    """
+    check_options(codec.config, CLASSICAL_FIELDS, CONFIG_FILE)
+    if "session" in arrays and arrays["session"].tobytes() != codec.session.to_bytes():
+        raise ValueError(f"{CONFIG_FILE} does not fit {CODEC_FILE}; it was changed")
 
 
 def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:

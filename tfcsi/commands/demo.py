@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfcsi import files, results, transforms
-from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.codecs.workdir import CALIBRATION_FILE, check_free
 from tfcsi.coding.packets import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
@@ -43,7 +43,11 @@ def add_arguments(parser: Parser) -> None:
         required=True,
         help="Folder of the run; a run that it holds is deleted.",
     )
-    flags.add_config(parser, default="demo")
+    flags.add_config(
+        parser,
+        default="demo",
+        help="Name of a config with num_test, such as demo, or a config file.",
+    )
     flags.add(
         parser,
         "data_dir",
@@ -89,6 +93,8 @@ def show(
     workdir = pathlib.Path(workdir)
     if (workdir / "config.json").exists():
         shutil.rmtree(workdir)
+    check_free(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)  # Fails before the simulation.
     (h_train, h_val, h_test), source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 

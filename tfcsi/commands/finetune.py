@@ -26,7 +26,12 @@ def add_arguments(parser: Parser) -> None:
         help="Folder of the fine-tuned run; that of the float run with _qat at the end "
         "if not given.",
     )
-    flags.add_config(parser, default="qat")
+    flags.add_config(
+        parser,
+        default="qat",
+        help="Name of a config for fine-tuning, such as qat, or a config file. It has "
+        "only the fields that it changes.",
+    )
     flags.add(
         parser,
         "resume",
