@@ -198,6 +198,7 @@ def test_statistics_of_two_sets_are_printed_and_drawn(tmp_path, draw_csi, capsys
     rows = {line.split()[0]: line for line in shown if line}
     assert rows["energy_db_mean"].endswith("+6.02 dB")
     assert rows["peak_ratio"].endswith("+0.0 %")
+    assert "hold 90 % of the variance" in " ".join(" ".join(shown).split())
     text = page.read_text()
     assert text.count("<img") == 3 and "energy_db_mean" in text
     assert tfcsi("data", "stats", paths[0], f"--output={page}") == 0

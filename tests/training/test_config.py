@@ -51,6 +51,7 @@ def test_a_config_is_the_defaults_and_what_its_file_changes():
         ("network.blocks=4", 4),
         ("simulator.carrier=3.5e9", 3.5e9),
         ("simulator.place=hall", "hall"),
+        ("stages=()", ()),
     ],
 )
 def test_a_change_is_read_by_the_type_of_its_field(change, value):
@@ -88,7 +89,8 @@ def test_another_model_or_data_set_brings_its_own_arguments():
         ("noise.snr=1,2", "noise has no field 'snr'; known: codeword_snr_db, csi_snr"),
         ("seed.x=1", "seed has no fields, got 'seed.x'"),
         ("network=conv", "network has fields of its own; give network.FIELD"),
-        ("stages=()", "stages has fields of its own"),
+        ("stages=1", "stages is 1; it must be a tuple of sets of fields"),
+        ("stages={'quantise': True}", "quantise'; did you mean 'quantize'"),
         ("lmbda", "'lmbda' changes no field; give FIELD=VALUE"),
         ("epochs=many", "epochs is 'many'; it must be an integer"),
         ("epochs=1.5", "epochs is '1.5'; it must be an integer"),

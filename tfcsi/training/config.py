@@ -133,7 +133,7 @@ FIELDS = _by_name(
         AUGMENTATIONS,
     ),
     Field("noise", "dict", {}, "Noise in training and validation."),
-    Field("stages", "tuple[dict, ...]", (), "Stages of the training; () for one."),
+    Field("stages", "tuple[dict, ...]", (), "Stages, as a tuple of dicts; () for one."),
     Field("seed", "int", 1, "Seed of all randomness of the training.", least=0),
 )
 NOISE = _by_name(
@@ -368,7 +368,7 @@ def _change(config: ml_collections.ConfigDict, key: str, text: str) -> None:
         raise ConfigError(f"the config has no field {name!r}{known}")
     with config.unlocked():
         if not dot:
-            if FIELDS[name].type == "dict" or "dict" in FIELDS[name].type:
+            if FIELDS[name].type == "dict":
                 raise ConfigError(f"{name} has fields of its own; give {name}.FIELD")
             config[name] = value_of(text, FIELDS[name], name)
             if name in _FILLED:
