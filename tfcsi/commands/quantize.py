@@ -2,7 +2,8 @@
 
     tfcsi quantize --workdir=runs/a --output=runs/a_6bit --bits=6
 
-No data are needed: the run keeps some of its training matrices.
+No data are needed: the run keeps some of its training matrices. A run that has a
+quantiser already loses it: the new steps take its place, over the codewords of reals.
 """
 
 from __future__ import annotations
