@@ -30,7 +30,7 @@ from absl import app, flags
 from tfcsi import datasets, results
 from tfcsi.codecs import requantize
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
-from tfcsi.coding.packets import HEADER_BYTES
+from tfcsi.coding.packets import CRC_BITS
 from tfcsi.datasets import deepmimo, raytraced
 from tfcsi.evaluation import plots
 from tfcsi.evaluation.measure import evaluate
@@ -124,7 +124,7 @@ def row(codec, h_test, name: str):
         point["steps"] = codec.config.network.steps
     if bits := codec.facts.get("codeword_bits"):
         fixed = bits * codec.config.latent_dim
-        payload = point["bits"] - 8 * HEADER_BYTES
+        payload = point["bits"] - CRC_BITS
         point["coding_gain"] = 1 - payload / fixed
         # From the code lengths, before a payload is filled up to whole bytes.
         point["coding_gain_estimated"] = 1 - point["bits_estimated"] / fixed

@@ -15,7 +15,7 @@ import tfcsi
 from tfcsi import __main__ as command_line
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import Codec
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.coding.tables import Tables
 from tfcsi.tflite import convert, exports, runner
@@ -44,7 +44,7 @@ RECEIVE = """
 import sys
 import numpy as np
 import tfcsi
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 
 codec = tfcsi.load(sys.argv[1])
 session, packets = read_file(sys.argv[2])
@@ -270,7 +270,7 @@ def test_what_is_no_encoder_or_no_tables_is_refused(codec, tmp_path):
         Ue(encoder, encoder)
     arrays = dict(np.load(tables))
     for change, words in (
-        ({"format": np.array(2)}, "it has format 2, not 1"),
+        ({"format": np.array(3)}, "it has format 3, not one of"),
         ({"tables/index": arrays["tables/index"][:-1]}, "differ in length"),
         ({"quantizer": np.array("vector")}, "known quantizers"),
         ({"fingerprint": np.zeros(4, np.uint8)}, "fingerprint must be 8 bytes"),

@@ -27,8 +27,9 @@ import numpy as np
 
 from tfcsi import files
 from tfcsi.coding import grids
-from tfcsi.coding.packets import Session, write_file
-from tfcsi.coding.sending import FORMAT, TABLES_FILE, network_input, packets, quantize
+from tfcsi.coding.packet_file import write_file
+from tfcsi.coding.packets import VERSIONS, Session
+from tfcsi.coding.sending import TABLES_FILE, network_input, packets, quantize
 from tfcsi.coding.tables import Tables
 
 
@@ -109,12 +110,13 @@ class Ue:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = dict(stored)
-            if arrays["format"] != FORMAT:
-                raise ValueError(f"it has format {arrays['format']}, not {FORMAT}")
+            version = int(arrays["format"])
+            if version not in VERSIONS:
+                raise ValueError(f"it has format {version}, not one of {VERSIONS}")
             num_tx, num_delay = arrays["shape"].tolist()
             fingerprint = arrays["fingerprint"].tobytes()
             codec = str(arrays["codec"])
-            self.session = Session(codec, num_tx, num_delay, fingerprint)
+            self.session = Session(codec, num_tx, num_delay, fingerprint, version)
             self.send_gain = bool(arrays["send_gain"])
             self.tables = Tables.from_arrays(files.part(arrays, "tables"))
             name = str(arrays["quantizer"])
@@ -250,12 +252,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         ue = Ue(args.encoder, args.tables)
         h = np.load(args.input, allow_pickle=False)
         sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
-        write_file(args.output, ue.session, sent)
+        num_bytes = write_file(args.output, ue.session, sent)
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     bits = 8 * sum(map(len, sent)) / max(len(sent), 1)
-    print(f"{args.output}: {len(sent)} packets, {bits:.1f} bits each on average")
+    file_bits = 8 * num_bytes / max(len(sent), 1)
+    print(
+        f"{args.output}: {len(sent)} packets, {bits:.1f} bits each on average, "
+        f"{file_bits:.1f} with their share of the file"
+    )
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import { Tensor, loadAndCompile, loadLiteRt } from "@litertjs/core";
 import { readNpy, readNpz } from "./npy.js";
-import { packetParts, sessionHeader } from "./packet.js";
+import { packetFile, packetParts } from "./packet.js";
 import { encodeOutput, networkInput, readTables } from "./ue.js";
 
 const WASM = new URL("node_modules/@litertjs/core/wasm/", import.meta.url).pathname;
@@ -175,7 +175,7 @@ function writePacket({ packet, side }, rawBytes) {
   $("packet-facts").textContent =
     `${size} bytes, ${8 * size} bits; ` +
     `1/${Math.round(rawBytes / size)} of ${rawBytes} bytes of float32`;
-  for (const [name, start, end] of packetParts(packet, side)) {
+  for (const [name, start, end] of packetParts(packet, side, state.ue)) {
     const part = document.createElement("span");
     part.className = name;
     part.textContent = Array.from(packet.slice(start, end), hex).join(" ") + " ";
@@ -183,7 +183,7 @@ function writePacket({ packet, side }, rawBytes) {
   }
   $("packet").dataset.matrix = $("matrix").value;
   URL.revokeObjectURL($("save").href);
-  $("save").href = URL.createObjectURL(new Blob([sessionHeader(state.ue), packet]));
+  $("save").href = URL.createObjectURL(new Blob([packetFile(state.ue, [packet])]));
   $("save").hidden = false;
 }
 

@@ -6,61 +6,98 @@
 // Numbers stay below 2^53, so that plain JavaScript numbers are exact.
 
 const PRECISION = 16;
-const HEADER_BYTES = 3;
+const CRC_BITS = 11;
+const HEADER_BYTES = 3; // Of a packet of version 1.
 const MAX_PAYLOAD = 2 ** 13 - 1;
+const MAGIC = new TextEncoder().encode("TCSI");
+const END_MAGIC = new TextEncoder().encode("TCSE");
+const STRIDE = 64; // Packets from one entry of the index of a file to the next.
 
-// The bytes of one packet: header, side information, coded symbols.
-export function makePacket(symbols, side, tables, fingerprint) {
+// The bytes of one packet: check, side information, coded symbols.
+export function makePacket(symbols, side, ue) {
   const words = side.flatMap((word) => [word >> 8, word & 0xff]);
-  const payload = Uint8Array.from([...words, ...encode(symbols, tables)]);
-  if (payload.length > MAX_PAYLOAD) {
-    throw new Error(
-      `the payload has ${payload.length} bytes, at most ${MAX_PAYLOAD} fit`,
-    );
-  }
+  if (ue.version === 1) return bytePacket([...words, ...encode(symbols, ue.tables)], ue);
+  const payload = [...bitsOf(words), ...encodeBits(symbols, ue.tables)];
+  checkSize(Math.ceil(payload.length / 8));
+  while ((CRC_BITS + payload.length) % 8) payload.push(0);
+  const check = crcOfBits([...bitsOf(ue.fingerprint), ...payload]);
+  const head = [...Array(CRC_BITS).keys()].map((k) => (check >> (CRC_BITS - 1 - k)) & 1);
+  return Uint8Array.from(bytesOf([...head, ...payload]));
+}
+
+// A packet of version 1, whose header holds the length of the payload.
+function bytePacket(payload, { fingerprint }) {
+  checkSize(payload.length);
   const length = [payload.length >> 8, payload.length & 0xff];
-  const check = crc11([...fingerprint, ...length, ...payload]);
-  const word = payload.length * 2 ** 11 + check;
+  const check = crcOfBits(bitsOf([...fingerprint, ...length, ...payload]));
+  const word = payload.length * 2 ** CRC_BITS + check;
   return Uint8Array.from([word >> 16, (word >> 8) & 0xff, word & 0xff, ...payload]);
 }
 
-// The header of a file of packets; packets follow it one after the other.
-export function sessionHeader({ codec, shape, fingerprint }) {
-  const name = new TextEncoder().encode(codec);
-  const sides = shape.flatMap((side) => [side >> 8, side & 0xff]);
-  const head = [
-    0x54,
-    0x43,
-    0x53,
-    0x49,
-    1,
-    name.length,
-    ...name,
-    ...sides,
-    ...fingerprint,
-  ];
-  const check = crc32(head);
-  return Uint8Array.from([...head, ...[24, 16, 8, 0].map((shift) => check >>> shift)]);
+function checkSize(bytes) {
+  if (bytes > MAX_PAYLOAD) {
+    throw new Error(`the payload has ${bytes} bytes, at most ${MAX_PAYLOAD} fit`);
+  }
 }
 
-// What a packet's bytes are for: [name, first byte, byte after the last].
-export function packetParts(packet, side) {
-  const coded = HEADER_BYTES + 2 * side.length;
+// A file of packets: session header; each packet behind its length; end mark, index and
+// number of packets. A file of version 1 is a header and packets.
+export function packetFile(ue, packets) {
+  const file = [...sessionHeader(ue)];
+  if (ue.version === 1) return Uint8Array.from([...file, ...packets.flatMap((p) => [...p])]);
+  const index = [];
+  packets.forEach((packet, i) => {
+    if (i % STRIDE === 0) index.push(file.length);
+    let size = packet.length;
+    for (; size > 127; size = Math.floor(size / 128)) file.push((size % 128) + 128);
+    file.push(size, ...packet);
+  });
+  const wide = (number) => [...word32(Math.floor(number / 2 ** 32)), ...word32(number)];
+  const end = [0, ...index.flatMap(wide), ...wide(packets.length), ...wide(file.length)];
+  end.push(...word32(crc32(file)));
+  return Uint8Array.from([...file, ...end, ...word32(crc32(end)), ...END_MAGIC]);
+}
+
+// The header of a file of packets.
+export function sessionHeader({ codec, shape, fingerprint, version }) {
+  const name = new TextEncoder().encode(codec);
+  const sides = shape.flatMap((side) => [side >> 8, side & 0xff]);
+  const head = [...MAGIC, version, name.length, ...name, ...sides, ...fingerprint];
+  return Uint8Array.from([...head, ...word32(crc32(head))]);
+}
+
+const word32 = (number) => [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff);
+
+// What a packet's bytes are for: [name, first byte, byte after the last]. In version 2,
+// a part begins 5 bits before the end of the byte in front, for the check has 11 bits.
+export function packetParts(packet, side, { version }) {
+  const head = version === 1 ? HEADER_BYTES : 2;
+  const coded = head + 2 * side.length;
   return [
-    ["header", 0, HEADER_BYTES],
-    ["side", HEADER_BYTES, coded],
+    ["header", 0, head],
+    ["side", head, coded],
     ["symbols", coded, packet.length],
   ].filter(([, start, end]) => start < end);
 }
 
-// Coded symbols, without trailing zero bytes.
+// Coded symbols of version 1: bytes, without trailing zero bytes.
 export function encode(symbols, tables) {
+  const bytes = bytesOf(code(symbols, tables, new WordEncoder()));
+  return bytes.slice(0, bytes.findLastIndex((byte) => byte) + 1);
+}
+
+// Coded symbols of version 2: bits, of which no others are the beginning.
+export function encodeBits(symbols, tables) {
+  return code(symbols, tables, new IntervalEncoder());
+}
+
+function code(symbols, tables, rangeEncoder) {
   if (symbols.length !== tables.index.length) {
     throw new Error(
       `${symbols.length} symbols, the tables code ${tables.index.length}`,
     );
   }
-  const coder = tables.coder === "huffman" ? new HuffmanEncoder() : new RangeEncoder();
+  const coder = tables.coder === "huffman" ? new HuffmanEncoder() : rangeEncoder;
   symbols.forEach((symbol, i) => {
     const t = tables.index[i];
     const cdf = tables.cdf[t];
@@ -69,8 +106,7 @@ export function encode(symbols, tables) {
     const digits = number ? 2 * Math.floor(Math.log2(Math.floor(number / 2))) + 2 : 0;
     for (let k = digits - 1; k >= 0; k--) coder.bit(Math.floor(number / 2 ** k) % 2);
   });
-  const bytes = coder.finish();
-  return bytes.slice(0, bytes.findLastIndex((byte) => byte) + 1);
+  return coder.finish();
 }
 
 // The interval of a symbol and the number 2 gamma + sign behind an escape, else 0.
@@ -80,8 +116,53 @@ function split(v, regular) {
   return [v, 0];
 }
 
-// The interval [low, low + size); low is a row of 16-bit words, carries not resolved.
-class RangeEncoder {
+// The interval [low, low + size), 2^27 < size <= 2^28; `bits` are those before low.
+class IntervalEncoder {
+  size = 2 ** 28;
+  low = 0;
+  bits = [];
+
+  interval(cdf, k) {
+    this.narrow(cdf[k], cdf[k + 1], PRECISION);
+  }
+
+  bit(bit) {
+    this.narrow(bit, bit + 1, 1);
+  }
+
+  narrow(lower, upper, precision) {
+    const start = Math.floor((this.size * lower) / 2 ** precision);
+    this.size = Math.floor((this.size * upper) / 2 ** precision) - start;
+    this.low = this.carry(this.low + start, 2 ** 28);
+    for (; this.size <= 2 ** 27; this.size *= 2) {
+      this.bits.push(Math.floor(this.low / 2 ** 27));
+      this.low = (this.low % 2 ** 27) * 2;
+    }
+  }
+
+  // The shortest string whose continuations all lie inside.
+  finish() {
+    for (const width of [28, 27, 26]) {
+      const block = Math.ceil(this.low / 2 ** width);
+      if ((block + 1) * 2 ** width > this.low + this.size) continue;
+      const rest = this.carry(block, 2 ** (28 - width));
+      for (let k = 27 - width; k >= 0; k--) this.bits.push((rest >> k) & 1);
+      return this.bits;
+    }
+  }
+
+  // What is left of a number below 2 `unit`, 1 of which is added to the bits.
+  carry(number, unit) {
+    if (number < unit) return number;
+    let i = this.bits.length - 1;
+    while (this.bits[i]) this.bits[i--] = 0;
+    this.bits[i] = 1;
+    return number - unit;
+  }
+}
+
+// That of version 1; low is a row of 16-bit words, carries not resolved.
+class WordEncoder {
   size = 2 ** 32;
   low = [0, 0];
 
@@ -114,7 +195,7 @@ class RangeEncoder {
     const chosen = end > 2 ** 32 ? 2 ** 32 : short;
     this.low.splice(-2, 2, chosen / 2 ** 16, 0);
     this.carry();
-    return this.low.flatMap((word) => [word >> 8, word & 0xff]);
+    return bitsOf(this.low.flatMap((word) => [word >> 8, word & 0xff]));
   }
 
   carry() {
@@ -139,10 +220,19 @@ class HuffmanEncoder {
   }
 
   finish() {
-    const bytes = new Array(Math.ceil(this.bits.length / 8)).fill(0);
-    this.bits.forEach((bit, i) => (bytes[i >> 3] |= bit << (7 - (i & 7))));
-    return bytes;
+    return this.bits;
   }
+}
+
+// Bits of bytes, the most significant one first, and back; zeros fill the last byte.
+function bitsOf(bytes) {
+  return Array.from(bytes).flatMap((byte) => [7, 6, 5, 4, 3, 2, 1, 0].map((k) => (byte >> k) & 1));
+}
+
+export function bytesOf(bits) {
+  const bytes = new Array(Math.ceil(bits.length / 8)).fill(0);
+  bits.forEach((bit, i) => (bytes[i >> 3] |= bit << (7 - (i & 7))));
+  return bytes;
 }
 
 // Canonical Huffman codes of a table's intervals, each a row of bits.
@@ -178,18 +268,16 @@ function huffmanCodes(cdf) {
 }
 
 // Check of 3GPP TS 38.212, section 5.1: D^11 + D^10 + D^9 + D^5 + 1, register zero.
-export function crc11(bytes) {
+function crcOfBits(bits) {
   let crc = 0;
-  for (const byte of bytes) {
-    for (let k = 7; k >= 0; k--) {
-      const carry = (crc >> 10) ^ ((byte >> k) & 1);
-      crc = ((crc << 1) & 0x7ff) ^ (0x621 * carry);
-    }
+  for (const bit of bits) {
+    const carry = (crc >> 10) ^ bit;
+    crc = ((crc << 1) & 0x7ff) ^ (0x621 * carry);
   }
   return crc;
 }
 
-// Check of the session header, the one of zlib, PNG and Ethernet.
+// Check of headers and files, the one of zlib, PNG and Ethernet.
 function crc32(bytes) {
   let crc = ~0;
   for (const byte of bytes) {

@@ -3,14 +3,15 @@
 
 import { makePacket } from "./packet.js";
 
-const FORMAT = 1;
+const VERSIONS = [1, 2];
 const PEAK = 0.5; // max |h| of the CSI that networks are trained on.
 const PEAK_TOLERANCE = 0.05;
 const LARGEST_SYMBOL = 2 ** 31 - 2 ** 7;
 
 // What tables.npz says, from its arrays as readNpz gives them.
 export function readTables(arrays) {
-  if (arrays.format?.data[0] !== FORMAT) {
+  const version = Number(arrays.format?.data[0]);
+  if (!VERSIONS.includes(version)) {
     throw new Error("not a UE's tables.npz, as tfcsi export writes it");
   }
   const numbers = (name) => Array.from(arrays[name].data);
@@ -23,6 +24,7 @@ export function readTables(arrays) {
   }
   const latentDim = quantizer.latent_dim ?? quantizer.step.length;
   return {
+    version,
     codec: arrays.codec,
     shape: numbers("shape"),
     fingerprint: numbers("fingerprint"),
@@ -88,7 +90,7 @@ export function encodeOutput(y, gain, ue) {
   return {
     symbols,
     side: words,
-    packet: makePacket(symbols, words, ue.tables, ue.fingerprint),
+    packet: makePacket(symbols, words, ue),
   };
 }
 

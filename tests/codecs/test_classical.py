@@ -15,10 +15,11 @@ from tfcsi.codecs import klt, topk
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.topk import TopK
 from tfcsi.coding import rangecoder
-from tfcsi.coding.packets import PacketError, pack, unpack
+from tfcsi.coding.packets import CRC_BITS, PacketError, pack, unpack
 from tfcsi.coding.tables import Tables
 
-GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "topk.json"
+FOLDER = pathlib.Path(__file__).parents[1] / "golden"
+GOLDEN = {1: FOLDER / "topk.json", 2: FOLDER / "topk_2.json"}  # By version.
 SHAPE = (4, 6)
 
 
@@ -113,10 +114,9 @@ def test_the_klt_rate_of_a_fine_step_grows_by_a_bit_a_real_coefficient():
 
 def test_klt_packets_are_within_the_bounds_of_their_ideal_bits():
     h, codec = channels(300, 1), Klt.fit(channels(), 0.02)
-    payloads = unpack(codec.compress(h), codec.session)
-    symbols = rangecoder.decode(payloads, codec.tables)
-    ideal = rangecoder.code_bits(symbols, codec.tables).mean()
-    assert abs(mean_bits(payloads) - ideal) <= 0.005 * ideal + 8
+    packets = codec.compress(h)
+    ideal = rangecoder.code_bits(codec.receive(packets)[0], codec.tables).mean()
+    assert abs(mean_bits(packets) - CRC_BITS - ideal) <= 0.005 * ideal + 8
 
 
 def test_the_klt_drops_coefficients_that_are_always_zero():
@@ -165,17 +165,22 @@ def test_bad_arguments_of_the_klt_are_refused():
     for step in (0, -1.0, math.nan):
         with pytest.raises(ValueError, match="step must be positive"):
             Klt.fit(channels(9), step)
-    with pytest.raises(ValueError, match="bits must exceed the header's 24, got 24"):
-        Klt.at_bits(channels(9), 24)
+    with pytest.raises(ValueError, match="exceed an empty packet's 16, got 16"):
+        Klt.at_bits(channels(9), 16)
 
 
 def test_a_klt_payload_that_no_encoder_writes_is_refused():
     codec = Klt.fit(channels(), 0.05)
     packets = codec.compress(channels(2, 1))
     payloads = unpack(packets, codec.session)
-    bad = pack([payloads[0], payloads[1] + b"\0"], codec.session)
-    with pytest.raises(PacketError, match="packet 1: the encoder would not have"):
-        codec.decompress(bad)
+    for bad, words in (
+        (payloads[1] + b"\0", r"packet 1: its symbols take \d+ bits, and it has"),
+        (payloads[1] + b"\1", r"packet 1: its symbols take \d+ bits, and it has"),
+        (payloads[1][:-2], "packet 1: "),
+    ):
+        (packet,) = pack([bad], codec.session)
+        with pytest.raises(PacketError, match=words):
+            codec.decompress([packets[0], packet])
 
 
 def test_top_k_keeps_the_strongest_entries():
@@ -199,7 +204,8 @@ def test_top_k_packets_are_as_long_as_the_formula(k, value_bits):
     codec = TopK(SHAPE, k, value_bits, 10.0)
     bits = math.ceil(math.log2(math.comb(24, k))) + 2 * k * value_bits
     packets = codec.compress(h)
-    assert {len(p) for p in packets} == {3 + math.ceil(bits / 8)} == {codec.num_bytes}
+    assert {len(p) for p in packets} == {codec.num_bytes}
+    assert codec.num_bytes == math.ceil((11 + bits) / 8)
     expected = codec._place(*codec._quantize(h))
     np.testing.assert_array_equal(codec.decompress(packets), expected)
 
@@ -213,7 +219,9 @@ def test_every_support_has_its_own_number(k):
         row[[p for p in range(6) if mask >> p & 1]] = 0.5
     h = h.reshape(-1, 2, 3)
     packets = codec.compress(h)
-    ranks = [int.from_bytes(p[3:], "big") >> 2 * k for p in packets]
+    bits = codec.num_bits  # Behind the check; 2 k of them are levels.
+    payloads = [int.from_bytes(p, "big") >> -(11 + bits) % 8 for p in packets]
+    ranks = [payload % (1 << bits) >> 2 * k for payload in payloads]
     assert sorted(ranks) == list(range(len(h)))
     np.testing.assert_array_equal(codec.decompress(packets) != 0, h != 0)
 
@@ -266,23 +274,25 @@ def test_bad_arguments_of_top_k_are_refused():
     for mu in (-1.0, math.nan):
         with pytest.raises(ValueError, match="mu must not be negative"):
             TopK(SHAPE, 3, 4, mu)
-    with pytest.raises(ValueError, match="30 bits have no room for one entry"):
-        TopK.at_bits(channels(9), 30, 1.0)
+    with pytest.raises(ValueError, match="16 bits have no room for one entry"):
+        TopK.at_bits(channels(9), 16, 1.0)
     with pytest.raises(ValueError, match=r"h has max \|h\| = 1, this codec takes 0.5"):
         TopK(SHAPE, 3, 4, 1.0).compress(2 * channels(3))
 
 
 def test_top_k_payloads_that_no_encoder_writes_are_refused():
     codec = TopK(SHAPE, 5, 6, 10.0)  # 42504 supports of 65536 numbers.
-    good, *_ = unpack(codec.compress(channels(1)), codec.session)
-    for payload, words in (
-        (b"\xff" * len(good), "packet 1: its support has too large a number"),
-        (good[:-1], r"packet 1: 9 bytes of payload, expected 10"),
-        (b"", r"packet 1: 0 bytes of payload, expected 10"),
+    (good,) = codec.compress(channels(1))
+    for number, bits, words in (
+        ((1 << 76) - 1, 76, "packet 1: its support has too large a number"),
+        (0, 68, "packet 1: its symbols take 76 bits, and it has 69"),
+        (0, 0, "packet 1: its symbols take 76 bits, and it has 5"),
+        (1, 77, "packet 1: its last bits are not zero"),
     ):
-        packets = pack([good, payload], codec.session)
+        payload = (number << -bits % 8).to_bytes(-(-bits // 8), "big")
+        (packet,) = pack([payload], codec.session, [bits])
         with pytest.raises(PacketError, match=words):
-            codec.decompress(packets)
+            codec.decompress([good, packet])
 
 
 def golden_matrix():
@@ -292,17 +302,27 @@ def golden_matrix():
     return h.reshape(1, *SHAPE).astype(np.complex64)
 
 
-def test_golden_top_k_packet():
-    codec = TopK(SHAPE, 5, 6, 10.0)
+@pytest.mark.parametrize("version, golden", GOLDEN.items())
+def test_golden_top_k_packet(version, golden):
+    codec = TopK(SHAPE, 5, 6, 10.0, version)
     (packet,) = codec.compress(golden_matrix())
     if os.environ.get("GENERATE_EXPECTED"):
-        GOLDEN.write_text(json.dumps({"packet": packet.hex()}) + "\n")
-    assert packet.hex() == json.loads(GOLDEN.read_text())["packet"]
+        golden.write_text(json.dumps({"packet": packet.hex()}) + "\n")
+    assert packet.hex() == json.loads(golden.read_text())["packet"]
+    h_hat = TopK(SHAPE, 5, 6, 10.0).decompress(
+        TopK(SHAPE, 5, 6, 10.0).compress(golden_matrix())
+    )
+    np.testing.assert_array_equal(codec.decompress([packet]), h_hat)
 
 
-def test_golden_top_k_packet_by_the_words_of_the_page():
-    payload = bytes.fromhex(json.loads(GOLDEN.read_text())["packet"])[3:]
-    number = int.from_bytes(payload, "big")
+@pytest.mark.parametrize("version, golden", GOLDEN.items())
+def test_golden_top_k_packet_by_the_words_of_the_page(version, golden):
+    packet = bytes.fromhex(json.loads(golden.read_text())["packet"])
+    number = int.from_bytes(packet, "big") & (1 << 8 * len(packet) - 11) - 1
+    if version == 1:
+        number &= (1 << 8 * len(packet) - 24) - 1
+    else:  # 16 bits of the support and 60 of the levels.
+        number >>= 8 * len(packet) - 11 - 76
     levels = [number >> 6 * (9 - i) & 63 for i in range(10)]
     rank, positions = number >> 60, []
     for j in range(5, 0, -1):

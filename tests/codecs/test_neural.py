@@ -16,16 +16,16 @@ import pytest
 from tfcsi import metrics, models, transforms
 from tfcsi.codecs.neural import Codec, load
 from tfcsi.coding import rangecoder
-from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, write_file
+from tfcsi.coding.packet_file import write_file
+from tfcsi.coding.packets import CRC_BITS, PacketError, pack
 from tfcsi.coding.tables import Tables
 
 ROOT = pathlib.Path(__file__).parents[2]
-HEADER = HEADER_BYTES
 
 OTHER_PROCESS = """
 import sys
 import numpy as np
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.codecs.neural import load
 
 workdir, csi, received, answer = sys.argv[1:]
@@ -127,15 +127,19 @@ def test_no_matrices_are_no_packets(codec, gain_codec, mulaw_codec, some):
         assert each.decompress([]).shape == (0, 16, 16)
 
 
-def test_a_packet_is_header_side_information_and_payload(
+def test_a_packet_is_check_side_information_and_payload(
     codec, gain_codec, mulaw_codec, some
 ):
     for each, side_bytes in ((codec, 0), (gain_codec, 2), (mulaw_codec, 4)):
         symbols, side = each.symbols(some)
-        coded = rangecoder.encode(symbols, each.tables)
+        coded, num_bits = rangecoder.encode_bits(symbols, each.tables)
         for i, packet in enumerate(each.compress(some)):
-            assert packet[HEADER:] == side[i].astype(">u2").tobytes() + coded[i]
-            assert len(packet) == HEADER + side_bytes + len(coded[i])
+            count = 8 * side_bytes + num_bits[i]
+            assert len(packet) == -(-(CRC_BITS + count) // 8)
+            string = "".join(f"{byte:08b}" for byte in packet)[CRC_BITS:]
+            payload = side[i].astype(">u2").tobytes() + coded[i]
+            expected = "".join(f"{byte:08b}" for byte in payload)[:count]
+            assert string == expected.ljust(len(string), "0")
 
 
 def test_bits_estimated_are_those_of_the_payload(codec, mulaw_codec, some):
@@ -234,21 +238,25 @@ def test_every_single_bit_flip_of_a_packet_is_refused(codec, some):
 def test_a_packet_cut_short_or_made_longer_is_refused(codec, some):
     (packet,) = codec.compress(some[:1])
     for length in range(len(packet)):
-        with pytest.raises(PacketError, match="packet 0 has"):
+        with pytest.raises(PacketError, match="packet 0"):
             codec.decompress([packet[:length]])
-    with pytest.raises(PacketError, match="packet 0 has"):
+    with pytest.raises(PacketError, match="packet 0"):
         codec.decompress([packet + b"\0"])
 
 
 def test_a_forged_payload_is_refused(codec, mulaw_codec, gain_codec):
     for each, payload, words in (
         (codec, b"\xff" * 2000, "packet 0: "),
-        (mulaw_codec, b"\0\0", "packet 0: 2 bytes are too few for 4 bytes of side"),
-        (gain_codec, b"", "packet 0: 0 bytes are too few for 2 bytes of side"),
-        (mulaw_codec, b"\0" * 4, "side information: .*codeword 0 are not in order"),
+        (mulaw_codec, b"\0\0", "packet 0: 3 bytes are too few for 4 bytes of side"),
+        (gain_codec, b"", "packet 0: 1 bytes are too few for 2 bytes of side"),
     ):
         with pytest.raises(PacketError, match=words):
             each.decompress(pack([payload], each.session))
+    symbols = np.zeros((1, mulaw_codec.quantizer.num_symbols), int)
+    forged = mulaw_codec.send(symbols, np.zeros((1, 2), np.uint16))
+    words = "side information: .*codeword 0 are not in order"
+    with pytest.raises(PacketError, match=words):
+        mulaw_codec.decompress(forged)
 
 
 def test_the_fingerprint_covers_what_the_base_station_needs(workdir, codec, some):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tfcsi
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 
 RUNS = sorted((pathlib.Path(__file__).parents[1] / "golden" / "workdirs").iterdir())
 

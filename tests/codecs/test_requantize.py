@@ -36,7 +36,7 @@ def test_a_bit_more_costs_a_bit_an_entry_and_quarters_the_error(real, h):
         symbols, side = made.symbols(exact)
         errors.append(np.square(made.dequantize(symbols, side)[0] - y).mean())
         bits.append(made.bits_estimated(symbols).mean() / 16)
-        payload = 8 * (np.mean([len(p) for p in made.compress(exact)]) - 3) / 16
+        payload = (8 * np.mean([len(p) for p in made.compress(exact)]) - 11) / 16
         assert bits[-1] - 0.01 < payload < bits[-1] + 1.1
     assert np.divide(errors[:2], errors[1:3]) == pytest.approx(16, rel=0.3)
     assert np.diff(bits)[:2] == pytest.approx(2, abs=0.3) and max(bits) < 14.2

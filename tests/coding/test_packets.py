@@ -9,21 +9,14 @@ import zlib
 import numpy as np
 import pytest
 
-from tfcsi.coding import packets, rangecoder
-from tfcsi.coding.packets import (
-    PacketError,
-    Session,
-    crc11,
-    pack,
-    read_file,
-    split,
-    unpack,
-    write_file,
-)
+from tfcsi.coding import crc, rangecoder
+from tfcsi.coding.crc import crc11
+from tfcsi.coding.packet_file import read_file, write_file
+from tfcsi.coding.packets import PacketError, Session, pack, split, unpack
 from tfcsi.coding.tables import CODERS, Tables
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "bitstream.md").read_text()
-SESSION = Session("demo", 2, 3, bytes(range(8)))
+SESSION = Session("demo", 2, 3, bytes(range(8)), version=1)
 EXAMPLE_CDF = [0, 16384, 49152, 65280, 65536]
 EXAMPLE_SYMBOLS = [0, 1, -1, 4]
 
@@ -72,7 +65,7 @@ def test_the_crc_is_the_remainder_of_the_polynomial(monkeypatch):
     messages = [p[:300] for p in random_payloads(1)]
     expected = [bitwise_crc11(m) for m in messages]
     np.testing.assert_array_equal(crc11(messages), expected)
-    monkeypatch.setattr(packets, "_ROWS", 2)
+    monkeypatch.setattr(crc, "_ROWS", 2)
     np.testing.assert_array_equal(crc11(messages), expected)
     np.testing.assert_array_equal(crc11([b""]), [0])
 
@@ -108,7 +101,7 @@ def test_packets_of_another_session_are_refused():
     packets = pack(random_payloads(), SESSION)
     for bit in range(64):
         number = int.from_bytes(SESSION.fingerprint, "big") ^ 1 << bit
-        foreign = Session("demo", 2, 3, number.to_bytes(8, "big"))
+        foreign = Session("demo", 2, 3, number.to_bytes(8, "big"), version=1)
         for packet in packets[:-1]:
             with pytest.raises(PacketError, match="belongs to another session"):
                 unpack([packet], foreign)
@@ -192,8 +185,8 @@ def test_a_refused_session_header_says_what_is_expected():
     stream = SESSION.to_bytes()
     with pytest.raises(PacketError, match="begins b'PK.*', expected b'TCSI'"):
         Session.from_bytes(b"PK\3\4" + stream)
-    with pytest.raises(PacketError, match="of version 2, expected 1"):
-        Session.from_bytes(b"TCSI\2" + stream[5:])
+    with pytest.raises(PacketError, match="of version 3, this tfcsi reads 1 to 2"):
+        Session.from_bytes(b"TCSI\3" + stream[5:])
     with pytest.raises(PacketError, match="header has 25 bytes, expected 26"):
         Session.from_bytes(stream[:-1])
     with pytest.raises(PacketError, match="CRC 6f4cdad5, expected 6f4cdad4"):

@@ -9,7 +9,8 @@ import pytest
 from tfcsi import metrics, models, results
 from tfcsi.__main__ import main
 from tfcsi.codecs.neural import Codec
-from tfcsi.coding.packets import Session, pack, read_file, write_file
+from tfcsi.coding.packet_file import read_file, write_file
+from tfcsi.coding.packets import Session, pack
 from tfcsi.coding.tables import Tables
 from tfcsi.commands import flags as kinds
 from tfcsi.datasets import cost2100
@@ -77,7 +78,7 @@ def test_info_explains_a_file_a_packet_and_a_workdir(sent, workdir, codec, capsy
     flags = ["--packet=3", f"--workdir={workdir}"]
     assert tfcsi("info", sent / "packets.tcsi", *flags) == 0
     shown = capsys.readouterr().out
-    assert packet.hex() in shown and f"{len(packet) - 3} payload bytes" in shown
+    assert packet.hex() in shown and f"{8 * len(packet) - 11} bits follow" in shown
     symbols = codec.receive([packet])[0][0].tolist()
     assert " ".join(map(str, symbols)) in " ".join(shown.split())
     assert tfcsi("info", workdir) == 0
@@ -102,7 +103,10 @@ def test_a_file_of_another_codec_is_refused(sent, workdir, capsys):
     assert decompress(workdir, sent) == 1
     write_file(sent / "packets.tcsi", other, pack([b"x"], other))
     assert decompress(workdir, sent) == 1
-    assert "fingerprint 3132333435363738; the workdir has" in capsys.readouterr().err
+    assert (
+        "fingerprint 3132333435363738, packets of version 2; the workdir"
+        in capsys.readouterr().err
+    )
 
 
 def test_csi_of_another_scale_or_size_is_refused_with_the_remedy(

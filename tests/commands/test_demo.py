@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfcsi import metrics, results
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.commands import demo
 from tfcsi.tflite import exports
 

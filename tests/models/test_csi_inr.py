@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfcsi import metrics, transforms
 from tfcsi.codecs import requantize
 from tfcsi.codecs.neural import load
-from tfcsi.coding.packets import write_file
+from tfcsi.coding.packet_file import write_file
 from tfcsi.models import csi_inr
 from tfcsi.tflite import convert, runner
 from tfcsi.training import config as configs
@@ -23,7 +23,7 @@ SMALL = {"widths": (10, 7), "features": 5, "gain": 2.0}
 OTHER_PROCESS = """
 import sys
 import numpy as np
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.codecs.neural import load
 
 workdir, received, answer = sys.argv[1:]

@@ -18,7 +18,8 @@ import pytest
 
 from tfcsi import transforms
 from tfcsi.coding import grids, rangecoder, sending
-from tfcsi.coding.packets import Session, read_file
+from tfcsi.coding.packet_file import read_file, write_file
+from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.tables import CODERS, Tables
 from tfcsi.tflite import convert, exports, runner
 
@@ -42,10 +43,15 @@ const { encode } = await import(`${demo}/packet.js`);
 const hex = (row) => Buffer.from(encode(row, message)).toString("hex");
 print(message.symbols.map(hex));
 """
+ENCODE_BITS = """
+const { bytesOf, encodeBits } = await import(`${demo}/packet.js`);
+const bits = message.symbols.map((row) => encodeBits(row, message));
+print(bits.map((row) => [Buffer.from(bytesOf(row)).toString("hex"), row.length]));
+"""
 SEND = """
 const fs = await import("node:fs");
 const { readNpy, readNpz } = await import(`${demo}/npy.js`);
-const { sessionHeader } = await import(`${demo}/packet.js`);
+const { packetFile, sessionHeader } = await import(`${demo}/packet.js`);
 const { encodeOutput, networkInput, readTables } = await import(`${demo}/ue.js`);
 const bundle = readTables(await readNpz(fs.readFileSync(message.tables)));
 const rows = (path) => {
@@ -55,14 +61,19 @@ const rows = (path) => {
   return Array.from({ length: shape[0] }, row);
 };
 const outputs = rows(message.y);
+const packets = [];
+const sent = rows(message.h).map((h, i) => {
+  const { x, gain } = networkInput(h, bundle);
+  const Kind = message.symbols ? Int32Array : Float32Array;
+  const { packet } = encodeOutput(Kind.from(outputs[i]), gain, bundle);
+  packets.push(packet);
+  return { x: Array.from(x), packet: Buffer.from(packet).toString("hex") };
+});
+const many = Array(30).fill(packets).flat();
 print({
   header: Buffer.from(sessionHeader(bundle)).toString("hex"),
-  sent: rows(message.h).map((h, i) => {
-    const { x, gain } = networkInput(h, bundle);
-    const Kind = message.symbols ? Int32Array : Float32Array;
-    const { packet } = encodeOutput(Kind.from(outputs[i]), gain, bundle);
-    return { x: Array.from(x), packet: Buffer.from(packet).toString("hex") };
-  }),
+  file: Buffer.from(packetFile(bundle, many)).toString("hex"),
+  sent,
 });
 """
 
@@ -109,6 +120,19 @@ def test_the_coders_write_the_golden_payloads():
 
 
 @pytest.mark.parametrize("coder", CODERS)
+def test_bits_end_like_those_of_the_codec(coder):
+    rng = np.random.default_rng(1)
+    for latent in range(2, 9):  # Quarters, and -1 at the top: ends on round numbers.
+        tables = Tables.from_pmf([[0.25] * 3], 0, [0] * latent, coder)
+        symbols = rng.integers(-1, 4, (300, latent))
+        symbols[:9] = rng.integers(-(2**31), 2**31, (9, latent))
+        message = {name: array.tolist() for name, array in tables.arrays().items()}
+        wrote = node(ENCODE_BITS, {**message, "symbols": symbols.tolist()})
+        payloads, num_bits = rangecoder.encode_bits(symbols, tables)
+        assert wrote == [[p.hex(), n] for p, n in zip(payloads, num_bits)]
+
+
+@pytest.mark.parametrize("coder", CODERS)
 def test_payloads_end_like_those_of_the_codec(coder):
     rng = np.random.default_rng(1)
     for latent in range(2, 9):  # Quarters, and -1 at the top: ends on round numbers.
@@ -119,9 +143,12 @@ def test_payloads_end_like_those_of_the_codec(coder):
         assert payloads == [p.hex() for p in rangecoder.encode(symbols, tables)]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("send_gain", [False, True])
 @pytest.mark.parametrize("quantizer", grids.GRIDS)
-def test_a_codeword_becomes_the_packet_of_the_codec(quantizer, send_gain, tmp_path):
+def test_a_codeword_becomes_the_packet_of_the_codec(
+    quantizer, send_gain, version, tmp_path
+):
     rng = np.random.default_rng(0)
     h = (rng.standard_normal((6, 4, 5, 2)) @ [1, 1j]).astype(np.complex64)
     scale = 0.5 / np.abs(h).max((1, 2), keepdims=True)
@@ -134,7 +161,7 @@ def test_a_codeword_becomes_the_packet_of_the_codec(quantizer, send_gain, tmp_pa
         "float": lambda: grids.FloatGrid(8),
     }[quantizer]()
     symbols, side = grid.quantize(y)
-    session = Session("demo \u00b5", 4, 5, bytes(range(8)))
+    session = Session("demo \u00b5", 4, 5, bytes(range(8)), version)
     if grid.num_symbols:
         tables = Tables.from_counts(symbols[:3], "huffman")
     else:
@@ -149,6 +176,8 @@ def test_a_codeword_becomes_the_packet_of_the_codec(quantizer, send_gain, tmp_pa
         np.save(paths["y"], output)
         reply = node(SEND, {**paths, "symbols": ready})
         assert reply["header"] == session.to_bytes().hex()
+        write_file(tmp_path / "many.tcsi", session, 30 * packets)
+        assert reply["file"] == (tmp_path / "many.tcsi").read_bytes().hex()
         assert [row["packet"] for row in reply["sent"]] == [p.hex() for p in packets]
         np.testing.assert_array_equal(
             np.float32([row["x"] for row in reply["sent"]]), x.reshape(len(h), -1)

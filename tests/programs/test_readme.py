@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfcsi import results
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.datasets import cost2100
 
 README = pathlib.Path(__file__).parents[2] / "README.md"

@@ -12,8 +12,8 @@ import numpy as np
 from tfcsi import files
 from tfcsi.codecs import workdir as run
 from tfcsi.codecs.contract import refuse_wishes
-from tfcsi.coding import rangecoder
-from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
+from tfcsi.coding import rangecoder, sending
+from tfcsi.coding.packets import CRC_BITS, VERSION, session_of, size_of
 from tfcsi.coding.tables import Tables
 from tfcsi.transforms import DOMAINS, klt_basis, vectorised
 
@@ -52,7 +52,12 @@ class Klt:
     name = "klt"
 
     def __init__(
-        self, shape: tuple[int, ...], basis: np.ndarray, step: float, tables: Tables
+        self,
+        shape: tuple[int, ...],
+        basis: np.ndarray,
+        step: float,
+        tables: Tables,
+        packet_version: int = VERSION,
     ):
         """See the attributes; `fit` and `at_bits` make them from data."""
         num_tx, num_delay = shape
@@ -67,7 +72,13 @@ class Klt:
         }
         self.config["domain"] = DOMAINS[0]
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
-        self.session = session_of(self.name, self.shape, tables.fingerprint(), *content)
+        self.session = session_of(
+            self.name,
+            self.shape,
+            tables.fingerprint(),
+            *content,
+            version=packet_version,
+        )
 
     @classmethod
     def fit(cls, h_train: np.ndarray, step: float) -> Klt:
@@ -102,21 +113,22 @@ class Klt:
           ValueError: if `h_train` is empty or of another rank, or if `bits` is less
             than an empty packet takes.
         """
-        header = 8 * HEADER_BYTES
-        if bits <= header:
-            raise ValueError(f"bits must exceed the header's {header}, got {bits}")
+        if bits <= 8 * size_of(0):
+            raise ValueError(
+                f"bits must exceed an empty packet's {8 * size_of(0)}, got {bits}"
+            )
         basis, z = _klt(h_train)
         low, high = 1e-5, 2 * float(np.abs(z).max())
         while high / low > 1.01:  # Ideal code lengths are quick and nearly exact.
             step = math.sqrt(low * high)
             codec, symbols = cls._at_step(h_train.shape[1:], basis, z, step)
-            ideal = rangecoder.code_bits(symbols, codec.tables).mean() + header
+            ideal = rangecoder.code_bits(symbols, codec.tables).mean() + CRC_BITS
             low, high = (low, step) if ideal <= bits else (step, high)
         step = low
         while True:  # Real packets decide.
             codec, symbols = cls._at_step(h_train.shape[1:], basis, z, step)
-            payloads = rangecoder.encode(symbols, codec.tables)
-            if 8 * np.mean([len(p) for p in payloads]) + header <= bits:
+            _, num_bits = rangecoder.encode_bits(symbols, codec.tables)
+            if 8 * np.mean([size_of(n) for n in num_bits]) <= bits:
                 return codec
             step *= 1.004
 
@@ -166,8 +178,7 @@ class Klt:
         refuse_wishes(
             self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
         )
-        payloads = rangecoder.encode(self.symbols(h)[0], self.tables)
-        return pack(payloads, self.session)
+        return sending.packets(*self.symbols(h), self.session, self.tables)
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the symbols int32 [n, 2 num_coeffs] and side uint16 [n, 0] of CSI."""
@@ -192,13 +203,7 @@ class Klt:
 
     def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Returns exactly the (symbols, side) sent; raises as `decompress`."""
-        payloads = unpack(packets, self.session)
-        try:
-            symbols = rangecoder.decode(payloads, self.tables)
-        except rangecoder.PayloadError as error:
-            message = f"packet {error.row}: {error.reason}"
-            raise PacketError(message, error.row) from None
-        return symbols, np.zeros((len(symbols), 0), np.uint16)
+        return sending.receive(packets, 0, self.session, self.tables)
 
     def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
         """Returns the bits [n] that the tables promise for symbols [n, ...]."""
@@ -216,6 +221,7 @@ class Klt:
         """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
         arrays = {"basis": self.basis, "step": np.array(self.step)}
         arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
+        arrays[run.VERSION_KEY] = np.array(self.session.version)
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         run.save(workdir, self.config, arrays)
 
@@ -243,7 +249,8 @@ def load(workdir: str | os.PathLike) -> Klt:
             raise ValueError(f"basis is {basis.shape}, expected {size} and finite")
         if not 0 < step < math.inf:
             raise ValueError(f"step is {step}, expected a positive and finite one")
-        codec = Klt(config["shape"], basis, step, tables)
+        version = run.packet_version(arrays, run.CODEC_FILE)
+        codec = Klt(config["shape"], basis, step, tables, version)
         codec.config = config
         run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:

@@ -29,12 +29,14 @@ from tfcsi.codecs.workdir import (
     CODEC_FILE,
     CONFIG_FILE,
     KINDS,
+    VERSION_KEY,
     load_config,
+    packet_version,
     read_arrays,
     save,
 )
 from tfcsi.coding import rangecoder, sending
-from tfcsi.coding.packets import PacketError, Session, unpack
+from tfcsi.coding.packets import VERSION, PacketError, Session
 from tfcsi.coding.tables import Tables
 from tfcsi.entropy import quantizers
 
@@ -57,6 +59,8 @@ class Codec:
       decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
       quantizer: Object of a class of `tfcsi.entropy.quantizers`.
       tables: tables.Tables, or None before `use`.
+      packet_version: Format of the packets, that of `packets.Session`. Runs that were
+        saved before version 2 keep version 1.
       facts: What a training recorded, such as `train_seconds`.
       analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
         at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
@@ -96,6 +100,7 @@ class Codec:
             self.encoder, shapes[:1], shapes[1]
         )
         self._synthesis = batched(self.decoder, shapes[1:], shapes[0])
+        self.packet_version = VERSION
         self.facts: dict[str, object] = {}
         self._session: Session | None = None
 
@@ -121,7 +126,9 @@ class Codec:
         for name in sorted(weights):
             digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
         num_tx, num_delay = self.shape
-        self._session = Session(self.name, num_tx, num_delay, digest.digest()[:8])
+        self._session = Session(
+            self.name, num_tx, num_delay, digest.digest()[:8], self.packet_version
+        )
 
     @property
     def domain(self) -> str:
@@ -273,24 +280,8 @@ class Codec:
 
     def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Returns exactly the (symbols, side) sent; raises as `decompress`."""
-        payloads = unpack(packets, self.session)
-        num_bytes = 2 * (self.quantizer.num_side + int(self.config.send_gain))
-        for i, payload in enumerate(payloads):
-            if len(payload) < num_bytes:
-                raise PacketError(
-                    f"packet {i}: {len(payload)} bytes are too few for "
-                    f"{num_bytes} bytes of side information",
-                    i,
-                )
-        words = b"".join(payload[:num_bytes] for payload in payloads)
-        side = np.frombuffer(words, ">u2").astype(np.uint16)
-        side = side.reshape(len(payloads), num_bytes // 2)
-        try:
-            coded = [payload[num_bytes:] for payload in payloads]
-            return rangecoder.decode(coded, self._agreed()[1]), side
-        except rangecoder.PayloadError as error:
-            message = f"packet {error.row}: {error.reason}"
-            raise PacketError(message, error.row) from None
+        num_side = self.quantizer.num_side + int(self.config.send_gain)
+        return sending.receive(packets, num_side, *self._agreed())
 
     def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
         """Returns the bits [n] that the tables promise for symbols [n, latent]."""
@@ -310,6 +301,7 @@ class Codec:
         """Writes the config, weights and tables to a workdir, each file atomically."""
         arrays = _arrays(self)
         arrays["facts"] = np.array(json.dumps(self.facts))
+        arrays[VERSION_KEY] = np.array(self.packet_version)
         if self.tables is not None:
             arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         save(workdir, self.config, arrays)
@@ -373,6 +365,7 @@ def load(workdir: str | os.PathLike) -> Codec:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
     if not isinstance(config.get("send_gain"), bool):
         raise ValueError(f"{workdir / CONFIG_FILE}: send_gain must be true or false")
+    codec.packet_version = packet_version(arrays, path)
     if tables := files.part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec

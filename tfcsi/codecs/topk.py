@@ -15,7 +15,15 @@ import numpy as np
 from tfcsi import metrics
 from tfcsi.codecs import workdir as run
 from tfcsi.codecs.contract import refuse_wishes
-from tfcsi.coding.packets import HEADER_BYTES, PacketError, pack, session_of, unpack
+from tfcsi.coding.packets import (
+    VERSION,
+    PacketError,
+    check_ends,
+    pack,
+    session_of,
+    size_of,
+    unpack,
+)
 from tfcsi.transforms import DOMAINS, PEAK, vectorised
 
 _REMEDIES = {
@@ -38,6 +46,7 @@ class TopK:
     Attributes:
       name: str, "topk".
       shape: (num_tx, num_delay).
+      num_bits: int, size of a payload.
       num_bytes: int, size of a packet.
       num_supports: int, C(N, k).
       k: int, entries kept.
@@ -53,7 +62,14 @@ class TopK:
 
     name = "topk"
 
-    def __init__(self, shape: tuple[int, ...], k: int, value_bits: int, mu: float):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        k: int,
+        value_bits: int,
+        mu: float,
+        packet_version: int = VERSION,
+    ):
         """See the attributes."""
         num_tx, num_delay = shape
         self.shape = (num_tx, num_delay)
@@ -65,7 +81,8 @@ class TopK:
         if not mu >= 0:
             raise ValueError(f"mu must not be negative, got {mu}")
         self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
-        self.num_bytes = _topk_bytes(size, self.k, self.value_bits)
+        self.num_bits = _topk_bits(size, self.k, self.value_bits)
+        self.num_bytes = size_of(self.num_bits, packet_version)
         self.config: dict[str, Any] = {
             "model": self.name,
             "shape": list(self.shape),
@@ -74,7 +91,10 @@ class TopK:
         self.config["domain"] = DOMAINS[0]
         self.num_supports = math.comb(size, self.k)
         self.session = session_of(
-            self.name, self.shape, np.array([k, value_bits, mu], "<f8")
+            self.name,
+            self.shape,
+            np.array([k, value_bits, mu], "<f8"),
+            version=packet_version,
         )
 
     @classmethod
@@ -96,7 +116,9 @@ class TopK:
         best, best_nmse = None, math.inf
         for value_bits in range(2, 11):
             k = 0
-            while k < size // 2 and 8 * _topk_bytes(size, k + 1, value_bits) <= bits:
+            while k < size // 2 and (
+                8 * size_of(_topk_bits(size, k + 1, value_bits)) <= bits
+            ):
                 k += 1
             if not k:
                 continue
@@ -144,14 +166,17 @@ class TopK:
         num_bits = levels.shape[1] * self.value_bits
         bits = (levels[:, :, None] >> shifts & 1).reshape(len(levels), num_bits)
         rows = _binomials(math.prod(self.shape), self.k)
-        num_bytes = self.num_bytes - HEADER_BYTES
+        # In version 1, zero bits fill the first byte; in version 2, the last one.
+        num_bytes = -(-self.num_bits // 8)
+        fill = 0 if self.session.version == 1 else -self.num_bits % 8
         payloads = []
         for entries, packed in zip(support.tolist(), np.packbits(bits, axis=1)):
             rank = sum(row[entry] for row, entry in zip(rows, entries))
             values = int.from_bytes(packed.tobytes(), "big") >> -num_bits % 8
             number = rank << num_bits | values
-            payloads.append(number.to_bytes(num_bytes, "big"))
-        return pack(payloads, self.session)
+            payloads.append((number << fill).to_bytes(num_bytes, "big"))
+        sizes = None if self.session.version == 1 else [self.num_bits] * len(payloads)
+        return pack(payloads, self.session, sizes)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Reconstructs matrices.
@@ -167,19 +192,24 @@ class TopK:
         """
         payloads = unpack(packets, self.session)
         size, num_bits = math.prod(self.shape), 2 * self.k * self.value_bits
-        num_bytes = self.num_bytes - HEADER_BYTES
+        num_bytes, fill = -(-self.num_bits // 8), 0
+        if self.session.version != 1:
+            check_ends(payloads, [self.num_bits] * len(payloads))
+            fill = 8 * (self.num_bytes - 1) - self.num_bits  # At least 3.
         rows = _binomials(size, self.k)
         support = np.zeros((len(payloads), self.k), np.int64)
         rows_of_bits = []
         for i, payload in enumerate(payloads):
-            number = int.from_bytes(payload, "big")
+            number = int.from_bytes(payload, "big") >> fill
             rank = number >> num_bits
-            if len(payload) != num_bytes:
+            if not fill and len(payload) != num_bytes:
                 raise PacketError(
-                    f"packet {i}: {len(payload)} bytes of payload, expected {num_bytes}"
+                    f"packet {i}: {len(payload)} bytes of payload, expected "
+                    f"{num_bytes}",
+                    i,
                 )
             if rank >= self.num_supports:
-                raise PacketError(f"packet {i}: its support has too large a number")
+                raise PacketError(f"packet {i}: its support has too large a number", i)
             for j in reversed(range(self.k)):
                 support[i, j] = bisect.bisect_right(rows[j], rank) - 1
                 rank -= rows[j][support[i, j]]
@@ -202,6 +232,7 @@ class TopK:
         arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
         arrays = {k: np.array(v) for k, v in arguments.items()}
         arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
+        arrays[run.VERSION_KEY] = np.array(self.session.version)
         run.save(workdir, self.config, arrays)
 
     def _quantize(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -245,8 +276,9 @@ def load(workdir: str | os.PathLike) -> TopK:
     """Loads what `TopK.save` wrote; see `tfcsi.load`."""
     config, arrays = run.read_config(workdir), run.read_arrays(workdir)
     try:
-        arguments = (arrays[key].item() for key in ("k", "value_bits", "mu"))
-        codec = TopK(config["shape"], *arguments)
+        k, value_bits, mu = (arrays[key].item() for key in ("k", "value_bits", "mu"))
+        version = run.packet_version(arrays, run.CODEC_FILE)
+        codec = TopK(config["shape"], k, value_bits, mu, version)
         codec.config = config
         run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:
@@ -254,10 +286,9 @@ def load(workdir: str | os.PathLike) -> TopK:
     return codec
 
 
-def _topk_bytes(size: int, k: int, value_bits: int) -> int:
-    """Bytes of a packet with k of `size` entries."""
-    bits = (math.comb(size, k) - 1).bit_length() + 2 * k * value_bits
-    return HEADER_BYTES + -(-bits // 8)
+def _topk_bits(size: int, k: int, value_bits: int) -> int:
+    """Bits of a payload with k of `size` entries."""
+    return (math.comb(size, k) - 1).bit_length() + 2 * k * value_bits
 
 
 @functools.lru_cache(maxsize=4)

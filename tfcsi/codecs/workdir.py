@@ -18,6 +18,7 @@ import numpy as np
 import tfcsi
 from tfcsi import files, transforms
 from tfcsi.codecs.contract import Codec
+from tfcsi.coding.packets import VERSIONS
 from tfcsi.options import check_options
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CALIBRATION_FILE = "calibration.npy"
 CLASSICAL_FIELDS = (
     *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
 )
+VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
 # config is the kind; every other model is a network, of the kind "neural".
 KINDS = {
@@ -165,3 +167,21 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
             return dict(stored)
     except Exception as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def packet_version(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> int:
+    """Returns the format of the packets of a run from the arrays of codec.npz.
+
+    Args:
+      arrays: What `read_arrays` returned. Runs from before version 2 do not state it.
+      path: Name of the file, for the message.
+
+    Raises:
+      ValueError: If this version of tfcsi does not know the format.
+    """
+    version = int(arrays.get(VERSION_KEY, 1))
+    if version not in VERSIONS:
+        raise ValueError(
+            f"{path} has packets of version {version}; this tfcsi knows {VERSIONS}"
+        )
+    return version

@@ -1,36 +1,36 @@
-"""Packets: one CSI matrix as a checked byte string, and files of packets.
+"""Packets: one CSI matrix as a checked byte string.
 
-A packet is a 3-byte header and a payload. The header holds the length of the payload
-and the 11-bit cyclic redundancy check of uplink control information in 5G. The check
-also covers the fingerprint of the session, which never travels with a packet. So
+A packet of version 2 is an 11-bit check, then the bits of the payload, then zeros up to
+a whole byte. The check is the cyclic redundancy check of uplink control information in
+5G. It also covers the fingerprint of the session, which never travels with a packet. So
 packets of another model, and packets that were damaged on their way, are refused and
-not decoded.
-`docs/bitstream.md` describes every byte.
+not decoded. The payload has no length: its symbols say where it ends, and `check_ends`
+compares.
+
+A packet of version 1 is a 3-byte header, which holds the length of the payload and the
+check, and a payload of whole bytes. Runs that were saved before version 2 keep it.
+
+`tfcsi.coding.packet_file` writes files of packets. `docs/bitstream.md` describes every
+bit.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import os
-import pathlib
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tfcsi import files
+from tfcsi.coding.crc import CRC_BITS, crc11
 
 MAGIC = b"TCSI"
-VERSION = 1
-HEADER_BYTES = 3
+VERSION = 2  # Of the packets of new runs.
+VERSIONS = (1, 2)
+HEADER_BYTES = 3  # Of a packet of version 1.
 MAX_PAYLOAD = (1 << 13) - 1  # bytes
-CRC_BITS = 11
-# gCRC11(D) = D^11 + D^10 + D^9 + D^5 + 1, 3GPP TS 38.212 section 5.1, without D^11.
-CRC_POLYNOMIAL = 0b110_0010_0001
-_ROWS = 512  # Packets checked at a time; bounds the memory of a large batch.
 
 
 class PacketError(ValueError):
@@ -55,6 +55,7 @@ class Session:
       num_tx: int, antennas or angles of a CSI matrix, 0..65535.
       num_delay: int, delays of a CSI matrix, 0..65535.
       fingerprint: 8 bytes. They change with anything that both sides must share.
+      version: int, format of the packets and of their file, 1 or 2.
 
     Raises:
       ValueError: if a field is out of these bounds.
@@ -64,6 +65,7 @@ class Session:
     num_tx: int
     num_delay: int
     fingerprint: bytes
+    version: int = VERSION
 
     def __post_init__(self) -> None:
         """Checks the bounds."""
@@ -74,12 +76,16 @@ class Session:
                 raise ValueError(f"{name} must fit 16 bits: {getattr(self, name)}")
         if not isinstance(self.fingerprint, bytes) or len(self.fingerprint) != 8:
             raise ValueError(f"fingerprint must be 8 bytes, got {self.fingerprint!r}")
+        if self.version not in VERSIONS:
+            raise ValueError(f"version must be one of {VERSIONS}, got {self.version}")
 
     def to_bytes(self) -> bytes:
         """Returns the header that stands at the start of a file."""
         name = self.codec.encode()
         shape = struct.pack(">HH", self.num_tx, self.num_delay)
-        head = MAGIC + bytes([VERSION, len(name)]) + name + shape + self.fingerprint
+        head = (
+            MAGIC + bytes([self.version, len(name)]) + name + shape + self.fingerprint
+        )
         return head + struct.pack(">I", zlib.crc32(head))
 
     @classmethod
@@ -98,8 +104,10 @@ class Session:
         """
         if stream[:4] != MAGIC:
             raise PacketError(f"header begins {stream[:4]!r}, expected {MAGIC!r}")
-        if len(stream) >= 5 and stream[4] != VERSION:
-            raise PacketError(f"header is of version {stream[4]}, expected {VERSION}")
+        if len(stream) >= 5 and stream[4] not in VERSIONS:
+            raise PacketError(
+                f"header is of version {stream[4]}, this tfcsi reads 1 to {VERSION}"
+            )
         size = 6 + (stream[5] if len(stream) >= 6 else 0) + 16
         if len(stream) < size:
             raise PacketError(f"header has {len(stream)} bytes, expected {size}")
@@ -113,69 +121,31 @@ class Session:
         except UnicodeDecodeError as error:
             raise PacketError(f"header names no UTF-8 codec: {error}") from error
         fingerprint = bytes(stream[size - 12 : size - 4])
-        return cls(codec, num_tx, num_delay, fingerprint), size
+        return cls(codec, num_tx, num_delay, fingerprint, stream[4]), size
 
 
-@functools.cache
-def _remainders(size: int) -> np.ndarray:
-    """Returns remainders [size, 256], uint16, of a byte with k bytes behind it.
-
-    Entry [k, b] is the remainder of byte b, followed by k zero bytes and 11 zero bits.
-    """
-    state = np.arange(256, dtype=np.uint16) << (CRC_BITS - 8)
-    for _ in range(8):
-        carry = state >> (CRC_BITS - 1) & 1
-        state = (state << 1 & (1 << CRC_BITS) - 1) ^ carry * CRC_POLYNOMIAL
-    table = np.empty((size, 256), np.uint16)
-    table[0] = state
-    for k in range(1, size):
-        state = (state << 8 & (1 << CRC_BITS) - 1) ^ table[0, state >> (CRC_BITS - 8)]
-        table[k] = state
-    return table
+def size_of(num_bits: int, version: int = VERSION) -> int:
+    """Returns the number of bytes of a packet whose payload has so many bits."""
+    if version == 1:
+        return HEADER_BYTES + -(-num_bits // 8)
+    return -(-(CRC_BITS + num_bits) // 8)
 
 
-def crc11(messages: Sequence[bytes]) -> np.ndarray:
-    """Computes cyclic redundancy checks of 3GPP TS 38.212, the register zero at first.
-
-    Args:
-      messages: n bytes objects of any lengths.
-
-    Returns:
-      [n], int64, each in 0..2047.
-    """
-    crc = np.zeros(len(messages), np.int64)
-    for start in range(0, len(messages), _ROWS):
-        rows = messages[start : start + _ROWS]
-        width = max(map(len, rows))
-        # Zeros before a message leave the register at zero. So shorter messages are
-        # filled up in front, and all messages end at the same column.
-        data = np.frombuffer(b"".join(m.rjust(width, b"\0") for m in rows), np.uint8)
-        # The remainder of a sum is the sum of the remainders of its bytes.
-        table = _remainders(1 << width.bit_length())
-        shares = table[np.arange(width)[::-1], data.reshape(len(rows), width)]
-        crc[start : start + _ROWS] = np.bitwise_xor.reduce(shares, axis=1)
-    return crc
-
-
-def _headers(payloads: Sequence[bytes], session: Session) -> list[bytes]:
-    """Returns the 3-byte header of each payload: 13 bits of length, 11 of check."""
-    lengths = [len(payload).to_bytes(2, "big") for payload in payloads]
-    crc = crc11([session.fingerprint + n + p for n, p in zip(lengths, payloads)])
-    return [
-        (len(payload) << CRC_BITS | check).to_bytes(HEADER_BYTES, "big")
-        for payload, check in zip(payloads, crc.tolist())
-    ]
-
-
-def pack(payloads: Sequence[bytes], session: Session) -> list[bytes]:
-    """Puts a header before each payload.
+def pack(
+    payloads: Sequence[bytes],
+    session: Session,
+    num_bits: Sequence[int] | None = None,
+) -> list[bytes]:
+    """Makes packets of payloads.
 
     Args:
       payloads: n bytes objects of at most 8191 bytes.
       session: Session that the payloads belong to.
+      num_bits: Bits of each payload, counted from its first one; the others are zero.
+        None if the payloads are whole bytes; those of version 1 always are.
 
     Returns:
-      n packets, each 3 bytes longer than its payload.
+      n packets; `size_of` tells their lengths.
 
     Raises:
       ValueError: If a payload is longer than 8191 bytes.
@@ -185,8 +155,25 @@ def pack(payloads: Sequence[bytes], session: Session) -> list[bytes]:
             raise ValueError(
                 f"payload {i} has {len(payload)} bytes; at most {MAX_PAYLOAD} fit"
             )
+    if session.version == 1:
+        lengths = [len(payload) << CRC_BITS for payload in payloads]
+        heads = [n.to_bytes(HEADER_BYTES, "big") for n in lengths]
+        bare = [head + payload for head, payload in zip(heads, payloads)]
+    else:
+        sizes = [8 * len(payload) for payload in payloads]
+        counts = sizes if num_bits is None else num_bits
+        bare = []
+        for payload, size, count in zip(payloads, sizes, counts):
+            length = size_of(count)
+            shift = 8 * length - CRC_BITS - size
+            body = int.from_bytes(payload, "big")
+            body = body << shift if shift >= 0 else body >> -shift
+            bare.append(body.to_bytes(length, "big"))
+    end, shift = (HEADER_BYTES, 0) if session.version == 1 else (2, 16 - CRC_BITS)
     return [
-        head + payload for head, payload in zip(_headers(payloads, session), payloads)
+        (int.from_bytes(packet[:end], "big") | check << shift).to_bytes(end, "big")
+        + packet[end:]
+        for packet, check in zip(bare, _checks(bare, session).tolist())
     ]
 
 
@@ -198,7 +185,8 @@ def unpack(packets: Sequence[bytes], session: Session) -> list[bytes]:
       session: Session that they were packed with.
 
     Returns:
-      n payloads.
+      n payloads. Those of version 2 have the zeros of the packet behind their last bit,
+      and three more up to a whole byte: give their numbers of bits to `check_ends`.
 
     Raises:
       PacketError: If a packet is too short or too long, is damaged, or belongs to
@@ -210,7 +198,38 @@ def unpack(packets: Sequence[bytes], session: Session) -> list[bytes]:
         row = int(np.argmin(passed))
         reason = _refusal(packets[row], session)
         raise PacketError(f"packet {row} {reason}", row)
-    return [bytes(packet[HEADER_BYTES:]) for packet in packets]
+    if session.version == 1:
+        return [bytes(packet[HEADER_BYTES:]) for packet in packets]
+    return [
+        ((_body(packet) << CRC_BITS) >> 8).to_bytes(len(packet) - 1, "big")
+        for packet in packets
+    ]
+
+
+def check_ends(payloads: Sequence[bytes], num_bits: Sequence[int] | np.ndarray) -> None:
+    """Checks that packets of version 2 end where their payloads do.
+
+    Together with payloads that are no beginnings of each other, this refuses every
+    packet that was truncated or extended.
+
+    Args:
+      payloads: n bytes objects from `unpack`.
+      num_bits: Bits that the symbols of each payload take.
+
+    Raises:
+      PacketError: If a payload has fewer bits than that, or a whole byte more, or the
+        bits behind it are not zero.
+    """
+    for row, (payload, count) in enumerate(
+        zip(payloads, np.asarray(num_bits).tolist())
+    ):
+        has = 8 * (len(payload) + 1) - CRC_BITS
+        if not 0 <= has - count < 8:
+            raise PacketError(
+                f"packet {row}: its symbols take {count} bits, and it has {has}", row
+            )
+        if int.from_bytes(payload[-2:], "big") & (1 << 8 * len(payload) - count) - 1:
+            raise PacketError(f"packet {row}: its last bits are not zero", row)
 
 
 def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
@@ -221,17 +240,28 @@ def sound(packets: Sequence[bytes], session: Session) -> np.ndarray:
       session: Session that they were packed with.
 
     Returns:
-      [n], bool, whether the length and the check of each packet are right for this
-      session. One of 2048 damaged packets of the right length passes by chance.
+      [n], bool, whether the check of each packet, and in version 1 its length, are
+      right for this session. One of 2048 damaged packets passes by chance.
 
     Raises:
       PacketError: If `packets` is one bytes object or something else than a list.
     """
     packets = _listed(packets)
-    passed = np.array([_whole(packet) for packet in packets], bool)
+    passed = np.array([_whole(packet, session) for packet in packets], bool)
     rows = np.flatnonzero(passed)
-    heads = _headers([bytes(packets[i][HEADER_BYTES:]) for i in rows], session)
-    passed[rows] = [packets[i][:HEADER_BYTES] == head for i, head in zip(rows, heads)]
+    whole = [bytes(packets[i]) for i in rows]
+    mask = (1 << CRC_BITS) - 1
+    if session.version == 1:
+        heads = [int.from_bytes(packet[:HEADER_BYTES], "big") for packet in whole]
+        bare = [
+            (head & ~mask).to_bytes(HEADER_BYTES, "big") + packet[HEADER_BYTES:]
+            for head, packet in zip(heads, whole)
+        ]
+        stated = [head & mask for head in heads]
+    else:
+        bare = [_body(packet).to_bytes(len(packet), "big") for packet in whole]
+        stated = [int.from_bytes(packet[:2], "big") >> 5 for packet in whole]
+    passed[rows] = np.array(stated) == _checks(bare, session)
     return passed
 
 
@@ -251,8 +281,34 @@ def _listed(packets: Iterable[bytes]) -> list[bytes]:
     return packets
 
 
+def _body(packet: bytes) -> int:
+    """Returns a packet of version 2 without its check, as one number."""
+    return int.from_bytes(packet, "big") & (1 << 8 * len(packet) - CRC_BITS) - 1
+
+
+def _checks(bare: Sequence[bytes], session: Session) -> np.ndarray:
+    """Returns the check [n], int64, of packets in which the bits of it are zero."""
+    if session.version == 1:
+        heads = [int.from_bytes(p[:HEADER_BYTES], "big") >> CRC_BITS for p in bare]
+        return crc11(
+            [
+                session.fingerprint + head.to_bytes(2, "big") + packet[HEADER_BYTES:]
+                for head, packet in zip(heads, bare)
+            ]
+        )
+    before = int.from_bytes(session.fingerprint, "big")
+    return crc11(
+        [
+            (
+                before << 8 * len(packet) - CRC_BITS | int.from_bytes(packet, "big")
+            ).to_bytes(len(packet) + 7, "big")
+            for packet in bare
+        ]
+    )
+
+
 def split(stream: bytes, session: Session) -> list[bytes]:
-    """Cuts a stream into its packets and checks each of them.
+    """Cuts a stream of packets of version 1 and checks each of them.
 
     Args:
       stream: bytes, whole packets one after the other.
@@ -279,17 +335,22 @@ def split(stream: bytes, session: Session) -> list[bytes]:
     return packets
 
 
-def _whole(packet: bytes) -> bool:
-    """Returns whether the packet is as long as its header says."""
-    return len(packet) >= HEADER_BYTES and len(packet) == _size(packet)
+def _whole(packet: bytes, session: Session) -> bool:
+    """Returns whether the packet has a length that packets of this session can have."""
+    if session.version == 1:
+        return len(packet) >= HEADER_BYTES and len(packet) == _size(packet)
+    return size_of(0) <= len(packet) <= size_of(8 * MAX_PAYLOAD)
 
 
 def _refusal(packet: bytes, session: Session) -> str:
     """Says what is wrong with a packet that is not sound."""
-    if len(packet) < HEADER_BYTES:
-        return f"has {len(packet)} bytes; its header takes {HEADER_BYTES}"
-    if not _whole(packet):
-        return f"has {len(packet)} bytes; its header says {_size(packet)}"
+    if not _whole(packet, session):
+        has = f"has {len(packet)} bytes; "
+        if session.version != 1:
+            return f"{has}packets have {size_of(0)} to {size_of(8 * MAX_PAYLOAD)}"
+        if len(packet) < HEADER_BYTES:
+            return f"{has}its header takes {HEADER_BYTES}"
+        return f"{has}its header says {_size(packet)}"
     return (
         f"fails its check: it is damaged or belongs to another session than "
         f"{session.codec!r} {session.fingerprint.hex()}"
@@ -297,46 +358,15 @@ def _refusal(packet: bytes, session: Session) -> str:
 
 
 def _size(packet: bytes) -> int:
-    """Returns the number of bytes of the packet that begins with this header."""
+    """Returns the number of bytes that the header of a packet of version 1 states."""
     return HEADER_BYTES + (int.from_bytes(packet[:HEADER_BYTES], "big") >> CRC_BITS)
 
 
-def write_file(
-    path: str | os.PathLike, session: Session, packets: Sequence[bytes]
-) -> None:
-    """Writes a session header and packets; the file appears whole or not at all.
-
-    Args:
-      path: File to write.
-      session: Session of the packets.
-      packets: n packets from `pack`.
-    """
-    files.write_bytes(path, b"".join([session.to_bytes(), *packets]))
-
-
-def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
-    """Reads what `write_file` wrote.
-
-    Args:
-      path: File to read.
-
-    Returns:
-      The session and its packets. Each packet is checked.
-
-    Raises:
-      PacketError: If the header or a packet is damaged, is cut off, or is followed by
-        anything else. The message names the file.
-    """
-    stream = pathlib.Path(path).read_bytes()
-    try:
-        session, size = Session.from_bytes(stream)
-        return session, split(stream[size:], session)
-    except PacketError as error:
-        raise PacketError(f"{os.fspath(path)}: {error}") from error
-
-
 def session_of(
-    name: str, shape: tuple[int, ...], *content: bytes | np.ndarray
+    name: str,
+    shape: tuple[int, ...],
+    *content: bytes | np.ndarray,
+    version: int = VERSION,
 ) -> Session:
     """Makes the session of a codec from what both sides share.
 
@@ -344,6 +374,7 @@ def session_of(
       name: Name of the codec.
       shape: (num_tx, num_delay).
       *content: Bytes and arrays that the fingerprint covers besides name and shape.
+      version: Format of the packets.
 
     Returns:
       The session.
@@ -352,21 +383,4 @@ def session_of(
     for part in content:
         digest.update(part if isinstance(part, bytes) else part.tobytes())
     num_tx, num_delay = shape
-    return Session(name, num_tx, num_delay, digest.digest()[:8])
-
-
-def check_session(session: Session, expected: Session, path: str | os.PathLike) -> None:
-    """Raises a PacketError, which names the file, if a file has another session.
-
-    Args:
-      session: Session that the file begins with.
-      expected: Session that it should have.
-      path: Name of the file, for the message.
-    """
-    if session != expected:
-        raise PacketError(
-            f"{path} is of codec {session.codec!r}, {session.num_tx} x "
-            f"{session.num_delay}, fingerprint {session.fingerprint.hex()}; the "
-            f"workdir has {expected.codec!r}, {expected.num_tx} x "
-            f"{expected.num_delay}, {expected.fingerprint.hex()}"
-        )
+    return Session(name, num_tx, num_delay, digest.digest()[:8], version)

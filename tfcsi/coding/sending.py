@@ -7,17 +7,17 @@ same bytes.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.coding import rangecoder
 from tfcsi.coding.grids import Grid
-from tfcsi.coding.packets import Session, pack
+from tfcsi.coding.packets import PacketError, Session, check_ends, pack, unpack
 from tfcsi.coding.tables import Tables
 
 TABLES_FILE = "tables.npz"  # Name of the file in a workdir.
-FORMAT = 1  # Version of that file's format.
 
 
 def network_input(
@@ -71,7 +71,7 @@ def packets(
     session: Session,
     tables: Tables,
 ) -> list[bytes]:
-    """Writes packets: header, side information, coded symbols.
+    """Writes packets: check, side information, coded symbols.
 
     Args:
       symbols: int32 [n, num_symbols].
@@ -85,9 +85,53 @@ def packets(
     Raises:
       ValueError: If the symbols do not fit the tables, or a payload is too long.
     """
-    coded = rangecoder.encode(symbols, tables)
-    payloads = [s.astype(">u2").tobytes() + c for s, c in zip(side, coded)]
-    return pack(payloads, session)
+    words = [row.astype(">u2").tobytes() for row in side]
+    if session.version == 1:
+        coded = rangecoder.encode(symbols, tables)
+        return pack([s + c for s, c in zip(words, coded)], session)
+    coded, sizes = rangecoder.encode_bits(symbols, tables)
+    num_bits = [8 * len(s) + size for s, size in zip(words, sizes)]
+    return pack([s + c for s, c in zip(words, coded)], session, num_bits)
+
+
+def receive(
+    packets: Sequence[bytes], num_side: int, session: Session, tables: Tables
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads packets, the inverse of the function `packets`.
+
+    Args:
+      packets: n packets.
+      num_side: Words of side information of each.
+      session: Session of the packets.
+      tables: Tables of the symbols.
+
+    Returns:
+      symbols int32 [n, num_symbols]; side uint16 [n, num_side].
+
+    Raises:
+      PacketError: If a packet is damaged or foreign; it says which.
+    """
+    payloads, num_bytes = unpack(packets, session), 2 * num_side
+    for i, payload in enumerate(payloads):
+        if len(payload) < num_bytes:
+            raise PacketError(
+                f"packet {i}: {len(payload)} bytes are too few for "
+                f"{num_bytes} bytes of side information",
+                i,
+            )
+    words = b"".join(payload[:num_bytes] for payload in payloads)
+    side = np.frombuffer(words, ">u2").astype(np.uint16)
+    side = side.reshape(len(payloads), num_side)
+    coded = [payload[num_bytes:] for payload in payloads]
+    try:
+        if session.version == 1:
+            return rangecoder.decode(coded, tables), side
+        symbols, num_bits = rangecoder.decode_bits(coded, tables)
+    except rangecoder.PayloadError as error:
+        message = f"packet {error.row}: {error.reason}"
+        raise PacketError(message, error.row) from None
+    check_ends(payloads, num_bits + 8 * num_bytes)
+    return symbols, side
 
 
 def save_tables(
@@ -100,6 +144,8 @@ def save_tables(
 ) -> None:
     """Writes what a UE needs besides its network; whole or not at all.
 
+    The version of the file is that of its packets.
+
     Args:
       path: The `.npz` file to write.
       session: Session of the packets. Its fingerprint ties them to the decoder.
@@ -109,7 +155,7 @@ def save_tables(
       send_gain: Whether the gain is sent.
     """
     arrays = {
-        "format": np.array(FORMAT),
+        "format": np.array(session.version),
         "codec": np.array(session.codec),
         "shape": np.array([session.num_tx, session.num_delay]),
         "fingerprint": np.frombuffer(session.fingerprint, np.uint8),

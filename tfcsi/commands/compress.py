@@ -9,11 +9,12 @@ is replaced; a file of another kind is not.
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 
 from tfcsi import files
-from tfcsi.coding.packets import write_file
+from tfcsi.coding.packet_file import write_file
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
 
@@ -39,9 +40,16 @@ def run(args: argparse.Namespace) -> None:
     h = _read(args.input, args.key)
     codec = load(args.workdir)
     packets = codec.compress(h)
-    write_file(args.output, codec.session, packets)
-    mean = 8 * np.mean([len(packet) for packet in packets]) if packets else 0
-    print(f"{len(packets)} CSI matrices, {mean:.1f} bits each, to {args.output}")
+    num_bytes = write_file(args.output, codec.session, packets)
+    packet_bits, file_bits = (
+        8 * size / max(len(packets), 1)
+        for size in (sum(len(packet) for packet in packets), num_bytes)
+    )
+    print(
+        f"{len(packets)} CSI matrices, {packet_bits:.1f} bits each in packets, "
+        f"{file_bits:.1f} with their share of the file, to {args.output}",
+        file=sys.stderr if args.output == "/dev/stdout" else sys.stdout,
+    )
 
 
 def _read(path: str, key: str | None) -> np.ndarray:

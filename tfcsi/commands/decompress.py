@@ -14,7 +14,7 @@ import pathlib
 import numpy as np
 
 from tfcsi import files
-from tfcsi.coding.packets import check_session, read_file
+from tfcsi.coding.packet_file import check_session, read_file
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from tfcsi import files, results, transforms
 from tfcsi.codecs.workdir import CALIBRATION_FILE, check_free
-from tfcsi.coding.packets import write_file
+from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError

@@ -9,6 +9,7 @@ multiply-accumulates and activations. A path that exists wins over a model of th
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import textwrap
 from collections.abc import Mapping
@@ -16,12 +17,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfcsi.codecs.contract import SymbolCodec
-from tfcsi.coding.packets import (
-    CRC_BITS,
-    HEADER_BYTES,
-    check_session,
-    read_file,
-)
+from tfcsi.coding.packet_file import check_session, read_file
+from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
 from tfcsi.commands import flags
 from tfcsi.commands.parser import WIDTH, Parser, UsageError
 
@@ -123,7 +120,8 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
     session, packets = read_file(path)
     lines = [
         f"session    codec {session.codec!r}, {session.num_tx} x {session.num_delay}, "
-        f"fingerprint {session.fingerprint.hex()}, {len(session.to_bytes())} bytes once"
+        f"fingerprint {session.fingerprint.hex()}, "
+        f"packets of version {session.version}, {os.path.getsize(path)} bytes"
     ]
     sizes = np.array([len(packet) for packet in packets])
     if len(sizes):
@@ -147,12 +145,19 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
             f"--packet={number}; the file has packets 0 to {len(packets) - 1}"
         )
     packet = packets[number]
-    head = int.from_bytes(packet[:HEADER_BYTES], "big")
-    lines += [
-        f"packet {number}   {len(packet)} bytes: {packet.hex()}",
-        f"  header   {packet[:3].hex()}: {head >> CRC_BITS} payload bytes, "
-        f"check 0x{head & (1 << CRC_BITS) - 1:03x}",
-    ]
+    lines.append(f"packet {number}   {len(packet)} bytes: {packet.hex()}")
+    if session.version == 1:
+        head = int.from_bytes(packet[:HEADER_BYTES], "big")
+        lines.append(
+            f"  header   {packet[:HEADER_BYTES].hex()}: {head >> CRC_BITS} payload "
+            f"bytes, check 0x{head & (1 << CRC_BITS) - 1:03x}"
+        )
+    else:
+        check = int.from_bytes(packet[:2], "big") >> 16 - CRC_BITS
+        lines.append(
+            f"  check    0x{check:03x}, {CRC_BITS} bits; "
+            f"{8 * len(packet) - CRC_BITS} bits follow"
+        )
     if codec is None:
         lines.append(
             "  payload  side information and coded symbols; --workdir decodes it"

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import tfcsi
 from tfcsi.codecs.neural import Codec
-from tfcsi.coding.packets import read_file
+from tfcsi.coding.packet_file import read_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.evaluation import measure as evaluation
 

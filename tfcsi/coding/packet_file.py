@@ -1,0 +1,367 @@
+"""Files of packets: written in one pass, read in one pass or a packet at a time.
+
+A file begins with the header of its session. Each packet follows with its length before
+it. The end is a mark, an index and the number of packets. So a file can go through a
+pipe, a file that was cut anywhere is refused, and `PacketFile` finds a packet without
+reading those before it. Two files of one session that are joined, as `cat` does, are
+one file.
+
+Files of version 1 are a header and packets; they are still read, and are written for
+sessions of version 1. `docs/bitstream.md` describes every byte.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import os
+import pathlib
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from tfcsi import files
+from tfcsi.coding.packets import (
+    MAX_PAYLOAD,
+    PacketError,
+    Session,
+    size_of,
+    split,
+    unpack,
+)
+
+END_MAGIC = b"TCSE"
+STRIDE = 64  # Packets from one entry of the index to the next.
+# Number of packets, bytes before the end mark, CRC-32 of those bytes; then CRC-32 of
+# the end mark, the index and these three; then the magic.
+_COUNTS, _TAIL = struct.Struct(">QQI"), struct.Struct(">I4s")
+_END_BYTES = _COUNTS.size + _TAIL.size
+_MOST = size_of(8 * MAX_PAYLOAD)  # Bytes of the longest packet.
+
+
+class Writer:
+    """Writes packets to a stream that need not be able to seek, such as a pipe."""
+
+    def __init__(self, stream: IO[bytes], session: Session):
+        """Writes the header of the session.
+
+        Args:
+          stream: Binary stream. It stays open.
+          session: Session of the packets.
+        """
+        self._stream, self._version = stream, session.version
+        self._index: list[int] = []
+        self._count = self.num_bytes = self._check = 0
+        self._put(session.to_bytes())
+
+    def write(self, packet: bytes) -> None:
+        """Writes a packet of the session."""
+        if self._version == 1:
+            self._put(packet)
+            return
+        if self._count % STRIDE == 0:
+            self._index.append(self.num_bytes)
+        self._count += 1
+        self._put(_varint(len(packet)) + packet)
+
+    def close(self) -> None:
+        """Writes the end; nothing may follow but another file of the session."""
+        if self._version == 1:
+            return
+        check = self._check
+        before = self.num_bytes
+        end = b"\0" + b"".join(struct.pack(">Q", at) for at in self._index)
+        end += _COUNTS.pack(self._count, before, check)
+        self._put(end + _TAIL.pack(zlib.crc32(end), END_MAGIC))
+
+    def _put(self, content: bytes) -> None:
+        self._stream.write(content)
+        self.num_bytes += len(content)
+        self._check = zlib.crc32(content, self._check)
+
+
+def write_file(
+    path: str | os.PathLike, session: Session, packets: Sequence[bytes]
+) -> int:
+    """Writes a file of packets; the file appears whole or not at all.
+
+    Args:
+      path: File to write.
+      session: Session of the packets.
+      packets: n packets from `packets.pack`.
+
+    Returns:
+      The number of bytes of the file.
+    """
+    stream = io.BytesIO()
+    writer = Writer(stream, session)
+    for packet in packets:
+        writer.write(packet)
+    writer.close()
+    files.write_bytes(path, stream.getvalue())
+    return writer.num_bytes
+
+
+def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
+    """Reads what `write_file` wrote.
+
+    Args:
+      path: File to read.
+
+    Returns:
+      The session and its packets. Each packet is checked.
+
+    Raises:
+      PacketError: If the header or a packet is damaged, is cut off, or is followed by
+        anything else than another file of the session. The message names the file.
+    """
+    with open(path, "rb") as stream:
+        try:
+            session, rest = read_stream(stream)
+            packets = []
+            try:
+                for packet in rest:
+                    packets.append(packet)
+            finally:  # Damage further up is named first: it explains the end.
+                unpack(packets, session)
+            return session, packets
+        except PacketError as error:
+            raise PacketError(f"{os.fspath(path)}: {error}") from error
+
+
+def read_stream(stream: IO[bytes]) -> tuple[Session, Iterator[bytes]]:
+    """Reads a file of packets from a stream, such as a pipe.
+
+    Args:
+      stream: Binary stream.
+
+    Returns:
+      The session, and an iterator of its packets. The iterator reads on when it is
+      asked. The checks of the packets are left to `unpack`, or to the codec that
+      decompresses them; those of the file are made at its end.
+
+    Raises:
+      PacketError: If the header is damaged. The iterator raises it if the file is cut
+        off, if its end does not fit its packets, or if anything else follows.
+    """
+    source = _Source(stream)
+    session = source.session(source.upto(6))
+    return session, _packets(source, session)
+
+
+def _packets(source: _Source, session: Session) -> Iterator[bytes]:
+    if session.version == 1:
+        yield from split(source.stream.read(), session)
+        return
+    total = 0
+    while True:
+        index, count = [], 0
+        while size := source.varint(total + count):
+            if count % STRIDE == 0:
+                index.append(source.before)
+            yield source.take(size, f"packet {total + count}")
+            count += 1
+        source.end(index, count)
+        total += count
+        if not (head := source.upto(6)):
+            return
+        source.restart()
+        other = source.session(head)
+        if other != session:
+            raise PacketError(
+                f"behind packet {total - 1}, a file of another session follows: codec "
+                f"{other.codec!r}, fingerprint {other.fingerprint.hex()}"
+            )
+
+
+class _Source:
+    """Reads parts of a stream, and keeps the check and the size of what was read."""
+
+    def __init__(self, stream: IO[bytes]):
+        self.stream = stream
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins a file."""
+        self.at = self.check = 0  # Bytes of this file so far, and their CRC-32.
+        self.before = self.check_before = 0  # The same before the last length.
+
+    def upto(self, size: int) -> bytes:
+        """Returns the next bytes, fewer where the stream ends."""
+        parts = [self.stream.read(size)]
+        while parts[-1] and sum(map(len, parts)) < size:  # A pipe gives what it has.
+            parts.append(self.stream.read(size - sum(map(len, parts))))
+        return b"".join(parts)
+
+    def take(self, size: int, name: str) -> bytes:
+        """Returns the next bytes; PacketError if the stream ends before."""
+        content = self.upto(size)
+        if len(content) < size:
+            raise PacketError(f"{name} is cut off after {len(content)} of {size} bytes")
+        return self._count(content)
+
+    def session(self, head: bytes) -> Session:
+        """Reads a header that begins with `head`."""
+        if len(head) == 6:
+            head += self.upto(head[5] + 16)
+        session, _ = Session.from_bytes(head)
+        self._count(head)
+        return session
+
+    def varint(self, number: int) -> int:
+        """Reads the length of a packet, 0 at the end mark."""
+        self.before, self.check_before = self.at, self.check
+        size = shift = 0
+        while True:
+            (byte,) = self.take(1, f"the length of packet {number}")
+            size += (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+            if size > _MOST or shift > 14:
+                break
+        if size > _MOST or (shift > 7 and not byte):
+            raise PacketError(f"packet {number} has no valid length")
+        return size
+
+    def end(self, index: list[int], count: int) -> None:
+        """Reads what follows the end mark, and compares it with what was read."""
+        expected = b"\0" + b"".join(struct.pack(">Q", at) for at in index)
+        expected += _COUNTS.pack(count, self.before, self.check_before)
+        expected += _TAIL.pack(zlib.crc32(expected), END_MAGIC)
+        if self.take(len(expected) - 1, "the end") != expected[1:]:
+            raise PacketError(
+                f"the end does not fit the {count} packets before it: the file is "
+                f"damaged"
+            )
+
+    def _count(self, content: bytes) -> bytes:
+        self.at += len(content)
+        self.check = zlib.crc32(content, self.check)
+        return content
+
+
+def _varint(number: int) -> bytes:
+    """Returns seven bits a byte, the lowest first; the last byte is below 128."""
+    content = bytearray()
+    while number > 127:
+        content.append(number & 127 | 128)
+        number >>= 7
+    content.append(number)
+    return bytes(content)
+
+
+class PacketFile:
+    """The packets of a file by number, without reading those before.
+
+    `with PacketFile("h.tcsi") as file: packet = file[1000]`; `len(file)` tells how many
+    there are. What is read is checked: headers, ends and the packets that are asked
+    for, but not the check over the whole file, which `read_file` makes.
+
+    Attributes:
+      session: Session of the packets.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        """Reads the ends and headers of the files that it is joined of.
+
+        Raises:
+          PacketError: If the file has no valid end or header, or is of version 1, which
+            has no index. The message names the file.
+        """
+        self._path = pathlib.Path(path)
+        self._stream = open(path, "rb")
+        try:
+            self._open()
+        except PacketError as error:
+            self._stream.close()
+            raise PacketError(f"{os.fspath(path)}: {error}") from error
+
+    def _open(self) -> None:
+        at = self._stream.seek(0, os.SEEK_END)
+        found: list[tuple[Session, int, list[int]]] = []
+        while at or not found:
+            at, session, count, index = self._segment(at)
+            found.append((session, count, index))
+            if session != found[0][0]:
+                raise PacketError("files of two sessions are joined")
+        self.session = found[0][0]
+        self._starts, self._offsets = [0], []
+        for _, count, index in reversed(found):
+            self._starts.append(self._starts[-1] + count)
+            self._offsets.append(index)
+
+    def _segment(self, end: int) -> tuple[int, Session, int, list[int]]:
+        """Reads the file that ends at a byte: its first byte, session and index."""
+        damaged = PacketError(
+            "it does not end as a file of packets of version 2: it is cut off, damaged "
+            "or of version 1"
+        )
+        tail = self._read(max(end - _END_BYTES, 0), min(end, _END_BYTES))
+        if len(tail) < _END_BYTES or tail[-4:] != END_MAGIC:
+            raise damaged
+        count, before, _ = _COUNTS.unpack(tail[: _COUNTS.size])
+        size = 1 + 8 * -(-count // STRIDE) + _END_BYTES
+        start = end - size - before
+        if start < 0:
+            raise damaged
+        content = self._read(end - size, size)
+        if zlib.crc32(content[: -_TAIL.size]) != _TAIL.unpack(tail[_COUNTS.size :])[0]:
+            raise damaged
+        session, _ = Session.from_bytes(self._read(start, 6 + 255 + 16))
+        index = struct.unpack(f">{-(-count // STRIDE)}Q", content[1:-_END_BYTES])
+        return start, session, count, [start + at for at in index]
+
+    def _read(self, at: int, size: int) -> bytes:
+        self._stream.seek(at)
+        return self._stream.read(size)
+
+    def __len__(self) -> int:
+        """Returns the number of packets."""
+        return self._starts[-1]
+
+    def __getitem__(self, number: int) -> bytes:
+        """Returns a packet; PacketError if it is damaged."""
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"packet {number} of {len(self)}")
+        number %= len(self)
+        segment = bisect.bisect_right(self._starts, number) - 1
+        entry, more = divmod(number - self._starts[segment], STRIDE)
+        self._stream.seek(self._offsets[segment][entry])
+        source = _Source(self._stream)
+        for k in range(number - more, number + 1):
+            packet = source.take(source.varint(k), f"packet {k}")
+        try:
+            unpack([packet], self.session)
+        except PacketError:
+            raise PacketError(
+                f"{self._path}: packet {number} fails its check", number
+            ) from None
+        return packet
+
+    def __enter__(self) -> PacketFile:
+        """Returns itself; the file is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Closes the file."""
+        self._stream.close()
+
+
+def check_session(session: Session, expected: Session, path: str | os.PathLike) -> None:
+    """Raises a PacketError, which names the file, if a file has another session.
+
+    Args:
+      session: Session that the file begins with.
+      expected: Session that it should have.
+      path: Name of the file, for the message.
+    """
+    if session != expected:
+        raise PacketError(
+            f"{path} is of codec {session.codec!r}, {session.num_tx} x "
+            f"{session.num_delay}, fingerprint {session.fingerprint.hex()}, packets of "
+            f"version {session.version}; the workdir has {expected.codec!r}, "
+            f"{expected.num_tx} x {expected.num_delay}, {expected.fingerprint.hex()}, "
+            f"version {expected.version}"
+        )
