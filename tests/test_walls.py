@@ -33,6 +33,7 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
     "tfcsi.options",
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
+    *("tfcsi.codecs.paths",),
     *("tfcsi.codecs.workdir", "tfcsi.training.config"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.

@@ -21,6 +21,7 @@ from tfcsi.codecs import requantize
 from tfcsi.codecs.contract import CodewordCodec, SymbolCodec
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
 from tfcsi.codecs.workdir import KINDS
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES, PacketError
@@ -55,10 +56,13 @@ UNTRAINED = {
 CODECS = {
     "klt": "klt",
     "topk": "topk",
+    "paths": "paths",
     "requantised": "neural",
     **dict.fromkeys(UNTRAINED, "neural"),
     **{f"golden_{folder.name}": "neural" for folder in RUNS},
 }
+# Codecs to the arguments of `compress` that they can fulfil.
+FULFILLED = {"paths": ("step", "nmse_db", "max_bits")}
 WISHES = {"step": 0.1, "nmse_db": -10.0, "max_bits": 200}
 
 
@@ -93,6 +97,8 @@ def each(request, matrices, make_untrained):
         return Klt.at_bits(matrices[:50], 120)
     if name == "topk":
         return TopK(SHAPE, 6, 4, 10.0)
+    if name == "paths":
+        return Paths.fit(matrices[:50], num_fft=8)
     if name == "requantised":
         source = make_untrained(UNTRAINED["float"])
         return requantize.quantized(source, transforms.to_real(matrices[:50]), 5)
@@ -171,16 +177,21 @@ def test_it_describes_itself(each):
 
 @pytest.mark.parametrize("argument", WISHES)
 def test_what_it_cannot_fulfil_is_refused_by_name(each, matrices, argument):
-    words = f"codec {each.name!r} cannot compress with {argument}={WISHES[argument]}: ."
-    with pytest.raises(ValueError, match=words):
-        each.compress(matrices[-3:], **{argument: WISHES[argument]})
+    wish = {argument: WISHES[argument]}
+    if argument in FULFILLED.get(each.name, ()):
+        packets = each.compress(matrices[-3:], **wish)
+        assert each.decompress(packets).shape == (3, *SHAPE)
+    else:
+        words = f"codec {each.name!r} cannot compress with {argument}={wish[argument]}"
+        with pytest.raises(ValueError, match=f"{words}: ."):
+            each.compress(matrices[-3:], **wish)
     with pytest.raises(TypeError, match="positional"):
         each.compress(matrices[-3:], 0.1)
 
 
 def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
     if not isinstance(each, SymbolCodec):
-        assert each.name == "topk"
+        assert each.name in ("paths", "topk")
         return
     packets = each.compress(matrices[-10:])
     symbols, side = each.symbols(matrices[-10:])
@@ -196,7 +207,7 @@ def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matr
 
 def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matrices):
     if not isinstance(each, CodewordCodec):
-        assert each.name in ("klt", "topk")
+        assert each.name in ("klt", "paths", "topk")
         return
     sent = matrices[-10:]
     symbols, side = each.quantize(*each.codewords(sent))
@@ -207,11 +218,12 @@ def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matr
     np.testing.assert_array_equal(h_hat, each.decompress(packets))
 
 
-@pytest.mark.parametrize("name", ["klt", "topk", "golden_csinet"])
+@pytest.mark.parametrize("name", ["klt", "topk", "paths", "golden_csinet"])
 def test_the_commands_take_it(name, matrices, tmp_path, capsys):
     codec = {
         "klt": lambda: Klt.at_bits(matrices[:50], 120),
         "topk": lambda: TopK(SHAPE, 6, 4, 10.0),
+        "paths": lambda: Paths.fit(matrices[:50], num_fft=8),
         "golden_csinet": lambda: tfcsi.load(RUNS[0].parent / "csinet"),
     }[name]()
     codec.save(tmp_path / "run")

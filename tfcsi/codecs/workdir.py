@@ -36,6 +36,7 @@ VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 KINDS = {
     "klt": "tfcsi.codecs.klt",
     "neural": "tfcsi.codecs.neural",
+    "paths": "tfcsi.codecs.paths",
     "topk": "tfcsi.codecs.topk",
 }
 

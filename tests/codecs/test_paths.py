@@ -1,0 +1,147 @@
+"""Path coding meets its limits, and reads what other machines wrote."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfcsi import metrics, transforms
+from tfcsi.channels import cost2100
+from tfcsi.codecs.paths import Paths
+from tfcsi.coding.packets import PacketError
+
+
+@pytest.fixture(scope="module")
+def matrices():
+    """Complex64 [160, 32, 32]; the last 60 are sent."""
+    return cost2100.simulate(160, 3, "indoor")
+
+
+@pytest.fixture(scope="module")
+def codec(matrices):
+    return Paths.fit(matrices[:100])
+
+
+def bits_of(packets):
+    return np.array([8 * len(packet) for packet in packets])
+
+
+def test_a_target_is_met_by_each_matrix(codec, matrices):
+    for nmse_db in (-8.0, -15.0):
+        packets = codec.compress(matrices[100:], nmse_db=nmse_db)
+        nmse = metrics.nmse(matrices[100:], codec.decompress(packets))
+        assert nmse.max() <= 10 ** (nmse_db / 10) * 1.0001
+        assert nmse.mean() > 10 ** (nmse_db / 10) / 2
+
+
+def test_a_target_that_is_missed_is_told(codec, matrices):
+    with pytest.warns(UserWarning, match="1 of 1 matrices miss -90.0 dB, by up to"):
+        codec.compress(matrices[-1:], nmse_db=-90.0)
+
+
+@pytest.mark.parametrize("max_bits", [32, 60, 120, 250])
+def test_no_packet_exceeds_its_budget(codec, matrices, max_bits):
+    bits = bits_of(codec.compress(matrices[100:], max_bits=max_bits))
+    assert bits.max() <= max_bits
+    assert bits.mean() > 0.85 * max_bits or max_bits < 60
+
+
+def test_a_budget_without_room_is_refused(codec, matrices):
+    with pytest.raises(ValueError, match="max_bits is 8; a packet without paths takes"):
+        codec.compress(matrices[-3:], max_bits=8)
+    with pytest.raises(ValueError, match="give one of step, max_bits"):
+        codec.compress(matrices[-3:], step=0.1, max_bits=8)
+
+
+def test_finer_steps_cost_more_and_err_less(codec, matrices):
+    points = []
+    for step in (0.2, 0.1, 0.05, 0.025, 0.0125):
+        packets = codec.compress(matrices[100:], step=step)
+        nmse = metrics.nmse(matrices[100:], codec.decompress(packets)).mean()
+        points.append((bits_of(packets).mean(), nmse))
+    bits, nmse = zip(*points)
+    assert (np.diff(bits) > 0).all() and (np.diff(nmse) < 0).all()
+    assert bits[2] < 200 and nmse[2] < 10**-1.5
+    for step in (0.001, 2.0):
+        with pytest.raises(ValueError, match="step must be in 0.0043..1"):
+            codec.compress(matrices[-1:], step=step)
+
+
+def test_the_usual_step_is_the_cheapest_to_name(codec, matrices):
+    usual = codec.at_step(0.03)
+    assert usual.session != codec.session
+    here = bits_of(usual.compress(matrices[100:])).mean()
+    assert here < bits_of(codec.compress(matrices[100:], step=0.03)).mean() - 4
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_scale_is_sent(codec, matrices, scale):
+    h = matrices[100:] * np.float32(scale)
+    nmse = metrics.nmse(h, codec.decompress(codec.compress(h)))
+    assert 10 * np.log10(nmse.mean()) < -14
+
+
+def test_nothing_and_noise_cost_little(codec):
+    (packet,) = codec.compress(np.zeros((1, 32, 32), np.complex64))
+    assert len(packet) <= 6 and not codec.decompress([packet]).any()
+    noise = np.random.default_rng(0).normal(size=(9, 32, 32, 2)) @ np.array([1, 1j])
+    bits = bits_of(codec.compress(noise, step=0.25))
+    assert bits.max() <= 48
+
+
+def test_packets_do_not_depend_on_the_precision_of_the_pursuit(codec, matrices):
+    h = matrices[100:]
+    packets = codec.compress(h)
+    for other in (h.astype(np.complex128) * (1 + 1e-7), h[::-1][::-1]):
+        h_hat = codec.decompress(codec.compress(other))
+        assert (
+            metrics.nmse(h, h_hat).mean()
+            < 1.02 * metrics.nmse(h, codec.decompress(packets)).mean() + 1e-9
+        )
+
+
+def test_single_bit_errors_are_refused(codec, matrices):
+    packets = codec.compress(matrices[-2:])
+    for position in range(8 * len(packets[0])):
+        damaged = bytearray(packets[0])
+        damaged[position // 8] ^= 128 >> position % 8
+        with pytest.raises(PacketError, match="packet 1"):
+            codec.decompress([packets[1], bytes(damaged)])
+
+
+def test_packets_that_are_cut_or_longer_are_refused(codec, matrices):
+    packets = codec.compress(matrices[-20:])
+    for packet in packets:
+        for other in (packet[:-1], packet + b"\0", packet + packet):
+            with pytest.raises(PacketError, match="packet 0"):
+                codec.decompress([other])
+
+
+@pytest.mark.parametrize("domain", transforms.DOMAINS)
+def test_any_form_and_both_domains_are_coded(domain):
+    rng = np.random.default_rng(4)
+    shape = (2, 12, 20)
+    h = cost2100.simulate(8, 5, "outdoor")[:, : shape[1], : shape[2]]
+    if domain == "space_frequency":
+        h = transforms.to_space_frequency(h, shape[2])
+    h = h + 1e-3 * rng.normal(size=h.shape)
+    codec = Paths.fit(h, num_fft=257, domain=domain)
+    assert codec.domain == domain
+    nmse = metrics.nmse(h, codec.decompress(codec.compress(h, step=0.02)))
+    assert nmse.max() < 0.05
+
+
+def test_tables_of_another_domain_are_not_loaded_silently(codec, tmp_path):
+    codec.save(tmp_path)
+    facts = codec.describe()
+    assert facts["table_entries"] < 64 * 1024
+    text = (tmp_path / "config.json").read_text()
+    text = text.replace("angular_delay", "space_frequency")
+    (tmp_path / "config.json").write_text(text)
+    import tfcsi
+
+    with pytest.raises(ValueError, match="no sound codec.*num_fft is 257"):
+        tfcsi.load(tmp_path)
+    assert dataclasses.is_dataclass(codec.atoms)

@@ -1,0 +1,79 @@
+"""The pursuit finds the paths that are there, and leaves the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfcsi.coding import pursuit
+from tfcsi.coding.atoms import UNIT, Atoms
+from tfcsi.coding.path_lists import Lists, fineness
+
+ATOMS = [Atoms(16, 16, 64, "angular_delay"), Atoms(16, 12, 12, "space_frequency")]
+every_form = pytest.mark.parametrize("atoms", ATOMS, ids=["taps", "subcarriers"])
+EFFORT = dataclasses.replace(pursuit.EFFORTS["default"], priced=False)
+
+
+def apart(num, seed=0):
+    """Lists of three strong paths that do not overlap, on the grid of their cells."""
+    rng = np.random.default_rng(seed)
+    lists = Lists.empty(num, 3)
+    for k in range(3):
+        lists.re[:, k], lists.im[:, k] = rng.integers(10, 40, (2, num))
+        lists.angle[:, k] = (5 * k + 1) * UNIT + rng.integers(0, UNIT, num)
+        lists.delay[:, k] = (4 * k + 1) * UNIT + rng.integers(0, UNIT, num)
+    cell = UNIT >> fineness(lists.power)
+    lists.angle = lists.angle // cell * cell
+    lists.delay = lists.delay // cell * cell
+    return lists.sorted()
+
+
+def picture(atoms, lists):
+    return atoms.synthesize(lists.re + 1j * lists.im, lists.angle, lists.delay)
+
+
+@every_form
+def test_paths_that_are_apart_are_found(atoms):
+    lists = apart(40)
+    x = picture(atoms, lists)
+    found = pursuit.find(x, atoms, None, EFFORT)
+    rest = x - picture(atoms, found)
+    assert (rest**2).sum(axis=(1, 2, 3)).max() < 4  # In steps, of about 2000.
+    assert found.count.mean() < 3.5
+
+
+@every_form
+@pytest.mark.parametrize("effort", pursuit.EFFORTS)
+def test_places_lie_on_the_cells_of_their_magnitude(atoms, effort):
+    rng = np.random.default_rng(1)
+    x = 5 * rng.normal(size=(20, 16, 2, atoms.num_delay)).astype(np.float32)
+    effort = dataclasses.replace(pursuit.EFFORTS[effort], priced=False)
+    found = pursuit.find(x, atoms, None, effort).sorted()
+    cell = UNIT >> fineness(np.maximum(found.power, 1))
+    for name in ("angle", "delay"):
+        axis, place = getattr(atoms, name), getattr(found, name)
+        assert not (place % cell).any()
+        inside = (place >= axis.origin) & (place < axis.origin + axis.num_places)
+        assert inside.all()
+    assert (np.diff(found.power, axis=1) <= 0).all()
+
+
+@every_form
+def test_nothing_is_found_in_nothing(atoms):
+    x = np.zeros((3, 16, 2, atoms.num_delay), np.float32)
+    assert not pursuit.find(x, atoms, None, EFFORT).count.any()
+
+
+def test_the_rest_is_what_the_paths_leave():
+    atoms = ATOMS[0]
+    x = 4 * np.random.default_rng(2).normal(size=(6, 16, 2, 16)).astype(np.float32)
+    block = pursuit._Block(x.copy(), atoms, None, EFFORT)
+    lists = block.run()
+    np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
+
+
+def test_an_effort_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="effort is 'most'; it must be one of light"):
+        pursuit.check_effort("most")

@@ -1,0 +1,292 @@
+"""Pursuit: finds the paths of CSI matrices, a batch of matrices in lock-step.
+
+Each round adds to every matrix the atom that correlates most with what its paths leave
+(Mallat and Zhang, "Matching pursuits with time-frequency dictionaries", IEEE
+Transactions on Signal Processing 1993). Gain and place are quantised at once, and the
+quantised atom is taken away. Then the earlier paths are searched anew near their
+places, one after the other, and are dropped where they earn too little. The decoder
+repeats none of this, so it need not be reproducible.
+
+Pictures are in units of the step: a gain q = g / step is rounded to a complex integer.
+With prices, a path is chosen by D + lambda R, the error in units of step^2 and the code
+length in bits (Sullivan and Wiegand, "Rate-distortion optimization for video
+compression", IEEE Signal Processing Magazine 1998).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tfcsi.coding.atoms import HALF, UNIT, Atoms, Axis
+from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
+from tfcsi.coding.path_prices import Prices
+
+MAX_PATHS = 128  # Most paths of a list.
+LAMBDA = 0.12  # step^2 a bit: -dD/dR of a uniform quantiser is 2 ln 2 / 12 = 0.116.
+_BLOCK = 128  # Matrices at a time, so that they stay in the cache.
+_CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.float32)[:, None, :]
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much the encoder searches.
+
+    Attributes:
+      stop: Least |g| of a new path, in steps.
+      near: Earlier paths within so many bins and taps of a new one are searched anew;
+        0 for none, infinity for all.
+      passes: How often all paths are searched anew at the end.
+      priced: Whether paths are chosen by their code lengths too.
+    """
+
+    stop: float
+    near: float
+    passes: int
+    priced: bool
+
+
+EFFORTS = {
+    "light": Effort(1.5, 0, 1, True),
+    "default": Effort(1.3, np.inf, 1, True),
+    "high": Effort(1.1, np.inf, 3, True),
+}
+
+
+def check_effort(effort: str) -> None:
+    """Raises a ValueError unless `effort` is one of `EFFORTS`."""
+    if effort not in EFFORTS:
+        raise ValueError(
+            f"effort is {effort!r}; it must be one of {', '.join(EFFORTS)}"
+        )
+
+
+def macs_peak(atoms: Atoms) -> int:
+    """Multiply-accumulates of the search of all half bins of a matrix."""
+    num_tx, num_delay = atoms.num_tx, atoms.num_delay
+    halves = len(atoms.angle.half_rows) * num_tx * 2 * num_delay
+    halves += 4 * num_tx * len(atoms.delay.half_rows) * num_delay
+    return halves + 2 * 4 * num_tx * num_delay
+
+
+def macs_search(atoms: Atoms) -> int:
+    """Multiply-accumulates of the search of nine places near one."""
+    num_tx, num_delay = atoms.num_tx, atoms.num_delay
+    return 3 * num_tx * 2 * num_delay + 18 * num_delay + 3 * (num_tx + num_delay)
+
+
+def find(x: np.ndarray, atoms: Atoms, prices: Prices | None, effort: Effort) -> Lists:
+    """Finds the paths of matrices.
+
+    Args:
+      x: Pictures float32 [n, num_tx, 2, num_delay] in units of the step.
+      atoms: The atoms of the pictures.
+      prices: Code lengths. None for a search by the error alone.
+      effort: How much is searched.
+
+    Returns:
+      Lists of n matrices, neither sorted nor without gaps.
+    """
+    lists = Lists.empty(len(x), MAX_PATHS)
+    for start in range(0, len(x), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = _Block(x[part].astype(np.float32), atoms, prices, effort)
+        lists.put(part, block.run())
+    return lists.narrow(int((lists.power > 0).any(axis=0).sum()))
+
+
+class _Block:
+    """The pursuit of a few matrices.
+
+    Attributes:
+      rest: float32 [n, num_tx, 2, num_delay], what the paths leave.
+      lists: The paths so far, those of a matrix in any of its slots.
+    """
+
+    def __init__(
+        self, x: np.ndarray, atoms: Atoms, prices: Prices | None, effort: Effort
+    ):
+        self.rest, self.atoms, self.effort = x, atoms, effort
+        self.prices = prices if effort.priced else None
+        self.lists = Lists.empty(len(x), MAX_PATHS)
+        # Without prices a path must earn what one at the stop would, less a margin.
+        self.least = 0.0 if self.prices else 0.7 * effort.stop**2
+
+    def run(self) -> Lists:
+        """Adds and refines paths until no matrix has another one."""
+        rows = np.arange(len(self.rest))
+        for _ in range(2 * MAX_PATHS):
+            power, angle, delay = self._peak(rows)
+            free = self.lists.power[rows] == 0
+            going = (power > self.effort.stop**2) & free.any(axis=1)
+            rows, angle, delay = rows[going], angle[going], delay[going]
+            slot = np.argmax(free[going], axis=1)
+            if not rows.size:
+                break
+            kept = self._search(rows, slot, angle, delay, new=True)
+            rows, slot = rows[kept], slot[kept]
+            if not rows.size:
+                break
+            if self.effort.near:
+                self._refine(rows, slot)
+        for _ in range(self.effort.passes):
+            self._refine(np.arange(len(self.rest)))
+        return self.lists
+
+    def _refine(self, rows: np.ndarray, new: np.ndarray | None = None) -> None:
+        """Searches paths anew, weakest first: all, or those near slots `new` [n]."""
+        power = self.lists.power[rows]
+        chosen = power > 0
+        if new is not None:
+            at = np.arange(len(rows))
+            chosen[at, new] = False
+            if np.isfinite(self.effort.near):
+                for name in ("angle", "delay"):
+                    place, axis = (
+                        getattr(self.lists, name)[rows],
+                        getattr(self.atoms, name),
+                    )
+                    far = axis.distance(place, place[at, new][:, None])
+                    chosen &= np.abs(far) <= self.effort.near * UNIT
+        order = np.argsort(np.where(chosen, power, 1 << 40), axis=1, kind="stable")
+        num = chosen.sum(axis=1)
+        for k in range(num.max(initial=0)):
+            i, j = rows[num > k], order[num > k, k]
+            self._search(i, j, self.lists.angle[i, j], self.lists.delay[i, j])
+
+    def _peak(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The largest |g|^2 on the grid of half bins, and its angle and delay, [n]."""
+        rest = self.rest[rows]
+        n, num_tx, _, num_delay = rest.shape
+        angle, delay = self.atoms.angle, self.atoms.delay
+        between = angle.half_rows @ rest.reshape(n, num_tx, -1)
+        between = between.reshape(n, -1, 2, num_delay)
+        best: tuple[np.ndarray, ...] = ()
+        for part, angle_0 in ((rest, 0), (between, HALF)):
+            half = part @ delay.half_rows.T
+            for g, delay_0 in ((part, 0), (half, HALF if delay.circular else -HALF)):
+                power = (g[:, :, 0] ** 2 + g[:, :, 1] ** 2).reshape(n, -1)
+                i, width = power.argmax(axis=1), g.shape[-1]
+                here = [
+                    power[np.arange(n), i],
+                    i // width * UNIT + angle_0,
+                    i % width * UNIT + delay_0,
+                ]
+                if best:
+                    above = here[0] > best[0]
+                    here = [np.where(above, a, b) for a, b in zip(here, best)]
+                best = tuple(here)
+        return best[0], best[1], best[2]
+
+    def _search(
+        self,
+        rows: np.ndarray,
+        slot: np.ndarray,
+        angle: np.ndarray,
+        delay: np.ndarray,
+        new: bool = False,
+    ) -> np.ndarray:
+        """Takes a path out of some matrices and finds it anew near a place.
+
+        Args:
+          rows: int64 [n], the matrices.
+          slot: int64 [n], the slot of the path in each; empty if the path is new.
+          angle: int [n], where to search.
+          delay: int [n], where to search.
+          new: Whether the place is that of a grid of half bins.
+
+        Returns:
+          bool [n], whether there is a path now.
+        """
+        lists, angles, delays = self.lists, self.atoms.angle, self.atoms.delay
+        old = Lists(*(getattr(lists, field)[rows, slot] for field in FIELDS))
+        rest = self.rest[rows]
+        for spacing in (HALF, UNIT // 8) if new else (UNIT // 8,):
+            g = self._correlate(rest, old, angle, delay, np.full(len(rows), spacing))[0]
+            power = g[:, :, 0] ** 2 + g[:, :, 1] ** 2
+            angle = angles.wrap(angle + _vertex(power[:, :, 1], spacing))
+            delay = delays.wrap(delay + _vertex(power[:, 1, :], spacing))
+        largest = np.minimum(power.max(axis=(1, 2)), MAX_POWER)
+        digits = fineness(np.maximum(largest, 1))
+        cell = UNIT >> digits
+        angle = angles.wrap((angle + cell // 2) // cell * cell)
+        delay = delays.wrap((delay + cell // 2) // cell * cell)
+        g, near_angles, near_delays = self._correlate(rest, old, angle, delay, cell)
+        # The four lattice points round each gain: [n, angles, (re, im), delays, 4].
+        q = np.floor(g)[..., None] + _CORNERS
+        earned = (g**2 - (g - q.transpose(4, 0, 1, 2, 3)) ** 2).sum(axis=3)
+        earned = np.moveaxis(earned, 0, -1)
+        power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
+        fits = (power > 0) & (power <= MAX_POWER)
+        fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
+        if self.prices:
+            others = Lists(*(getattr(lists, field)[rows] for field in FIELDS))
+            others = others.without(slot)
+            price = self.prices.of(q, fits, near_angles, near_delays, digits, others)
+            earned = earned - LAMBDA * price
+        earned = np.where(fits, earned, -1).reshape(len(rows), -1)
+        best, at = earned.argmax(axis=1), np.arange(len(rows))
+        kept = earned[at, best] > self.least
+        i, j, k = best // 12, best // 4 % 3, best % 4
+        chosen = Lists(
+            np.where(kept, q[at, i, 0, j, k], 0).astype(np.int32),
+            np.where(kept, q[at, i, 1, j, k], 0).astype(np.int32),
+            np.where(kept, near_angles[at, i], 0).astype(np.int32),
+            np.where(kept, near_delays[at, j], 0).astype(np.int32),
+        )
+        pairs = [(getattr(old, f), getattr(chosen, f)) for f in FIELDS]
+        moved = np.flatnonzero(np.any([a != b for a, b in pairs], axis=0))
+        if moved.size:
+            i, j = rows[moved], slot[moved]
+            self.rest[i] = rest[moved] + self._difference(old[moved], chosen[moved])
+            for field in FIELDS:
+                getattr(lists, field)[i, j] = getattr(chosen, field)[moved]
+        return kept
+
+    def _difference(self, old: Lists, new: Lists) -> np.ndarray:
+        """Pictures of old paths [n] minus those of new ones."""
+        gain = np.stack([old.re + 1j * old.im, -new.re - 1j * new.im], axis=1)
+        angle = np.stack([old.angle, new.angle], axis=1)
+        return self.atoms.synthesize(gain, angle, np.stack([old.delay, new.delay], 1))
+
+    def _correlate(
+        self,
+        rest: np.ndarray,
+        old: Lists,
+        angle: np.ndarray,
+        delay: np.ndarray,
+        spacing: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gains at 3 x 3 places, with the old path taken out.
+
+        Returns:
+          float32 [n, 3 angles, (re, im), 3 delays]; the angles and delays, int [n, 3].
+        """
+        n, num_tx, _, num_delay = rest.shape
+        offsets = np.arange(-1, 2) * spacing[:, None]
+        angles = self.atoms.angle.wrap(angle[:, None] + offsets)
+        delays = self.atoms.delay.wrap(delay[:, None] + offsets)
+        left = _rows(self.atoms.angle, angles)
+        right = _rows(self.atoms.delay, delays)
+        g = (left @ rest.reshape(n, num_tx, -1)).reshape(n, 6, num_delay)
+        g = (g @ np.swapaxes(right, 1, 2)).reshape(n, 3, 2, 3)
+        a = left @ _rows(self.atoms.angle, old.angle)[:, :, None]  # [n, 3, 1]
+        d = right @ _rows(self.atoms.delay, old.delay)[:, :, None]
+        q = np.stack([old.re, old.im], axis=1).astype(np.float32)
+        g += a[:, :, :, None] * q[:, None, :, None] * d[:, None, None, :, 0]
+        return g, angles, delays
+
+
+def _rows(axis: Axis, place: np.ndarray) -> np.ndarray:
+    """Kernels at places."""
+    return axis.rows[place - axis.origin]
+
+
+def _vertex(power: np.ndarray, spacing: int) -> np.ndarray:
+    """Offsets of the tops of parabolas through powers [n, 3], within a spacing."""
+    curve = 2 * power[:, 1] - power[:, 0] - power[:, 2]
+    slope = power[:, 2] - power[:, 0]
+    top = slope / np.maximum(2 * curve, 1e-30)
+    top = np.where(curve > 1e-6 * power[:, 1], top, np.sign(slope))
+    return np.rint(np.clip(top, -1, 1) * spacing).astype(np.int64)
