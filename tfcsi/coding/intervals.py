@@ -61,11 +61,9 @@ def encode_intervals(
     Raises:
       ValueError: If a part is empty.
     """
-    if any(map(operator.ge, lower, upper)):
-        part = list(map(operator.ge, lower, upper)).index(True)
-        raise ValueError(f"part {part} is [{lower[part]}, {upper[part]}): it is empty")
     each = itertools.repeat(precision) if isinstance(precision, int) else precision
     low, size, num_bits = 0, 1 << WINDOW, WINDOW
+    front = pending = 0  # The number is front * 2**pending + low: low stays short.
     for first, end, digits in zip(lower, upper, each):
         start = size * first >> digits
         low += start
@@ -74,7 +72,16 @@ def encode_intervals(
             shift = WINDOW - (size - 1).bit_length()
             low <<= shift
             size <<= shift
-            num_bits += shift
+            pending += shift
+            if pending > 96:
+                front = (front << pending) + low
+                num_bits += pending
+                low = pending = 0
+    if size <= 0:  # From an empty part on.
+        part = list(map(operator.ge, lower, upper)).index(True)
+        raise ValueError(f"part {part} is [{lower[part]}, {upper[part]}): it is empty")
+    low += front << pending
+    num_bits += pending
     for width in _ENDS:
         block = -(-low >> width)
         if block + 1 << width <= low + size:

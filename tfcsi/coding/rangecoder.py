@@ -212,11 +212,10 @@ def _range_encode(
     arithmetic: Arithmetic,
 ) -> Iterator[tuple[bytes, int]]:
     """Codes the intervals of each row, with the number behind each escape."""
-    lower = tables.cdf[tables.index, interval]
-    upper = tables.cdf[tables.index, interval + 1]
+    lower = tables.cdf[tables.index, interval].tolist()
+    upper = tables.cdf[tables.index, interval + 1].tolist()
     escaped = bits.any(axis=1).tolist()
-    for row in range(len(interval)):
-        lowers, uppers = lower[row].tolist(), upper[row].tolist()
+    for row, (lowers, uppers) in enumerate(zip(lower, upper)):
         for i in np.flatnonzero(bits[row])[::-1].tolist() if escaped[row] else ():
             # A bit narrows the interval to one of its halves.
             digits = f"{number[row, i]:0{bits[row, i]}b}"

@@ -3,7 +3,8 @@
     tfcsi compress --workdir=runs/a --input=h.npy --output=h.tcsi
 
 `tfcsi decompress` with the same workdir reads the file. A file of packets that is there
-is replaced; a file of another kind is not.
+is replaced; a file of another kind is not. Files of one workdir may be joined, as `cat`
+does; the result is read like one file.
 """
 
 from __future__ import annotations

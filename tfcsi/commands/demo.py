@@ -118,7 +118,7 @@ def show(
     text = (
         f"{config.model}, trained for {config.epochs} epochs on {len(h_train)} "
         f"matrices ({source}), tested on {len(h_test)} others. Every bit of a written "
-        "packet is counted: header, check, side information and coded symbols."
+        "packet is counted: check, side information, coded symbols and padding."
     )
     figures = {
         "Rate and distortion (bars: 95 % interval)": plots.rate_distortion(

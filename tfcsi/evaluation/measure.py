@@ -52,7 +52,7 @@ def measure(
     Args:
       h: complex64 [n, num_tx, num_delay], what was measured.
       h_hat: complex64 [n, num_tx, num_delay], what the base station has.
-      packets: n packets; a matrix cost 8 len(packet) bits, header, check and side
+      packets: n packets; a matrix cost 8 len(packet) bits, check and side
         information included.
       domain: "angular_delay" or "space_frequency", that of h and h_hat.
       hf: complex64 [n, num_tx, 125] or None, see `evaluate`.
