@@ -1,9 +1,13 @@
-"""Refusal of options by name: what is not declared, and what was probably meant."""
+"""Refusal of options: names that are not declared, and numbers in a wrong unit.
+
+Each message says what was probably meant.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> None:
@@ -26,3 +30,63 @@ def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> Non
             raise ValueError(
                 f"{owner} has no option {name!r}{hint} known: {', '.join(known) or '-'}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """What a physical number may be.
+
+    Attributes:
+      unit: its unit.
+      low: least plausible magnitude; 0 if it may be zero.
+      high: largest plausible magnitude.
+      usual: range in which another unit is likely to be meant.
+      others: name of another unit to its size in `unit`.
+      remark: what else a message says.
+    """
+
+    unit: str
+    low: float
+    high: float
+    usual: tuple[float, float] = (0.0, 0.0)
+    others: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    remark: str = ""
+
+
+_OF_HZ = {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+QUANTITIES = {
+    "bandwidth": Quantity("Hz", 1e4, 1e11, (1e6, 2e10), _OF_HZ),
+    "carrier": Quantity("Hz", 1e7, 1e12, (2e8, 5e11), _OF_HZ),
+    "spacing": Quantity(
+        "wavelengths", 0.01, 100, remark="half a wavelength is 0.5, not metres"
+    ),
+    "rotation": Quantity("degrees", 0, 360),
+    "snr_db": Quantity("dB", 0, 300),
+}
+
+
+def check_physical(**values: float) -> None:
+    """Refuses numbers that are not plausible in their unit.
+
+    Args:
+      **values: name in `QUANTITIES` to a number.
+
+    Raises:
+      ValueError: a number is out of range; the message has the unit and what was
+        likely meant.
+    """
+    for name, value in values.items():
+        quantity = QUANTITIES[name]
+        if quantity.low <= abs(value) <= quantity.high:
+            continue
+        likely = [
+            f"; for {value:g} {unit} give {value * size:g}"
+            for unit, size in quantity.others.items()
+            if quantity.usual[0] <= value * size <= quantity.usual[1]
+        ]
+        remark = f"; {quantity.remark}" if quantity.remark else ""
+        low = quantity.low if quantity.low else -quantity.high
+        raise ValueError(
+            f"{name} is {value:g}; it is in {quantity.unit}, {low:g} to "
+            f"{quantity.high:g}{(likely or [remark])[0]}"
+        )

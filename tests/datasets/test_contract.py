@@ -39,6 +39,7 @@ def write_quadriga(folder):
         h = np.fft.ifftshift(transforms.to_angular_delay(channels(NUM, seed), 32), 1)
         with h5py.File(folder / name, "w") as file:
             file["H"] = np.ascontiguousarray(np.swapaxes(h, 1, 2)).view(compound)
+            file["H"].attrs["MATLAB_class"] = np.bytes_("single")
     stored = np.moveaxis(channels(NUM, 9), 0, -1)
     scipy.io.savemat(folder / "mine.mat", {"G": stored})
     mine = {"mine.mat": {"key": "G", "stored": "space_frequency"}}

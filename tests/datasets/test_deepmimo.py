@@ -294,7 +294,7 @@ def damage(folder, name, **variables):
         (
             write_v3,
             lambda f: write_v3(f, [p * [1, -1, 1, 1, 1] for p in scene()]),
-            r"a delay is not in \[0, 1\) s",
+            r"delays of paths are -.*; they are in s, 0 to 0.001",
         ),
         (
             write_v3,
@@ -340,7 +340,7 @@ def test_malformed_scenarios_are_refused(tmp_path, writer, spoil, words):
     ("options", "words"),
     [
         ({"domain": "time"}, "domain is 'time'; it must be one of angular_delay, sp"),
-        ({"bandwidth": 0.0}, "bandwidth is 0.0; it must be positive"),
+        ({"bandwidth": 0.0}, "bandwidth is 0; it is in Hz, 10000 to"),
         ({"num_sc": 0}, "num_sc is 0; it must be 1 to 1024"),
         ({"select": "odd"}, "select is 'odd'; it must be one of spread, first"),
         ({"array": (32,)}, r"array is \(32,\); give antennas along y and along z"),

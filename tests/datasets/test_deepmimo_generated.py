@@ -110,7 +110,7 @@ def test_malformed_data_sets_are_refused(tmp_path):
         "c.npy": "cannot be read",
         "d.mat": "no variable 'DeepMIMO_dataset'; found H",
         "e.mat": "channel of users differ in shape",
-        "f.csv": "neither a scenario's folder nor a file of the formats .npz",
+        "f.csv": "neither a scenario's folder nor a file of the formats .npy",
         "g": "neither a scenario's folder",
     }.items():
         with pytest.raises(deepmimo.DataError, match=words):

@@ -71,6 +71,11 @@ def test_the_splits_are_the_file_in_order(folder):
     np.testing.assert_array_equal(peaks, np.roll(sent, 16, axis=1).argmax(1))
 
 
+def spoilt(h, place, value):
+    h[place] = value
+    return h
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -78,8 +83,9 @@ def test_the_splits_are_the_file_in_order(folder):
         (lambda h: h[:, :31], r"'H' is complex \[32, 31, 640\], expected complex H"),
         (lambda h: h[:, None], r"'H' is complex \[32, 32, 1, 640\], expected"),
         (lambda h: h.real.copy(), r"'H' is real \[32, 32, 640\], expected complex H"),
-        (lambda h: h * np.where(np.arange(640) == 39, np.nan, 1)[:, None, None], "NaN"),
-        (lambda h: h * (np.arange(640) != 39)[:, None, None], "all zero and has no sc"),
+        (lambda h: spoilt(h, (39, 3, 3), np.nan), "'H', matrix 39: NaN or infinite"),
+        (lambda h: spoilt(h, (39, 3, 3), np.inf), "'H', matrix 39: NaN or infinite"),
+        (lambda h: spoilt(h, (slice(0, 40),), 0), "all 40 matrices are zero, NaN"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path, spoil, words):

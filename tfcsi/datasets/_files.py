@@ -1,18 +1,19 @@
 """Reads and caches arrays of .npy, .npz, MATLAB (v5, v7.3) and HDF5 files.
 
-MATLAB v7.3 files are HDF5 files. Their axes are reversed on disk, and their complex
-numbers are a compound (real, imag). Here they have MATLAB's axes and are complex. A v5
-variable can only be read whole: a real one takes its own size of memory, a complex one
-up to three times that. Converted variables are kept as memory maps in `cache_dir`, or
-`$TFCSI_CACHE`, or `$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`. A file appears only
-when it is complete.
+Arrays have the axes of the program that wrote them (`_hdf5`), and compound numbers are
+complex. A v5 variable can only be read whole: a real one takes its own size of memory,
+a complex one up to three times that. Converted variables are kept as memory maps in
+`cache_dir`, or `$TFCSI_CACHE`, or `$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`. A file
+appears only when it is complete.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,11 +21,12 @@ import h5py
 import numpy as np
 import scipy.io
 
-from tfcsi import transforms
+from tfcsi.datasets import _hdf5
 from tfcsi.files import replacing
 
 BLOCK = 1000  # Matrices in memory at a time.
-NUM_VAL, NUM_TEST = 200, 400  # Matrices of a file that holds all splits.
+SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
+_LISTED = 20  # Arrays of a file that a message lists.
 _H5_CACHE = 1 << 28  # Bytes of HDF5 chunks in memory, so that each is unpacked once.
 
 
@@ -40,42 +42,66 @@ class Array:
 
     Args:
       path: path of the file, for messages.
-      key: name of the array in the file.
-      shape: lengths of its axes, in MATLAB's order for MATLAB files.
+      key: name of the array in the file; a data set in an HDF5 group has its path.
+      shape: lengths of its axes, in MATLAB's order for what MATLAB wrote.
       get: function from an index (a tuple of slices) to the entries.
+      of_matlab: whether MATLAB wrote it, which drops axes of length one at the end.
+      axes: names of its axes, if the file tells them (the attribute `axes`).
     """
 
-    def __init__(self, path: Path, key: str, shape: tuple, get: Callable):
+    def __init__(
+        self,
+        path: Path,
+        key: str,
+        shape: tuple,
+        get: Callable,
+        of_matlab: bool = False,
+        axes: str = "",
+    ):
         self.path, self.key, self.shape, self._get = path, key, tuple(shape), get
+        self.of_matlab, self.axes = of_matlab, axes
 
     def __getitem__(self, index: tuple) -> np.ndarray:
         with wrapped(self.path):
-            block = np.asarray(self._get(index))
-        if block.dtype.names == ("real", "imag"):
-            block = block["real"] + 1j * block["imag"]
+            block = _hdf5.joined(np.asarray(self._get(index)))
         if block.dtype.kind not in "fciu":
             raise DataError(f"{self.path}: {self.key!r} is not numeric: {block.dtype}")
         return block
 
+    def kind(self) -> str:
+        """Returns "complex", "real", "empty" or "not numeric"."""
+        if not all(self.shape):
+            return "empty"
+        with wrapped(self.path):
+            block = self._get((slice(0, 1),) * len(self.shape))
+        letter = _hdf5.joined(np.asarray(block)).dtype.kind
+        return {"c": "complex", **dict.fromkeys("fiu", "real")}.get(
+            letter, "not numeric"
+        )
+
     def is_complex(self) -> bool:
-        """Whether the entries are complex, as the first one is."""
-        return self[(slice(0, 1),) * len(self.shape)].dtype.kind == "c"
+        """Whether the entries are complex."""
+        return self.kind() == "complex"
 
     def blocks(
-        self, axis: int = 0, span: tuple[int, int] | None = None
+        self,
+        axis: int = 0,
+        span: tuple[int, int] | None = None,
+        empty: bool = False,
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Yields (label, block), with the axis of the matrices moved to the front.
 
         Args:
           axis: axis along which matrices follow one another.
           span: first matrix, and the one behind the last; all matrices if None.
+          empty: whether a matrix may be all NaN, which stands for no matrix.
 
         Yields:
           label: path, key and numbers of the matrices, for messages.
           block: [b, ...], at most `BLOCK` matrices.
 
         Raises:
-          DataError: an entry is NaN or infinite.
+          DataError: an entry is NaN or infinite; the message has the matrix's number.
         """
         index = [slice(None)] * len(self.shape)
         first, end = span or (0, self.shape[axis])
@@ -85,49 +111,60 @@ class Array:
             label = f"{self.path}: {self.key!r}, matrices {start} to {stop - 1}"
             block = np.moveaxis(self[tuple(index)], axis, 0)
             if not np.isfinite(block).all():
-                raise DataError(f"{label}: NaN or infinite values, expected finite")
+                rest = tuple(range(1, block.ndim))
+                bad = ~np.isfinite(block).all(axis=rest)
+                if empty:
+                    bad &= ~np.isnan(block).all(axis=rest)
+                if bad.any():
+                    raise DataError(
+                        f"{self.path}: {self.key!r}, matrix {start + np.argmax(bad)}: "
+                        f"NaN or infinite values, expected finite"
+                    )
             yield label, block
 
 
 @contextlib.contextmanager
 def arrays(path: Path) -> Iterator[dict[str, Array]]:
-    """Opens a file and yields its arrays by name; that of a `.npy` is "array"."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    """Opens a file and yields its arrays by name; that of a `.npy` is "array".
+
+    Two real arrays `H_re` and `H_im`, or `H/re` and `H/im`, are one complex array `H`.
+    """
+    check_file(path)
     suffix = path.suffix.lower()
-    if suffix not in (".npy", ".mat", ".h5", ".hdf5"):
-        raise DataError(f"{path}: unknown format, expected .npy, .mat, .h5 or .hdf5")
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise DataError(f"{path}: unknown format, expected one of {known}")
     with contextlib.ExitStack() as stack:
         with wrapped(path):
-            if suffix == ".npy":
+            if h5py.is_hdf5(path):
+                file = stack.enter_context(h5py.File(path, rdcc_nbytes=_H5_CACHE))
+                writer = _hdf5.Writer(file)
+                found = {
+                    name: Array(path, name, *writer.entry(item), _axes_of(item))
+                    for name, item in _hdf5.datasets(file)
+                }
+            elif suffix == ".npy":
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
-                entries = {"array": (array.shape, array.__getitem__)}
-            elif suffix == ".mat" and not h5py.is_hdf5(path):
-                entries = {
-                    name: (shape, _v5_getter(path, name))
-                    for name, shape, _ in scipy.io.whosmat(path, appendmat=False)
+                found = {"array": Array(path, "array", array.shape, array.__getitem__)}
+            elif suffix == ".npz":
+                found = {
+                    name: Array(path, name, shape, _once(path, name, _load_npz))
+                    for name, shape in _npz_shapes(path)
                 }
             else:
-                file = stack.enter_context(h5py.File(path, rdcc_nbytes=_H5_CACHE))
-                items = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
-                access = _v73_getter if suffix == ".mat" else _h5_getter
-                entries = {name: access(item) for name, item in items.items()}
-        yield {k: Array(path, k, shape, get) for k, (shape, get) in entries.items()}
+                found = {
+                    name: Array(path, name, shape, _once(path, name, _load_v5), True)
+                    for name, shape, _ in scipy.io.whosmat(path, appendmat=False)
+                }
+        yield _with_pairs(found)
 
 
-def npz(path: Path, key: str, expected: str) -> Array:
-    """Returns one array of a `.npz` file, or raises a DataError that lists them."""
+def check_file(path: Path) -> None:
+    """Raises a DataError unless the path is that of a file."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the name of a file")
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    with wrapped(path), np.load(path, allow_pickle=False) as archive:
-        names = list(archive.files)
-        array = archive[key] if key in names else None
-    if array is None:
-        listed = ", ".join(names) or "none"
-        raise DataError(
-            f"{path}: no variable {key!r}, expected {expected}; found {listed}"
-        )
-    return Array(path, key, array.shape, array.__getitem__)
 
 
 def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Array:
@@ -141,8 +178,9 @@ def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Ar
 
 
 def listing(variables: dict[str, Array]) -> str:
-    """Names and shapes of the arrays of a file, for messages."""
-    return ", ".join(f"{k} {list(v.shape)}" for k, v in variables.items()) or "none"
+    """Names, types and shapes of the arrays of a file, for messages."""
+    texts = [f"{key} {list(array.shape)}" for key, array in variables.items()]
+    return ", ".join(texts[:_LISTED] + ["..."] * (len(texts) > _LISTED)) or "none"
 
 
 def find(folder: str | os.PathLike, name: str) -> Path:
@@ -153,92 +191,6 @@ def find(folder: str | os.PathLike, name: str) -> Path:
         there = ", ".join(names[:8] + ["..."] * (len(names) > 8))
         raise DataError(f"{path}: no such file; the folder has {there}")
     return path
-
-
-def split_users(
-    num: int,
-    split: str,
-    label: str | os.PathLike,
-    num_val: int = NUM_VAL,
-    num_test: int = NUM_TEST,
-) -> np.ndarray:
-    """Returns the numbers of the matrices of a split.
-
-    The last `num_test` are "test", the `num_val` before them "val", the others "train".
-
-    Args:
-      num: number of matrices of all splits.
-      split: "train", "val" or "test".
-      label: where they come from and how many they are, for messages.
-      num_val: number of matrices for validation.
-      num_test: number of matrices for test.
-
-    Returns:
-      [n], int64, ascending.
-
-    Raises:
-      ValueError: unknown split, or nothing for validation or test.
-      DataError: too few matrices.
-    """
-    if min(num_val, num_test) < 1:
-        raise ValueError(
-            f"num_val is {num_val} and num_test {num_test}; both are 1 or more"
-        )
-    ends = (0, num - num_test - num_val, num - num_test, num)
-    spans = dict(zip(("train", "val", "test"), zip(ends, ends[1:])))
-    if split not in spans:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(spans)}")
-    if ends[1] < 1:
-        raise DataError(
-            f"{label}, expected at least {num_val + num_test + 1}: the last "
-            f"{num_test} are for test, the {num_val} before them for validation"
-        )
-    return np.arange(*spans[split])
-
-
-def read_split(
-    array: Array,
-    axis: int,
-    split: str,
-    convert: Callable,
-    num_val: int = NUM_VAL,
-    num_test: int = NUM_TEST,
-    order: np.ndarray | None = None,
-) -> np.ndarray:
-    """Reads the matrices of a split of a file that holds all of them.
-
-    Args:
-      array: the array of the file.
-      axis: axis along which its matrices follow one another.
-      split: "train", "val" or "test", as in `split_users`.
-      convert: function from a block [b, ...] to matrices [b, num_tx, num_delay],
-        complex.
-      num_val: number of matrices for validation.
-      num_test: number of matrices for test.
-      order: [n], order of the matrices from which the splits are taken; that of the
-        file if None. The matrices of a split always come in the order of the file.
-
-    Returns:
-      [n, num_tx, num_delay], complex64, each matrix scaled to max|h| = 0.5.
-
-    Raises:
-      ValueError: unknown split.
-      DataError: too few matrices, a matrix of NaN, infinite or only zero values.
-    """
-    num = array.shape[axis]
-    label = f"{array.path}: {num} matrices in {array.key!r}"
-    chosen = split_users(num, split, label, num_val, num_test)
-    if order is not None:
-        chosen = np.sort(order[chosen])
-    h, first = [], int(chosen[0])
-    for label, block in array.blocks(axis, (first, int(chosen[-1]) + 1)):
-        inside = chosen[(chosen >= first) & (chosen < first + len(block))] - first
-        first, block = first + len(block), block[inside]
-        if not block.any(axis=tuple(range(1, block.ndim))).all():
-            raise DataError(f"{label}: a matrix is all zero and has no scale")
-        if len(block):
-            h.append(transforms.to_peak(convert(block))[0])
-    return np.concatenate(h)
 
 
 def cached(
@@ -293,27 +245,70 @@ def cached(
     return np.load(target, mmap_mode="r")
 
 
-def _v5_getter(path: Path, key: str) -> Callable:
-    """Returns the reader of a v5 variable, which is loaded whole at its first call."""
+def _once(path: Path, key: str, load: Callable) -> Callable:
+    """Returns the reader of an array that is loaded whole at its first call."""
     loaded: list[np.ndarray] = []
 
     def get(index: tuple) -> np.ndarray:
         if not loaded:
-            mat = scipy.io.loadmat(path, variable_names=[key], appendmat=False)
-            loaded.append(mat[key])
+            loaded.append(load(path, key))
         return loaded[0][index]
 
     return get
 
 
-def _v73_getter(item: h5py.Dataset) -> tuple[tuple, Callable]:
-    """Returns shape and reader of a v7.3 variable, with its axes in MATLAB's order."""
-    return item.shape[::-1], lambda index: item[index[::-1]].T
+def _load_v5(path: Path, key: str) -> np.ndarray:
+    return scipy.io.loadmat(path, variable_names=[key], appendmat=False)[key]
 
 
-def _h5_getter(item: h5py.Dataset) -> tuple[tuple, Callable]:
-    """Returns shape and reader of a data set of an HDF5 file."""
-    return item.shape, item.__getitem__
+def _load_npz(path: Path, key: str) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as archive:
+        return archive[key]
+
+
+def _npz_shapes(path: Path) -> list[tuple[str, tuple]]:
+    """Returns name and shape of the arrays of a `.npz` file, from their headers."""
+    out = []
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as file:
+                if np.lib.format.read_magic(file) == (1, 0):
+                    shape, _, _ = np.lib.format.read_array_header_1_0(file)
+                else:
+                    shape, _, _ = np.lib.format.read_array_header_2_0(file)
+            out.append((member[: -len(".npy")], shape))
+    return out
+
+
+def _axes_of(item: h5py.Dataset) -> str:
+    axes = item.attrs.get("axes", "")
+    axes = axes.decode() if isinstance(axes, bytes) else axes
+    return axes if isinstance(axes, str) else ""
+
+
+def _with_pairs(found: dict[str, Array]) -> dict[str, Array]:
+    """Joins arrays of real and of imaginary parts, by their names."""
+    for name in list(found):
+        for real, imag in _hdf5.PARTS:
+            stem, part = name[: -len(real)], name[-len(real) :]
+            other = stem + (imag if part.islower() else imag.capitalize())
+            other = other if other in found else stem + imag.upper()
+            if part.lower() != real or stem[-1:] not in ("_", "/", ".", ""):
+                continue
+            if other in found and found[name].shape == found[other].shape:
+                one, two = found.pop(name), found.pop(other)
+                key = stem.rstrip("_/.") or f"{name}, {other}"
+                get = functools.partial(_pair, one, two)
+                found[key] = Array(
+                    one.path, key, one.shape, get, one.of_matlab, one.axes
+                )
+                break
+    return found
+
+
+def _pair(real: Array, imag: Array, index: tuple) -> np.ndarray:
+    """Reads complex numbers from the arrays of their parts."""
+    return real[index] + 1j * imag[index]
 
 
 @contextlib.contextmanager

@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import scipy.io
 
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
+from tfcsi.datasets._matlab_cells import nested
+from tfcsi.datasets._units import check_decibels, check_degrees, check_delays
 from tfcsi.responses import Paths
 
 _V4 = re.compile(r"power_t(\d+)_tx(\d+)_r(\d+)\.(npz|mat|npy)")
@@ -81,8 +81,9 @@ def _paths(folder: Path, values: np.ndarray, user: np.ndarray) -> Paths:
         if not np.isfinite(column).all():
             raise DataError(f"{folder}: {name} of a path is NaN or infinite")
     phase, delay, power, azimuth, zenith = values.T
-    if not (delay >= 0).all() or not (delay < 1).all():
-        raise DataError(f"{folder}: a delay is not in [0, 1) s")
+    check_delays(delay, f"{folder}: delays of paths")
+    check_degrees(zenith, f"{folder}: angles of departure")
+    check_decibels(power, f"{folder}: powers of paths")
     gain = 10 ** (power / 20) * np.exp(1j * np.deg2rad(phase))
     phi, theta = np.deg2rad(azimuth), np.deg2rad(zenith)
     x, y = np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi)
@@ -259,10 +260,8 @@ def _read_v4(
 def _v4_array(folder: Path, key: str, link: str) -> np.ndarray:
     """Reads the array of a file of version 4, under its key or alone in its file."""
     path = _files.find(folder, f"{key}_{link}")
-    if path.suffix == ".npz":
-        return _files.npz(path, key, f"the array {key!r}")[()]
     with _files.arrays(path) as variables:
-        name = key if key in variables else "array"
+        name = "array" if path.suffix == ".npy" else key
         array = _files.pick(variables, path, name, f"the array {key!r}")
         return array[(slice(None),) * len(array.shape)]
 
@@ -294,50 +293,3 @@ def _in_rows(
 def _check_last(folder: Path, users: np.ndarray, count: int) -> None:
     if users.max(initial=-1) >= count:
         raise DataError(f"{folder}: {count} users, expected {users.max() + 1} or more")
-
-
-def nested(path: Path, *keys: str) -> Any:
-    """Reads a cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
-
-    The first of `keys` that the file has is read.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    with _files.wrapped(path):
-        if not h5py.is_hdf5(path):
-            mat = scipy.io.loadmat(path, variable_names=keys, appendmat=False)
-            values = [_plain_v5(mat[key]) for key in keys if key in mat]
-            there = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
-        else:
-            with h5py.File(path) as file:
-                values = [_plain_v73(file, file[key]) for key in keys if key in file]
-                there = [name for name in file if not name.startswith("#")]
-    if not values:
-        raise DataError(
-            f"{path}: no variable {keys[0]!r}; found {', '.join(there) or 'none'}"
-        )
-    return values[0]
-
-
-def _plain_v5(value: Any) -> Any:
-    if not isinstance(value, np.ndarray):
-        return value
-    if value.dtype.names:
-        structs = [
-            {n: _plain_v5(s[n]) for n in value.dtype.names} for s in value.ravel()
-        ]
-        return structs[0] if len(structs) == 1 else structs
-    return [_plain_v5(v) for v in value.ravel()] if value.dtype == object else value
-
-
-def _plain_v73(file: h5py.File, item: Any) -> Any:
-    if isinstance(item, h5py.Group):
-        return {name: _plain_v73(file, value) for name, value in item.items()}
-    if item.attrs.get("MATLAB_empty", 0):
-        return np.empty((0, 0))
-    value = item[()]
-    if value.dtype == object:  # A cell holds references.
-        return [_plain_v73(file, file[reference]) for reference in value.T.ravel()]
-    if value.dtype.names == ("real", "imag"):
-        value = value["real"] + 1j * value["imag"]
-    return value.T

@@ -1,78 +1,124 @@
-"""Reads CSI matrices from a file of the user's own: .npy, .mat or .h5."""
+"""Reads CSI matrices from a file of the user's own: .npy, .npz, .mat or .h5."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfcsi import transforms
-from tfcsi.datasets import _files
-from tfcsi.datasets._files import DataError
-from tfcsi.datasets.cost2100 import WIDTH, from_ht
+from tfcsi.datasets import _axes, _files
+from tfcsi.datasets._files import Array, DataError
+from tfcsi.datasets.cost2100 import KEY
 
 
-def read_csi(path: str | os.PathLike, key: str | None = None) -> np.ndarray:
+def read_csi(
+    path: str | os.PathLike,
+    key: str | None = None,
+    axes: str = "",
+    shape: Sequence[int] | None = None,
+    rx: int | None = None,
+    zero: float = 0.0,
+    domain: str = "angular_delay",
+    report: Callable[[str], None] | None = None,
+) -> np.ndarray:
     """Reads CSI matrices from a file of the user's own.
 
-    The array is complex [n, num_tx, num_delay], or real [n, num_tx, num_delay, 2], or
-    real [n, 2048] in the published form of `HT`. MATLAB users often store the matrices
-    last, [num_tx, num_delay, n]: a complex variable of a MATLAB file is read like that
-    if only its first two axes have the same length.
+    `axes` names the axes of the array. Without it an array is read only if its sizes
+    allow one reading: as complex [n, num_tx, num_delay], with the matrices first or
+    last, with an axis of the user's antennas or without, or as the variable `HT` [n, 2
+    num_tx num_delay] of the published form. Real numbers are parts of complex ones only
+    where `axes`, a compound type or the names of two arrays say so.
 
     Args:
-      path: path of a `.npy`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
-      key: name of the variable or dataset; by default the only one that fits.
+      path: path of a `.npy`, `.npz`, `.mat` (v5 or v7.3), `.h5` or `.hdf5` file.
+      key: name of the array, with its groups in HDF5; by default the only one that
+        fits.
+      axes: names of the axes in the order of the file, such as "tx,sc,n"; known are
+        n, rx, tx, sc (or delay), reim, ht and 1.
+      shape: (num_tx, num_delay) that the matrices must have, such as those of a codec.
+      rx: number of the user's antenna, from 0; needed if there are several.
+      zero: real number that stands for zero, such as 0.5 for parts in [0, 1].
+      domain: domain of the matrices, for the report.
+      report: is called with a line that says how the array was read.
 
     Returns:
-      [n, num_tx, num_delay], complex64, zero-centred.
+      [n, num_tx, num_delay], complex64, zero-centred, in the scale of the file.
 
     Raises:
       DataError: the file is missing, unreadable or of another form, has NaN or infinite
-        values, or several or no variables fit and `key` is None.
+        values or some that float32 cannot hold, or several or no arrays or readings
+        fit.
+      ValueError: `axes` lists no axes, or there is no antenna `rx`.
     """
     path = Path(path)
     with _files.arrays(path) as variables:
         if key is None:
-            fits = [k for k, array in variables.items() if _form(array.shape)]
-            if len(fits) != 1:
-                raise DataError(
-                    f"{path}: {len(fits)} variables could be CSI, so name one by its "
-                    f"key; found {_files.listing(variables)}"
-                )
-            key = fits[0]
+            key = _only(variables, path, axes, shape)
         array = _files.pick(variables, path, key, "CSI matrices")
-        form, shape = _form(array.shape), array.shape
-        if form is None or (form == "h") != array.is_complex():
-            kind = "complex" if array.is_complex() else "real"
+        names = _axes.reading(array, axes, shape)
+        matrices = _axes.arranged(array, names, rx, shape, zero)
+        if shape is not None and matrices.shape[1:] != tuple(shape):
             raise DataError(
-                f"{path}: {key!r} is {kind} {list(shape)}, expected complex "
-                f"[n, num_tx, num_delay], real [n, num_tx, num_delay, 2] or real "
-                f"[n, {WIDTH}]"
+                f"{path}: {key!r} holds matrices of {matrices.shape[1]} x "
+                f"{matrices.shape[2]} (axes={','.join(names)}), expected {shape[0]} x "
+                f"{shape[1]}"
             )
-        last = path.suffix.lower() == ".mat" and form == "h" and _matrices_last(shape)
-        h = []
-        for label, block in array.blocks(axis=2 if last else 0):
-            if form == "ht":
-                block = from_ht(block, label)
-            if form != "h":
-                block = transforms.to_complex(block)
-            h.append(block.astype(np.complex64))
+        if report:
+            report(_axes.told(array, names, matrices, domain))
+        h, first = [], 0
+        for _, block in matrices.blocks():
+            h.append(_single(block, path, key, first))
+            first += len(block)
     return np.concatenate(h)
 
 
-def _form(shape: tuple) -> str | None:
-    """Returns what an array of this shape could be: "ht", "h", "x", or None."""
-    if 0 in shape:
-        return None
-    if len(shape) == 2 and shape[1] == WIDTH:
-        return "ht"
-    if len(shape) == 4 and shape[-1] == 2:
-        return "x"
-    return "h" if len(shape) == 3 else None
+def _only(
+    variables: dict[str, Array],
+    path: Path,
+    axes: str,
+    shape: Sequence[int] | None,
+) -> str:
+    """Returns the key of the only array that can be CSI, or lists those there are."""
+    if len(variables) == 1:
+        return next(iter(variables))
+    told = len(_axes.names_of(axes)) if axes else None
+    kinds = {key: array.kind() for key, array in variables.items()}
+    fits = [
+        key
+        for key, array in variables.items()
+        if (kinds[key] == "complex" or (told and kinds[key] == "real"))
+        and (len(array.shape) in (2, 3, 4) if told is None else True)
+        and told in (None, len(array.shape))
+        or (key == KEY and kinds[key] == "real" and len(array.shape) == 2)
+    ]
+    for better in (
+        [k for k in fits if len(variables[k].shape) != 2 or k == KEY],
+        [k for k in fits if shape and _axes.fitting(variables[k], shape)],
+    ):
+        fits = better or fits
+    if len(fits) == 1:
+        return fits[0]
+    listed = ", ".join(
+        f"{key} {kinds[key]} {list(array.shape)}" for key, array in variables.items()
+    )
+    count = f"{len(fits)} arrays could be CSI" if fits else "no array could be CSI"
+    raise DataError(
+        f"{path}: {count}; found {listed or 'none'}; name one by its key. Taken are "
+        f"{_axes.TAKEN}"
+    )
 
 
-def _matrices_last(shape: tuple) -> bool:
-    """Whether a MATLAB array is [num_tx, num_delay, n], with num_tx = num_delay."""
-    return shape[0] == shape[1] != shape[2]
+def _single(block: np.ndarray, path: Path, key: str, first: int) -> np.ndarray:
+    """Casts matrices [b, num_tx, num_sc] to complex64, if it can hold their scale."""
+    limits = np.finfo(np.float32)
+    peak = np.abs(block.astype(np.complex128)).max(axis=(1, 2), initial=0)
+    bad = (peak > float(limits.max)) | ((peak > 0) & (peak < float(limits.tiny)))
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise DataError(
+            f"{path}: {key!r}, matrix {first + at}: max|h| is {peak[at]:.3g}, which "
+            f"float32 cannot hold; scale it, for example by tfcsi.transforms.to_peak"
+        )
+    return block.astype(np.complex64)

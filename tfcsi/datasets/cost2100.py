@@ -237,8 +237,14 @@ def _suffix(scenario: str) -> str:
     return SCENARIOS[scenario]
 
 
-def from_ht(block: np.ndarray, label: str) -> np.ndarray:
-    """Converts HT [b, 2048] to x [b, 32, 32, 2], float32, zero-centred."""
+def from_ht(
+    block: np.ndarray, label: str, shape: tuple[int, ...] = (NUM_TX, NUM_DELAY)
+) -> np.ndarray:
+    """Converts HT [b, 2 num_tx num_delay] to x [b, *shape, 2], float32, zero-centred.
+
+    Raises:
+      DataError: HT is complex, or not in [0, 1].
+    """
     if block.dtype.kind == "c":
         raise DataError(f"{label}: complex, expected real in [0, 1]")
     low, high = block.min(), block.max()
@@ -246,7 +252,7 @@ def from_ht(block: np.ndarray, label: str) -> np.ndarray:
         raise DataError(
             f"{label}: in [{low:.4g}, {high:.4g}], expected [0, 1] with zero at {ZERO}"
         )
-    x = (block - ZERO).reshape(-1, 2, NUM_TX, NUM_DELAY)
+    x = (block - ZERO).reshape(-1, 2, *shape)
     return np.moveaxis(x, 1, -1).astype(np.float32)
 
 

@@ -22,15 +22,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tfcsi import responses, transforms
-from tfcsi.datasets import _files
+from tfcsi.datasets import _axes, _files, _splits
 from tfcsi.datasets._files import DataError
-from tfcsi.datasets._scenarios import nested, read
+from tfcsi.datasets._matlab_cells import KEY, MATLAB_KEY, nested, users_of_matlab
+from tfcsi.datasets._scenarios import read
 from tfcsi.datasets.contract import Dataset
+from tfcsi.options import check_physical
 from tfcsi.responses import Band, Paths
 
 __all__ = [
@@ -44,9 +45,7 @@ __all__ = [
     "read",
 ]
 
-KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
 TIMINGS = ("absolute", "strongest")
-SUFFIXES = (".npz", ".npy", ".mat", ".h5", ".hdf5")
 _ORDER = 0  # Seed of the fixed order of users, from which the splits are taken.
 
 
@@ -80,6 +79,10 @@ class Options:
       num_test: number of matrices for test.
       shuffle: whether users are put in a fixed random order before they are split. In
         their own order test users stand in rows of their own.
+      axes: names of the axes of a generated data set in the order of its file, such as
+        "n,rx,tx" for one subcarrier (see `_axes`); in MATLAB's form those of a user's
+        channel. If empty, the only order that fits.
+      keep_empty: whether matrices of zeros or NaN are kept, as zeros.
     """
 
     bs: int = 1
@@ -95,9 +98,11 @@ class Options:
     max_paths: int = 0
     timing: str = "absolute"
     rx: int = 0
-    num_val: int = _files.NUM_VAL
-    num_test: int = _files.NUM_TEST
+    num_val: int = _splits.NUM_VAL
+    num_test: int = _splits.NUM_TEST
     shuffle: bool = True
+    axes: str = ""
+    keep_empty: bool = False
 
 
 def _read(
@@ -113,31 +118,33 @@ def _read(
     _check_timing(o.timing)
     if not path.is_dir():
         return _read_generated(path, split, domain, o), None
+    check_physical(bandwidth=o.bandwidth, spacing=o.spacing, rotation=o.rotation)
     band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
     paths = read(path, o.bs, o.rows or None)
     users = np.unique(paths.user)
     label = f"{path}: {len(users)} users with a path"
-    chosen = _files.split_users(len(users), split, label, o.num_val, o.num_test)
+    chosen = _splits.split_users(len(users), split, label, o.num_val, o.num_test)
     order = np.random.default_rng(_ORDER).permutation(len(users))
     paths = paths.of_users(users[np.sort(order[chosen]) if o.shuffle else chosen])
     if o.timing == "strongest":
         paths = _from_strongest(paths)
     form = (o.array, o.spacing, o.rotation, o.clip, o.max_paths or None)
     h, lost = matrices(paths, band, domain, *form)
-    there = np.abs(h).max((1, 2)) > 0
-    if not there.any():
+    if not h.any():
         raise DataError(
             f"{path}: no user of {split!r} has a path within {o.num_fft} / bandwidth"
         )
-    return transforms.to_peak(h[there])[0], lost[there]
+    label = f"{path}: users of {split!r}"
+    return _splits.scaled(h, lost, label, o.keep_empty)
 
 
 def _read_generated(path: Path, split: str, domain: str, o: Options) -> np.ndarray:
-    channel = generated(path, o.bs)
-    convert = converter(channel, domain, o.rx, o.num_sc, o.select, o.timing)
+    channel = arranged(generated(path, o.bs, o.axes), o.rx)
+    convert = converter(channel, domain, o.num_sc, o.select, o.timing)
     shuffled = np.random.default_rng(_ORDER).permutation(channel.shape[0])
     order = shuffled if o.shuffle else None
-    return _files.read_split(channel, 0, split, convert, o.num_val, o.num_test, order)
+    counts = (o.num_val, o.num_test)
+    return _splits.read_split(channel, split, convert, *counts, order, o.keep_empty)
 
 
 DATASET = Dataset("deepmimo", _read, Options, own="")
@@ -195,94 +202,86 @@ def matrices(
     return h, lost
 
 
-def generated(path: Path, bs: int = 1) -> _files.Array:
-    """Returns the array `channel` [n, num_rx, num_tx, num_sc] of a generated data set.
+def generated(path: Path, bs: int = 1, axes: str = "") -> _files.Array:
+    """Returns the array `channel` of a generated data set.
 
     Args:
       path: path of a `.npz`, `.npy`, `.h5` or `.mat` file.
       bs: number of the base station, for files that have several (MATLAB's form).
+      axes: names of the axes in the file, or those of a user's channel in MATLAB's
+        form; if empty, those that the file tells.
+
+    Returns:
+      The array, in the axes of the file and with their names, if they are known.
 
     Raises:
       ValueError: the file has no base station `bs`.
       DataError: the file is missing, unreadable or of another form.
     """
-    expected = f"complex {KEY} [n, num_rx, num_tx, num_sc]"
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in _files.SUFFIXES:
         raise DataError(
             f"{path}: neither a scenario's folder nor a file of the formats "
-            f"{', '.join(SUFFIXES)}"
+            f"{', '.join(_files.SUFFIXES)}"
         )
-    if suffix == ".npz":
-        return _files.npz(path, KEY, expected)
     with _files.arrays(path) as variables:
         name = "array" if suffix == ".npy" else KEY
         if name in variables:
             array = variables[name]
+            array.axes = axes or array.axes
             if suffix == ".npy":
                 return array
             values = array[(slice(None),) * len(array.shape)]
-            return _files.Array(path, KEY, values.shape, values.__getitem__)
+            about = (array.of_matlab, array.axes)
+            return _files.Array(path, KEY, values.shape, values.__getitem__, *about)
         there = _files.listing(variables)
     if suffix == ".mat":
-        cells = nested(path, MATLAB_KEY, KEY)
-        return _of_matlab(path, cells, bs)
+        return users_of_matlab(path, nested(path, MATLAB_KEY, KEY), bs, axes)
+    expected = f"complex {KEY} [n, num_rx, num_tx, num_sc]"
     raise DataError(f"{path}: no variable {KEY!r}, expected {expected}; found {there}")
 
 
-def _of_matlab(path: Path, cells: Any, bs: int) -> _files.Array:
-    """Returns `channel` of one base station of MATLAB's cell, all users together."""
-    stations = cells if isinstance(cells, list) else [cells]
-    if not 1 <= bs <= len(stations):
-        raise ValueError(f"bs is {bs}; {path} has {len(stations)} base stations")
-    station = stations[bs - 1]
-    users = station.get("user") if isinstance(station, dict) else None
-    users = [users] if isinstance(users, dict) else users
-    stored = [u.get(KEY) if isinstance(u, dict) else None for u in users or []]
-    channels = [np.asarray(channel) for channel in stored]  # None becomes an object.
-    if not channels or any(c.dtype.kind not in "fc" for c in channels):
+def arranged(channel: _files.Array, rx: int) -> _files.Array:
+    """Returns `channel` of a generated data set as [n, num_tx, num_sc].
+
+    Args:
+      channel: as `generated` returns it. If its axes have no names they are [n, num_rx,
+        num_tx, num_sc], or [n, num_tx, num_sc] where this is sure.
+      rx: number of the user's antenna, from 0.
+
+    Raises:
+      ValueError: there is no antenna `rx`.
+      DataError: the array is of another form.
+    """
+    shape, kind, axes = channel.shape, channel.kind(), channel.axes
+    named = axes or {3: "n,tx,sc", 4: "n,rx,tx,sc"}.get(len(shape), "")
+    label = f"{channel.path}: {channel.key!r}"
+    if not named or (kind != "complex" and not axes):
         raise DataError(
-            f"{path}: {MATLAB_KEY}{{{bs}}}.user is no cell of structs with {KEY}"
+            f"{label} is {kind} {list(shape)}, expected complex {KEY} [n, num_rx, "
+            f"num_tx, num_sc] or [n, num_tx, num_sc]"
         )
-    # MATLAB's version 1 has no axis of the UE's antennas.
-    channels = [c[None] if c.ndim == 2 else c for c in channels]
-    shapes = {c.shape for c in channels}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 3:
-        raise DataError(f"{path}: {KEY} of users differ in shape: {sorted(shapes)[:4]}")
-    array = np.stack(channels)
-    array = array[np.abs(array).any((1, 2, 3))]  # Users without a path are zeros.
-    return _files.Array(path, KEY, array.shape, array.__getitem__)
+    if not axes and channel.of_matlab and len(shape) == 3:
+        _axes.check_dropped(f"{label} of each user", shape[1:], "n,")
+    return _axes.arranged(channel, _axes.reading(channel, named), rx)
 
 
 def converter(
     channel: _files.Array,
     domain: str,
-    rx: int,
     num_sc: int,
     select: str,
     timing: str = "absolute",
 ) -> Callable:
-    """Returns a function from a block [b, num_rx, num_tx, all] to matrices.
+    """Returns a function from a block [b, num_tx, all] of `channel` to matrices.
 
     In the angular-delay domain the first `num_sc` taps of all subcarriers are kept; in
     the space-frequency domain `num_sc` subcarriers are; see `Options`.
     """
     _check_timing(timing)
-    shape = channel.shape
-    expected = f"complex {KEY} [n, num_rx, num_tx, num_sc] or [n, num_tx, num_sc]"
-    if len(shape) not in (3, 4) or not shape[0] or not channel.is_complex():
-        kind = "complex" if shape and all(shape) and channel.is_complex() else "real"
-        raise DataError(
-            f"{channel.path}: {channel.key!r} is {kind} {list(shape)}, expected "
-            f"{expected}"
-        )
-    num_rx = shape[1] if len(shape) == 4 else 1
-    if not 0 <= rx < num_rx:
-        raise ValueError(f"rx is {rx}; {channel.path} has antennas 0 to {num_rx - 1}")
-    kept = Band(1, shape[-1], num_sc, select).subcarriers()
+    kept = Band(1, channel.shape[-1], num_sc, select).subcarriers()
 
-    def convert(block: np.ndarray) -> np.ndarray:
-        h = block[:, rx] if block.ndim == 4 else block
+    def convert(h: np.ndarray) -> np.ndarray:
         h = transforms.synchronize(h) if timing == "strongest" else h
         if domain == "space_frequency":
             return h[..., kept]

@@ -5,7 +5,7 @@
   them, else [rx, tx, path, snapshot]. Each snapshot becomes a matrix.
 - Scripts save matrices under a name of their own, often `H`. They are complex with
   three axes, the matrices first or last, or [rx, tx, subcarrier, n], as `fr` returns
-  them.
+  them. The option `axes` names any other order.
 
 The files in `FILES` hold 3GPP 38.901 UMa NLOS channels as `H` in MATLAB v7.3 format,
 with MATLAB's axes [32 angles, 32 delays, n] (h5py shows [n, 32, 32]). These are the
@@ -27,9 +27,11 @@ import numpy as np
 import scipy.io
 
 from tfcsi import responses, transforms
-from tfcsi.datasets import _files
+from tfcsi.datasets import _axes, _files, _hdf5, _splits
 from tfcsi.datasets._files import DataError
+from tfcsi.datasets._units import check_delays
 from tfcsi.datasets.contract import Dataset
+from tfcsi.options import check_physical
 from tfcsi.responses import Band, Paths, joined
 
 KEY = "H"
@@ -57,6 +59,11 @@ class Options:
       num_fft: number of subcarriers in the band, for channel objects.
       num_sc: number of delay taps or subcarriers that are kept.
       select: which subcarriers are kept: "spread" evenly over the band, or the "first".
+      axes: names of the axes of matrices in the order of the file, such as "tx,sc,n"
+        (see `_axes`); if empty, the only order that fits their sizes.
+      num_val: number of matrices for validation.
+      num_test: number of matrices for test.
+      keep_empty: whether matrices of zeros or NaN are kept, as zeros.
     """
 
     key: str = KEY
@@ -66,6 +73,10 @@ class Options:
     num_fft: int = 1024
     num_sc: int = NUM_DELAY
     select: str = "spread"
+    axes: str = ""
+    num_val: int = _splits.NUM_VAL
+    num_test: int = _splits.NUM_TEST
+    keep_empty: bool = False
 
 
 def _read(
@@ -73,36 +84,49 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads matrices [n, num_tx, num_sc].
 
-    The last 400 of a file are for test, the 200 before them for validation. Channel
-    objects report the energy in the delay taps that are cut off.
+    The last `num_test` of a file are for test, the `num_val` before them for
+    validation. Channel objects report the energy in the delay taps that are cut off.
     """
     o, published = options, scenario in FILES
     path = _files.find(folder, FILES.get(scenario, scenario))
     with _files.arrays(path) as variables:
         if any(_CHANNEL.fullmatch(variable) for variable in variables):
-            band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
-            paths, num = channels(path, o.rx)
-            chosen = _files.split_users(num, split, f"{path}: {num} snapshots")
-            paths, num_tx = paths.of_users(chosen), paths.gain.shape[1]
-            h, lost = responses.with_loss(paths, len(chosen), num_tx, band, domain)
-            return _scaled(h, path), lost
+            return _of_objects(path, split, domain, o)
         expected = f"complex {o.key} "
         expected += f"[{NUM_TX}, {NUM_DELAY}, n]" if published else "[num_tx, k, n]"
         array = _files.pick(variables, path, o.key, expected)
-        shape = array.shape
-        fits = len(shape) == 3 or (len(shape) == 4 and not published)
         if published:
-            fits = shape[:-1] == (NUM_TX, NUM_DELAY)
-        if not fits or not all(shape) or not array.is_complex():
-            kind = "complex" if all(shape) and array.is_complex() else "real"
-            raise DataError(
-                f"{path}: {o.key!r} is {kind} {list(shape)}, expected {expected}"
-            )
-        axis = len(shape) - 1 if shape[-1] >= shape[0] or len(shape) == 4 else 0
-        convert = _converter(
-            path, shape, axis, o.stored, domain, o.rx, o.num_sc, o.select
+            kind, shape = array.kind(), array.shape
+            if shape[:-1] != (NUM_TX, NUM_DELAY) or kind != "complex":
+                raise DataError(
+                    f"{path}: {o.key!r} is {kind} {list(shape)}, expected {expected}"
+                )
+            names: tuple[str, ...] = ("tx", "sc", "n")
+        else:
+            axes = o.axes or array.axes
+            axes = "rx,tx,sc,n" if not axes and len(array.shape) == 4 else axes
+            names = _axes.reading(array, axes, None, o.num_val + o.num_test + 1)
+        matrices = _axes.arranged(array, names, o.rx)
+        convert = _converter(matrices.shape[2], o, domain)
+        counts = (o.num_val, o.num_test)
+        h = _splits.read_split(
+            matrices, split, convert, *counts, keep_empty=o.keep_empty
         )
-        return _files.read_split(array, axis, split, convert), None
+        return h, None
+
+
+def _of_objects(
+    path: Path, split: str, domain: str, o: Options
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads matrices of channel objects, and the energy that is cut off."""
+    check_physical(bandwidth=o.bandwidth)
+    band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
+    paths, num = channels(path, o.rx)
+    label = f"{path}: {num} snapshots"
+    chosen = _splits.split_users(num, split, label, o.num_val, o.num_test)
+    paths, num_tx = paths.of_users(chosen), paths.gain.shape[1]
+    h, lost = responses.with_loss(paths, len(chosen), num_tx, band, domain)
+    return _splits.scaled(h, lost, f"{path}: snapshots of {split!r}", o.keep_empty)
 
 
 DATASET = Dataset("quadriga", _read, Options, tuple(FILES), own=".mat")
@@ -150,12 +174,14 @@ def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
                 )
         if not 0 <= rx < num_rx:
             raise ValueError(f"rx is {rx}; {path} has antennas 0 to {num_rx - 1}")
+        _blocked_to_zeros(coeffs, delay)
         for kind, values in (("Coeffs", coeffs), ("Delays", delay)):
             if not np.isfinite(values).all() or (kind == "Delays" and values.min() < 0):
                 raise DataError(
                     f"{path}: channel_{number:05d}_{kind} has NaN, infinite or "
                     f"negative values"
                 )
+        check_delays(delay, f"{path}: channel_{number:05d}_Delays")
         # Rows are snapshots, then paths; columns antennas of the BS.
         gain = np.moveaxis(coeffs[rx], 0, -1).swapaxes(0, 1)
         delay = np.moveaxis(delay[0 if common else rx], 0, -1).swapaxes(0, 1)
@@ -173,6 +199,13 @@ def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
     return joined(parts), num
 
 
+def _blocked_to_zeros(coeffs: np.ndarray, delay: np.ndarray) -> None:
+    """Replaces snapshots without a path, which are all NaN, by zeros, in place."""
+    blocked = np.isnan(coeffs).all(axis=(0, 1, 2))
+    coeffs[..., blocked] = 0
+    delay[..., blocked] = 0
+
+
 def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
     """Reads coefficients and delays of all channels, by (number, kind).
 
@@ -181,7 +214,8 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
     with _files.wrapped(path):
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
-                named = {n: file[n][()].T for n in file if _CHANNEL.fullmatch(n)}
+                whole = _hdf5.Writer(file).whole
+                named = {n: whole(file[n]) for n in file if _CHANNEL.fullmatch(n)}
         else:
             names = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
             names = [name for name in names if _CHANNEL.fullmatch(name)]
@@ -191,8 +225,6 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
         match = _CHANNEL.fullmatch(name)
         if not match:
             continue
-        if value.dtype.names == ("real", "imag"):
-            value = (value["real"] + 1j * value["imag"]).astype(np.complex64)
         if value.dtype.kind not in "fc" or value.ndim > 4:
             raise DataError(f"{path}: {name} is {value.dtype} {list(value.shape)}")
         number, kind = match.groups()
@@ -201,41 +233,28 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
 
 
 def _converter(
-    path: Path,
-    shape: tuple[int, ...],
-    axis: int,
-    stored: str,
-    domain: str,
-    rx: int,
-    num_sc: int,
-    select: str,
+    columns: int, o: Options, domain: str
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a function from a block of stored matrices to matrices of the domain."""
-    if stored not in STORED:
-        raise ValueError(f"stored is {stored!r}; it must be one of {STORED}")
-    if len(shape) == 4 and not 0 <= rx < shape[0]:
-        raise ValueError(f"rx is {rx}; {path} has antennas 0 to {shape[0] - 1}")
-    columns = [size for i, size in enumerate(shape) if i != axis][-1]
-    kept = Band(1, columns, num_sc, select).subcarriers()
+    """Returns a function from a block of stored matrices to matrices of the domain.
 
-    def convert(block: np.ndarray) -> np.ndarray:
-        h = block[:, rx] if block.ndim == 4 else block
-        if stored == "space_frequency":
+    Args:
+      columns: number of subcarriers or delay taps that are stored.
+      o: the options.
+      domain: the domain.
+    """
+    if o.stored not in STORED:
+        raise ValueError(f"stored is {o.stored!r}; it must be one of {STORED}")
+    kept = Band(1, columns, o.num_sc, o.select).subcarriers()
+
+    def convert(h: np.ndarray) -> np.ndarray:
+        if o.stored == "space_frequency":
             if domain == "space_frequency":
                 return h[..., kept]
-            return transforms.to_angular_delay(h, num_sc)
-        if stored == "angular_delay":
+            return transforms.to_angular_delay(h, o.num_sc)
+        if o.stored == "angular_delay":
             h = np.fft.fftshift(h, axes=1)
         if domain == "space_frequency":
             h = transforms.to_space_frequency(h, columns)[..., kept]
-        return h[..., :num_sc]
+        return h[..., : o.num_sc]
 
     return convert
-
-
-def _scaled(h: np.ndarray, path: Path) -> np.ndarray:
-    """Scales matrices to max|h| = 0.5; one that is all zero is a DataError."""
-    try:
-        return transforms.to_peak(h)[0]
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfcsi.datasets import _files, deepmimo
+from tfcsi.datasets import _files, _splits, deepmimo
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import Dataset
 from tfcsi.datasets.deepmimo import KEY
@@ -35,9 +35,15 @@ class Options:
       timing: "absolute" keeps the delays of the file, from the base station to the
         user; "strongest" counts them from the strongest path, see
         `transforms.synchronize`.
+      num_val: number of matrices for validation.
+      num_test: number of matrices for test.
+      keep_empty: whether matrices of zeros or NaN are kept, as zeros.
     """
 
     timing: str = "absolute"
+    num_val: int = _splits.NUM_VAL
+    num_test: int = _splits.NUM_TEST
+    keep_empty: bool = False
 
 
 def _read(
@@ -45,7 +51,8 @@ def _read(
 ) -> tuple[np.ndarray, None]:
     """Reads matrices [n, 32, 32].
 
-    The last 400 of a file are for test, the 200 before them for validation.
+    The last `num_test` of a file are for test, the `num_val` before them for
+    validation.
     """
     path = _files.find(folder, FILES[scenario])
     array = deepmimo.generated(path)
@@ -55,8 +62,11 @@ def _read(
             f"{path}: {KEY!r} is {kind} {list(array.shape)}, expected complex {KEY} "
             f"[n, 1, {NUM_TX}, {NUM_SC}]"
         )
-    convert = deepmimo.converter(array, domain, 0, NUM_SC, "spread", options.timing)
-    return _files.read_split(array, 0, split, convert), None
+    o, matrices = options, deepmimo.arranged(array, 0)
+    convert = deepmimo.converter(matrices, domain, NUM_SC, "spread", o.timing)
+    counts = (o.num_val, o.num_test)
+    h = _splits.read_split(matrices, split, convert, *counts, keep_empty=o.keep_empty)
+    return h, None
 
 
 DATASET = Dataset("raytraced", _read, Options, tuple(FILES))
