@@ -54,12 +54,14 @@ class Quantity:
 
 
 _OF_HZ = {"kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+_SPACING = Quantity("wavelengths", 0.01, 100, remark="half a wavelength is 0.5")
 QUANTITIES = {
     "bandwidth": Quantity("Hz", 1e4, 1e11, (1e6, 2e10), _OF_HZ),
     "carrier": Quantity("Hz", 1e7, 1e12, (2e8, 5e11), _OF_HZ),
-    "spacing": Quantity(
-        "wavelengths", 0.01, 100, remark="half a wavelength is 0.5, not metres"
-    ),
+    "subcarrier_spacing": Quantity("Hz", 100, 1e9, (1e3, 1e7), _OF_HZ),
+    "spacing": _SPACING,
+    "tx_spacing": _SPACING,
+    "rx_spacing": _SPACING,
     "rotation": Quantity("degrees", 0, 360),
     "snr_db": Quantity("dB", 0, 300),
 }

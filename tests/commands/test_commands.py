@@ -118,7 +118,7 @@ def test_csi_of_another_scale_or_size_is_refused_with_the_remedy(
     assert "to_peak" in capsys.readouterr().err
     np.save(tmp_path / "csi.npy", h[:2, :, :8])
     assert tfcsi("compress", f"--workdir={workdir}", *flags) == 1
-    assert "takes complex [n, 16, 16]" in capsys.readouterr().err
+    assert "expected complex [n, 16, 16]" in capsys.readouterr().err
     assert not (tmp_path / "packets.tcsi").exists()
 
 

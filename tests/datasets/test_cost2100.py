@@ -297,7 +297,9 @@ def test_read_csi_takes_matrices_of_other_sizes(tmp_path):
 def test_read_csi_asks_for_a_key_when_several_or_none_fit(tmp_path):
     h = random_matrices()
     scipy.io.savemat(tmp_path / "a.mat", {"H": h, "G": 2 * h})
-    with pytest.raises(cost2100.DataError, match=r"2 arrays could be .* G complex \[5, 32"):
+    with pytest.raises(
+        cost2100.DataError, match=r"2 arrays could be .* G complex \[5, 32"
+    ):
         any_file.read_csi(tmp_path / "a.mat")
     np.testing.assert_array_equal(any_file.read_csi(tmp_path / "a.mat", "G"), 2 * h)
     with pytest.raises(cost2100.DataError, match="no variable 'K'.*found H .*, G"):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfcsi.options import check_options
+from tfcsi.options import QUANTITIES, check_options, check_physical
 
 
 class Simulate(Protocol):
@@ -89,7 +89,7 @@ def check_request(
     seed: int,
     scenario: str,
     scenarios: Collection[str],
-    options: Collection[str],
+    options: Mapping[str, Any],
     known: Collection[str],
 ) -> None:
     """Refuses what no simulator can do.
@@ -100,12 +100,12 @@ def check_request(
       seed: of all that is random.
       scenario: asked for.
       scenarios: that there are.
-      options: names that are given.
+      options: names and values that are given.
       known: names of the declared options.
 
     Raises:
       ValueError: the scenario or an option is unknown, or `num` or `seed` is no integer
-        or negative.
+        or negative, or a frequency or distance is likely in another unit.
     """
     if scenario not in scenarios:
         listed = ", ".join(scenarios)
@@ -117,3 +117,5 @@ def check_request(
         if not is_integer or value < 0:
             raise ValueError(f"{label} is {value!r}; it must be an integer, 0 or more")
     check_options(options, known, name)
+    physical = {k: v for k, v in options.items() if k in QUANTITIES}
+    check_physical(**{k: v for k, v in physical.items() if v is not None and v > 0})

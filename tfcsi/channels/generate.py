@@ -229,11 +229,12 @@ def _write_hdf5(
 
     path = out / f"{split}.h5"
     with files.replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, values in (("h", h), ("hf", hf)):
+        for name, values, axes in (("h", h, "n,tx,delay"), ("hf", hf, "n,tx,sc")):
             if values is None:
                 continue
             chunks = (min(64, len(values)), *values.shape[1:])
             data = file.create_dataset(name, values.shape, values.dtype, chunks=chunks)
+            data.attrs["axes"] = axes
             for _, start, size in blocks_of(len(values)):
                 rows = slice(start, start + size)
                 data[rows] = values[rows]

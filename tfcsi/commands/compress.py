@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from tfcsi import files
 from tfcsi.coding.packet_file import write_file
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
+
+if TYPE_CHECKING:
+    from tfcsi.codecs.contract import Codec
 
 
 def add_arguments(parser: Parser) -> None:
@@ -27,10 +32,11 @@ def add_arguments(parser: Parser) -> None:
         parser,
         "input",
         required=True,
-        help="File of CSI matrices (.npy, .mat, .h5): complex [n, num_tx, num_delay].",
+        help="File of CSI matrices (.npy, .npz, .mat, .h5), such as complex [n, "
+        "num_tx, num_delay].",
     )
     flags.add(parser, "output", required=True, help="File of packets to write.")
-    flags.add(parser, "key")
+    flags.add(parser, "key", "axes", "rx", "zero")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,8 +44,9 @@ def run(args: argparse.Namespace) -> None:
     from tfcsi.codecs.workdir import load
 
     files.check_output(args.output, files.PACKETS, [args.input])
-    h = _read(args.input, args.key)
     codec = load(args.workdir)
+    log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
+    h = _read(args, codec, lambda line: print(line, file=log))
     packets = codec.compress(h)
     num_bytes = write_file(args.output, codec.session, packets)
     packet_bits, file_bits = (
@@ -49,16 +56,19 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{len(packets)} CSI matrices, {packet_bits:.1f} bits each in packets, "
         f"{file_bits:.1f} with their share of the file, to {args.output}",
-        file=sys.stderr if args.output == "/dev/stdout" else sys.stdout,
+        file=log,
     )
 
 
-def _read(path: str, key: str | None) -> np.ndarray:
+def _read(
+    args: argparse.Namespace, codec: Codec, report: Callable[[str], None]
+) -> np.ndarray:
     """Reads CSI; where NumPy alone is installed, from .npy files only."""
     try:
         from tfcsi.datasets import any_file
     except ImportError:
-        if not path.endswith(".npy"):
+        if not args.input.endswith(".npy"):
             raise
-        return np.load(path, allow_pickle=False)
-    return any_file.read_csi(path, key)
+        return np.load(args.input, allow_pickle=False)
+    told = (args.key, args.axes, codec.shape, args.rx, args.zero)
+    return any_file.read_csi(args.input, *told, codec.domain, report)

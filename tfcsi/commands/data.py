@@ -33,7 +33,13 @@ def add_arguments(parser: Parser) -> None:
         metavar="verify DIR | stats FILE [FILE2]",
         help="What to do, and the folder or the files.",
     )
-    flags.add(parser, "key")
+    flags.add(parser, "key", "axes", "rx", "zero")
+    parser.add_argument(
+        "--shape",
+        type=flags.SHAPE,
+        help="Shape of a matrix, with stats: of HT if it is not 32,32, or to tell axes "
+        "apart.",
+    )
     parser.add_argument(
         "--domain",
         type=flags.choice(*transforms.DOMAINS),
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     """Verifies the files, or prints and draws the statistics."""
     task, *paths = args.paths
     if task == "stats" and len(paths) in (1, 2):
-        return _statistics(paths, args.key, args.domain, args.output)
+        return _statistics(paths, args)
     if task != "verify" or len(paths) != 1:
         raise UsageError("give tfcsi data verify DIR, or tfcsi data stats FILE [FILE2]")
     from tfcsi.datasets import cost2100
@@ -65,17 +71,19 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("some files are not those of the published release")
 
 
-def _statistics(paths: list[str], key: str | None, domain: str, output: str) -> None:
+def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
     from tfcsi.datasets import any_file, tfrecord
     from tfcsi.datasets.statistics import statistics
     from tfcsi.evaluation import plots, report
 
+    output, domain = args.output, args.domain
+    told = (args.key, args.axes, args.shape, args.rx, args.zero, domain, print)
     files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
         records = path.endswith(".tfrecord")
-        h = tfrecord.read([path]) if records else any_file.read_csi(path, key)
+        h = tfrecord.read([path]) if records else any_file.read_csi(path, *told)
         measured[path], few = statistics(h, domain), h[:4]
         if domain == "space_frequency":
             few = transforms.to_angular_delay(few, few.shape[-1])

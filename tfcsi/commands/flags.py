@@ -205,8 +205,28 @@ SHARED: dict[str, dict[str, Any]] = {
     "key": {
         "type": TEXT,
         "metavar": "NAME",
-        "help": "Name of the variable in a .mat or .h5 file. It is needed only if more "
-        "than one variable could be CSI.",
+        "help": "Name of the variable in a .mat, .npz or .h5 file. It is needed only "
+        "if more than one variable could be CSI.",
+    },
+    "axes": {
+        "type": TEXT,
+        "metavar": "NAMES",
+        "help": "Names of the axes in the order of the file, such as tx,sc,n: n "
+        "(matrices), rx, tx, sc (or delay), reim (real and imaginary part), ht (a "
+        "whole matrix, as in HT), 1 (an axis of length one). It is needed only if the "
+        "sizes allow more than one reading, or for real numbers.",
+    },
+    "rx": {
+        "type": integer(0),
+        "metavar": "N",
+        "help": "Number of the user's antenna, if the file has several.",
+    },
+    "zero": {
+        "type": number(),
+        "default": 0.0,
+        "metavar": "X",
+        "help": "Number that stands for zero, with --axes of real numbers; 0.5 for "
+        "parts in [0, 1].",
     },
     "split": {
         "type": choice(*SPLITS),

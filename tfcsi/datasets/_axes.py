@@ -76,7 +76,7 @@ def fitting(
             continue
         if shape is not None:
             fits += [names] * ((sizes["tx"], sizes["sc"]) == tuple(shape))
-        elif 1 < sizes["tx"] <= _MOST_TX and sizes["sc"] > 1:
+        elif sizes["sc"] > 1 and ("tx" not in names or 1 < sizes["tx"] <= _MOST_TX):
             fits.append(names)
     obvious = _obvious(array)
     return [obvious] if shape is None and obvious in fits else fits
@@ -84,6 +84,8 @@ def fitting(
 
 def _obvious(array: Array) -> tuple[str, ...] | None:
     """The reading that square matrices, or Python's order and many of them, tell."""
+    if len(array.shape) == 2 and array.shape[0] == array.shape[1]:
+        return _READINGS[2][0]
     if len(array.shape) != 3:
         return None
     first, last = _READINGS[3]
@@ -97,7 +99,7 @@ def _obvious(array: Array) -> tuple[str, ...] | None:
 
 def reading(
     array: Array,
-    axes: str = "",
+    axes: str | None = None,
     shape: Sequence[int] | None = None,
     least: int = 1,
 ) -> tuple[str, ...]:
@@ -105,8 +107,8 @@ def reading(
 
     Args:
       array: the array.
-      axes: the names as they are told; if empty, those of the file's attribute `axes`,
-        or of the only reading that fits.
+      axes: the names as they are told; if there are none, those of the file's
+        attribute `axes`, or of the only reading that fits.
       shape: (num_tx, num_delay) that matrices must have; any if None.
       least: number of matrices that there must be.
 
@@ -144,10 +146,10 @@ def reading(
     if fits:
         readings = " or ".join(_reading_text(names, sizes) for names in fits)
         raise DataError(f"{label}, which can be read as {readings}; give axes")
-    form = f"matrices of {shape[0]} x {shape[1]}" if shape is not None else "matrices"
     counted = f"{least} or more " if least > 1 else ""
+    form = "" if shape is None else f"; expected complex [n, {shape[0]}, {shape[1]}]"
     raise DataError(
-        f"{label}, in which no axes fit {counted}{form}; taken are {TAKEN}"
+        f"{label}, in which no axes fit {counted}matrices{form}; taken are {TAKEN}"
     )
 
 
@@ -155,8 +157,9 @@ def _reading_text(names: Sequence[str], sizes: Sequence[int]) -> str:
     """Spells out a reading, for messages."""
     size = {**dict.fromkeys(_ORDER, 1), **dict(zip(names, sizes))}
     users = f", {size['rx']} antennas of the user" if size["rx"] > 1 else ""
+    matrices = "1 matrix" if size["n"] == 1 else f"{size['n']} matrices"
     return (
-        f"{size['n']} matrices of {size['tx']} antennas x {size['sc']} subcarriers or "
+        f"{matrices} of {size['tx']} antennas x {size['sc']} subcarriers or "
         f"delays{users} (axes={','.join(names)})"
     )
 

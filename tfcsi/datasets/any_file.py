@@ -16,7 +16,7 @@ from tfcsi.datasets.cost2100 import KEY
 def read_csi(
     path: str | os.PathLike,
     key: str | None = None,
-    axes: str = "",
+    axes: str | None = None,
     shape: Sequence[int] | None = None,
     rx: int | None = None,
     zero: float = 0.0,
@@ -77,7 +77,7 @@ def read_csi(
 def _only(
     variables: dict[str, Array],
     path: Path,
-    axes: str,
+    axes: str | None,
     shape: Sequence[int] | None,
 ) -> str:
     """Returns the key of the only array that can be CSI, or lists those there are."""
