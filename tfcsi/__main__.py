@@ -22,6 +22,7 @@ from tfcsi.commands import (
     info,
     program,
     quantize,
+    reproduce,
     table,
     train,
     transfer,
@@ -33,7 +34,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "Make and inspect channels": (generate, data),
     "Train": (train, finetune, quantize),
     "Compress": (compress, decompress, info),
-    "Measure": (evaluate, transfer, table),
+    "Measure": (evaluate, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }
 COMMANDS = {

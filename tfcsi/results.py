@@ -42,6 +42,9 @@ COLUMNS = (
     ("95 % below", "microseconds_95", "{:.0f}"),
     ("speedup", "speedup", "{:.2f}"),
     ("training [s]", "train_seconds", "{:.0f}"),
+    ("BD-rate", "bd_rate", "{:+.1%}"),
+    ("encoder [ms]", "encode_ms", "{:.2f}"),
+    ("decoder [ms]", "decode_ms", "{:.2f}"),
 )
 # Columns that a table has only if they are asked for by key.
 COLUMNS_ON_REQUEST = (

@@ -15,14 +15,29 @@ from tfcsi import files, metrics
 matplotlib.use("Agg")
 
 
-def rate_distortion(points: Sequence[Mapping]) -> Figure:
+def rate_distortion(
+    points: Sequence[Mapping],
+    bounds: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    published: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+) -> Figure:
     """Draws NMSE over real bits, with one line for each codec.
 
     Args:
       points: Points of a results file. `nmse_db_low` and `nmse_db_high` become bars if
         a point has them.
+      bounds: Name of a bound or an estimate to its points (bits, NMSE in dB), which
+        become a dashed line.
+      published: Name of a work to its points, which become marks without a line.
     """
-    return _nmse_over(points, "bits", "bits of a packet (all counted)")
+    figure = _nmse_over(points, "bits", "bits of a packet (all counted)")
+    (axes,) = figure.axes
+    for name, line in (bounds or {}).items():
+        axes.plot(*zip(*line), "--", color="gray", marker=".", label=name)
+    for mark, (name, line) in zip("x+*1", (published or {}).items()):
+        axes.plot(*zip(*line), mark, color="black", label=f"{name}, published")
+    if bounds or published:
+        axes.legend(fontsize=8)
+    return figure
 
 
 def over_snr(points: Sequence[Mapping]) -> Figure:

@@ -1,0 +1,199 @@
+"""Codecs without a network, and trained runs, at several rates on one source.
+
+Everything is learned on training matrices and chosen on validation matrices. Bits are
+those of whole packets, which are written and read back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tqdm
+from scipy.interpolate import PchipInterpolator
+
+from tfcsi import datasets
+from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.paths import NUM_FFT, Paths
+from tfcsi.codecs.topk import TopK
+from tfcsi.codecs.workdir import load
+from tfcsi.evaluation import baselines, measure
+
+REFERENCE = "klt"  # The codec that BD-rates are relative to.
+_STEPS = (0.5, 0.35, 0.25, 0.16, 0.1, 0.06)  # Relative to the root mean square norm.
+_PATH_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625)
+_BITS = (100, 200, 400, 800, 1600)
+
+
+class Csi(NamedTuple):
+    """The matrices of a source, complex64 [n, num_tx, num_delay] each."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    num_fft: int
+
+
+def rates_of(name: str, csi: Csi) -> dict[float, Callable[[], tuple[Codec, dict]]]:
+    """The rates of a codec: step or bits to what makes it.
+
+    Args:
+      name: A name of `CODECS`.
+      csi: Matrices of the source.
+
+    Returns:
+      Rate to a function that returns the codec and the arguments of its `compress`.
+    """
+    norm = float(np.sqrt((np.abs(csi.train) ** 2).sum((1, 2)).mean()))
+    return CODECS[name](csi, norm)
+
+
+def _klt(csi: Csi, norm: float) -> dict[float, Callable]:
+    return {s: lambda s=s: (Klt.fit(csi.train, s * norm), {}) for s in _STEPS}
+
+
+def _topk(csi: Csi, norm: float) -> dict[float, Callable]:
+    del norm
+    mu = baselines.TOPK_MU
+    return {b: lambda b=b: (TopK.at_bits(csi.val, b, mu), {}) for b in _BITS}
+
+
+def _paths(csi: Csi, norm: float) -> dict[float, Callable]:
+    del norm
+    made: list[Paths] = []  # One for all rates.
+
+    def at(step: float) -> tuple[Codec, dict]:
+        if not made:
+            made.append(Paths.fit(csi.train, num_fft=csi.num_fft))
+        return made[0].at_step(step), {}
+
+    return {s: lambda s=s: at(s) for s in _PATH_STEPS}
+
+
+# Name of a codec to the function (csi, norm) that `rates_of` calls.
+CODECS: Mapping[str, Callable[[Csi, float], dict[float, Callable]]] = {
+    "klt": _klt,
+    "topk": _topk,
+    "paths": _paths,
+}
+
+
+def read(dataset: str, data_root: str | os.PathLike) -> Csi:
+    """Reads a source in the angular-delay domain; raises as `datasets.load`."""
+    domain = datasets.DOMAINS[0]
+    parts = [datasets.load(dataset, data_root, s, domain) for s in SPLITS]
+    # The matrices of ray tracing have all delay taps; the others are the first of many.
+    own = {"quadriga": 1024, "raytraced": parts[0].shape[2]}
+    return Csi(*parts, own.get(datasets.parts(dataset)[0], NUM_FFT))
+
+
+SPLITS = ("train", "val", "test")
+
+
+def measure_all(
+    csi: Csi,
+    dataset: str,
+    codecs: Sequence[str],
+    workdirs: Sequence[str] = (),
+    points: Sequence[Mapping] = (),
+    progress: bool = True,
+) -> Iterator[list[dict]]:
+    """Measures codecs at all of their rates.
+
+    Args:
+      csi: Matrices of the source.
+      dataset: Name of the source.
+      codecs: Names of `CODECS`.
+      workdirs: Folders of runs that were trained on this source.
+      points: Points that are there already; their rates are not measured again.
+      progress: Show a progress bar.
+
+    Yields:
+      All points so far, after each new one.
+
+    Raises:
+      ValueError: If a name is not known, or a run takes other matrices.
+    """
+    if unknown := sorted({*codecs} - {*CODECS}):
+        raise ValueError(f"unknown codec {unknown[0]!r}; known: {', '.join(CODECS)}")
+    there = {(point["codec"], point.get("rate")): dict(point) for point in points}
+    jobs: list[tuple[str, Any, Callable]] = []
+    for name in codecs:
+        jobs += [(name, rate, make) for rate, make in rates_of(name, csi).items()]
+    for workdir in workdirs:
+        name = os.path.basename(os.path.normpath(workdir))
+        jobs.append((name, None, lambda w=workdir: (load(w), {})))
+    ordered = []
+    for name, rate, make in tqdm.tqdm(jobs, desc=dataset, disable=not progress):
+        point = there.get((name, rate))
+        if point is None:
+            codec, wishes = make()
+            point = {**_point(codec, wishes, csi.test), "codec": name}
+            point |= {"dataset": dataset, "split": "test"}
+            point |= {} if rate is None else {"rate": rate}
+        ordered.append(point)
+        yield with_bd_rates(ordered)
+
+
+def _point(codec: Codec, wishes: dict, h: np.ndarray) -> dict:
+    """A point of one codec: facts, measures and times."""
+    began = time.perf_counter()
+    packets = codec.compress(h, **wishes)
+    between = time.perf_counter()
+    h_hat = codec.decompress(packets)
+    ended = time.perf_counter()
+    return {
+        **codec.describe(),
+        **measure.measure(h, h_hat, packets, codec.domain),
+        "encode_ms": 1e3 * (between - began) / len(h),
+        "decode_ms": 1e3 * (ended - between) / len(h),
+    }
+
+
+def with_bd_rates(points: Sequence[Mapping]) -> list[dict]:
+    """Returns points with `bd_rate` of their codec, where one can be computed."""
+    lines: dict[str, list] = {}
+    for point in points:
+        lines.setdefault(point["codec"], []).append((point["bits"], point["nmse_db"]))
+    rates = {}
+    for name, line in lines.items():
+        rate = bd_rate(line, lines.get(REFERENCE, []))
+        if rate is not None and name != REFERENCE:
+            rates[name] = {"bd_rate": rate}
+    bare = [{k: v for k, v in p.items() if k != "bd_rate"} for p in points]
+    return [{**point, **rates.get(point["codec"], {})} for point in bare]
+
+
+def bd_rate(
+    line: Sequence[tuple[float, float]], reference: Sequence[tuple[float, float]]
+) -> float | None:
+    """Bjontegaard's mean difference of rates at equal NMSE.
+
+    G. Bjontegaard, "Calculation of average PSNR differences between RD-curves",
+    VCEG-M33 (2001), with piecewise cubic interpolation (PCHIP) of log bits over NMSE.
+
+    Args:
+      line: (bits, NMSE in dB) of the codec.
+      reference: The same of the codec to compare with.
+
+    Returns:
+      Relative difference of the bits; -0.5 is half of the bits. None if one of them
+      has fewer than two points, or if their NMSE do not overlap.
+    """
+    curves, spans = [], []
+    for points in (line, reference):
+        nmse_db, order = np.unique([p[1] for p in points], return_index=True)
+        if len(nmse_db) < 2:
+            return None
+        log_bits = np.log([points[i][0] for i in order])
+        curves.append(PchipInterpolator(nmse_db, log_bits))
+        spans.append((nmse_db[0], nmse_db[-1]))
+    low, high = max(s[0] for s in spans), min(s[1] for s in spans)
+    if low >= high:
+        return None
+    one, two = (curve.integrate(low, high) for curve in curves)
+    return float(np.expm1((one - two) / (high - low)))
