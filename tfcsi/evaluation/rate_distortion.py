@@ -85,13 +85,13 @@ CODECS: Mapping[str, Callable[[Csi, float], dict[float, Callable]]] = {
 def read(dataset: str, data_root: str | os.PathLike) -> Csi:
     """Reads a source in the angular-delay domain; raises as `datasets.load`."""
     domain = datasets.DOMAINS[0]
-    parts = [datasets.load(dataset, data_root, s, domain) for s in SPLITS]
+    train, val, test = (
+        datasets.load(dataset, data_root, split, domain)
+        for split in ("train", "val", "test")
+    )
     # The matrices of ray tracing have all delay taps; the others are the first of many.
-    own = {"quadriga": 1024, "raytraced": parts[0].shape[2]}
-    return Csi(*parts, own.get(datasets.parts(dataset)[0], NUM_FFT))
-
-
-SPLITS = ("train", "val", "test")
+    own = {"quadriga": 1024, "raytraced": test.shape[2]}
+    return Csi(train, val, test, own.get(datasets.parts(dataset)[0], NUM_FFT))
 
 
 def measure_all(
