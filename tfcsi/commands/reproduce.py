@@ -1,4 +1,4 @@
-"""Measures codecs at several rates on one source, for a picture and a table.
+"""Measures codecs at several rates, for a picture and a table.
 
     tfcsi reproduce rate-distortion --dataset=raytraced_munich --data_root=DIR \
         --output=results/rd_raytraced_munich.json
