@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 def overview() -> str:
-    """Lists all commands in groups, a sentence each."""
+    """Returns the list of all commands, in groups, with a sentence each."""
     lines = [
         "usage: tfcsi COMMAND [flags]",
         "",
@@ -64,7 +64,7 @@ class Overview(Parser):
     """Parser of the command line without a command; its usage lists the commands."""
 
     def format_usage(self) -> str:
-        """The list of commands."""
+        """Returns the list of commands."""
         return f"{overview()}\n"
 
 
@@ -88,7 +88,7 @@ class FullHelp(argparse.Action):
 
 
 def parser_of(command: str) -> Parser:
-    """The parser of a command."""
+    """Returns the parser of a command, a key of `COMMANDS`."""
     module = COMMANDS[command]
     parser = Parser(f"tfcsi {command}", module.__doc__)
     parser.add_argument("--helpfull", action=FullHelp, nargs=0, help=argparse.SUPPRESS)
@@ -97,7 +97,14 @@ def parser_of(command: str) -> Parser:
 
 
 def main(argv: list[str]) -> int:
-    """Runs a command; returns the exit status."""
+    """Runs a command.
+
+    Args:
+      argv: Name of the program, name of the command and its flags, as in `sys.argv`.
+
+    Returns:
+      Exit status: 0 if the command succeeded.
+    """
     command = argv[1] if len(argv) > 1 else ""
     if command in COMMANDS:
         parser, module = parser_of(command), COMMANDS[command]

@@ -19,6 +19,12 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     A link stays, and the file it leads to is replaced. A device or a pipe, such as
     /dev/null, cannot be replaced: it is yielded itself and written to.
 
+    Args:
+      path: File to write; it need not exist, but its folder must.
+
+    Yields:
+      Path of the file to write to, in the folder of `path`.
+
     Raises:
       IsADirectoryError: If `path` is a folder.
       FileNotFoundError: If the folder of `path` does not exist.
@@ -85,24 +91,40 @@ def check_output(
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
-    """Writes bytes to a file, whole or not at all."""
+    """Writes bytes to a file, whole or not at all; errors as `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: str | os.PathLike, content: str) -> None:
-    """Writes text to a UTF-8 file, whole or not at all."""
+    """Writes text to a UTF-8 file, whole or not at all; errors as `replacing`."""
     write_bytes(path, content.encode())
 
 
 def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays to a compressed `.npz` file, whole or not at all."""
+    """Writes arrays to a compressed `.npz` file, whole or not at all.
+
+    Args:
+      path: File to write.
+      arrays: Name of each array to the array.
+
+    Raises:
+      OSError: As `replacing`.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
 
 
 def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """Returns the arrays whose names begin with "name/", without this prefix."""
+    """Returns the arrays whose names begin with a prefix, without this prefix.
+
+    Args:
+      arrays: Name of each array to the array, such as "prior/counts".
+      name: The prefix without its slash, such as "prior".
+
+    Returns:
+      The rest of each name, such as "counts", to the array. Empty if none begins so.
+    """
     prefix = f"{name}/"
     return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}

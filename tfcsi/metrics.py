@@ -129,6 +129,12 @@ def to_db(value: np.ndarray | float) -> np.ndarray | float:
 def bits_per_csi(packets: Sequence[bytes]) -> float:
     """Returns the mean number of bits of packets; every byte counts.
 
+    Args:
+      packets: The packets, one for each matrix.
+
+    Returns:
+      8 times the mean length in bytes.
+
     Raises:
       ValueError: If there are no packets.
     """
@@ -138,7 +144,15 @@ def bits_per_csi(packets: Sequence[bytes]) -> float:
 
 
 def bits_per_pixel(bits: float, num_reals: int = 2048) -> float:
-    """Returns bits per real number; a 32 x 32 complex matrix has 2048 of them."""
+    """Returns the bits for each real number of a matrix.
+
+    Args:
+      bits: Bits of a packet.
+      num_reals: 2 num_tx num_delay; a 32 x 32 complex matrix has 2048 real numbers.
+
+    Returns:
+      bits / num_reals.
+    """
     return bits / num_reals
 
 

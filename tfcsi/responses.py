@@ -49,7 +49,14 @@ class Paths:
         return _paths(None if x is None else x[rows] for x in self._columns())
 
     def of_users(self, chosen: np.ndarray) -> Paths:
-        """Returns the paths of some users, ascending, whose new numbers begin at 0."""
+        """Selects the paths of some users.
+
+        Args:
+          chosen: [users], integers, the numbers of these users, ascending.
+
+        Returns:
+          Their paths. The new numbers of the users begin at 0.
+        """
         first = np.searchsorted(self.user, chosen, "left")
         end = np.searchsorted(self.user, chosen, "right")
         count = end - first
@@ -59,7 +66,7 @@ class Paths:
         return paths
 
     def column(self, name: str) -> np.ndarray:
-        """An attribute by its name; a ValueError if these paths have none."""
+        """Returns an attribute by its name; raises a ValueError if it is None."""
         column = getattr(self, name)
         if column is None:
             raise ValueError(f"these paths have no {name}")
@@ -70,7 +77,7 @@ class Paths:
 
 
 def joined(parts: Sequence[Paths]) -> Paths:
-    """Joins paths of several kinds, user by user."""
+    """Joins several sets of paths of the same users, sorted by user."""
     order = np.argsort(np.concatenate([p.user for p in parts]), kind="stable")
     columns = zip(*(p._columns() for p in parts))
     return _paths(None if c[0] is None else np.concatenate(c)[order] for c in columns)
@@ -204,7 +211,7 @@ def dirichlet(
 
 
 def tones(s: np.ndarray, size: int) -> np.ndarray:
-    """Returns exp(-2 pi j k s) for k < size: [paths, size], complex128."""
+    """Returns exp(-2 pi j k s) of s [paths] for k < size: [paths, size], complex128."""
     step = int(np.ceil(np.sqrt(size)))  # k = step * i + j needs few exponentials.
     coarse = np.exp(-2j * np.pi * step * s[:, None] * np.arange(-(-size // step)))
     fine = np.exp(-2j * np.pi * s[:, None] * np.arange(step))

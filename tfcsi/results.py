@@ -54,7 +54,11 @@ COLUMNS_ON_REQUEST = (
 
 
 def versions() -> dict[str, str]:
-    """Returns the version of each package that a result depends on."""
+    """Returns the version of each package that a result depends on.
+
+    Returns:
+      Name to version of tfcsi, NumPy and Python; of TensorFlow too if it is imported.
+    """
     numbers = {"tfcsi": __version__, "numpy": np.__version__}
     numbers["python"] = sys.version.split()[0]
     if "tensorflow" in sys.modules:
@@ -63,7 +67,14 @@ def versions() -> dict[str, str]:
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """Returns a command line with each absolute path cut to its last part."""
+    """Returns a command line with each absolute path cut to its last part.
+
+    Args:
+      argv: Name of the program and its arguments, as in `sys.argv`.
+
+    Returns:
+      One line. `tfcsi` started as a module begins with "python -m tfcsi".
+    """
     line = re.sub(r"(?:(?<=[=,\s])|^)/(?:[^\s,/]+/)*", "", " ".join(argv))
     return re.sub(r"^__main__\.py", "python -m tfcsi", line)
 
@@ -100,6 +111,9 @@ def write(
 
 def check_output(path: str | os.PathLike) -> None:
     """Refuses to replace a file that is not a results file by one.
+
+    Args:
+      path: File to write; it need not exist.
 
     Raises:
       FileExistsError: If it exists and is of another kind.

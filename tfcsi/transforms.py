@@ -37,13 +37,13 @@ def check_domain(domain: str) -> None:
 
 
 def domain_of(config: Mapping[str, Any]) -> str:
-    """Domain of the CSI of a run, by its config.
+    """Returns the domain of the CSI of a run, "angular_delay" if the config names none.
 
     This is the only place that knows what a missing field means: configs were written
     without `domain` when all runs were of the angular-delay domain.
 
     Raises:
-      ValueError: the config has an unknown domain.
+      ValueError: If the config has an unknown domain.
     """
     domain = config.get("domain", "angular_delay")
     check_domain(domain)
@@ -151,7 +151,7 @@ def to_angles(h: np.ndarray) -> np.ndarray:
 
 
 def to_antennas(h: np.ndarray) -> np.ndarray:
-    """Transforms angles to antennas, the inverse of `to_angles`."""
+    """Transforms angles [..., num_tx, k] to antennas; the inverse of `to_angles`."""
     return np.fft.ifft(np.fft.ifftshift(h, axes=-2), axis=-2, norm="ortho")
 
 
@@ -244,7 +244,7 @@ def to_peak(h: np.ndarray, per_matrix: bool = True) -> tuple[np.ndarray, np.ndar
 
 
 def from_peak(scaled: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    """Returns [n, num_tx, num_delay], complex64, the inverse of `to_peak`."""
+    """Returns `scaled * scale`, complex64 [n, num_tx, num_delay]; inverts `to_peak`."""
     return scaled * np.asarray(scale, np.float32).reshape(-1, 1, 1)
 
 
@@ -292,7 +292,7 @@ def from_unit_interval(x01: np.ndarray, scale: np.ndarray | float = 1) -> np.nda
 
 
 def as_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns complex [n, num_tx, num_delay] as an array; all else is a ValueError."""
+    """Returns h as an array, complex [n, *shape]; raises a ValueError if it is not."""
     try:
         h = np.asarray(h)
     except ValueError:  # Matrices of several sizes.
@@ -347,7 +347,7 @@ def gain_to_word(peak: np.ndarray) -> np.ndarray:
 
 
 def word_to_gain(word: np.ndarray) -> np.ndarray:
-    """Turns words into the scale of `h` relative to max |h| = 0.5, float32."""
+    """Turns words, uint16 [n], into scales relative to max |h| = 0.5, float32 [n]."""
     return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)
 
 
@@ -392,7 +392,7 @@ def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vectorised(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns matrices of a shape as vectors [n, num_tx * num_delay], complex64."""
+    """Returns h, finite [n, *shape], as vectors, complex64 [n, num_tx * num_delay]."""
     h = as_csi(h, shape)
     if not np.isfinite(h).all():
         raise ValueError("h holds NaN or infinity")

@@ -20,6 +20,12 @@ CHANNELS = {
 def get(name: str) -> Simulator:
     """Returns a channel simulator by its name.
 
+    Args:
+      name: a key of `CHANNELS`, such as "cost2100".
+
+    Returns:
+      The simulator.
+
     Raises:
       ValueError: no such simulator; the message lists those there are.
     """

@@ -16,6 +16,12 @@ SPLITS = ("train", "val", "test")  # Streams 0, 1, 2; those of epochs follow.
 def parts_of(channel: str) -> tuple[str, str]:
     """Splits a name such as "cost2100_outdoor" into simulator and scenario.
 
+    Args:
+      channel: the name.
+
+    Returns:
+      Names of the simulator and of the scenario, which is not checked.
+
     Raises:
       ValueError: there is no such simulator.
     """
@@ -70,13 +76,32 @@ def draw(
 
 
 def blocks_of(count: int) -> list[tuple[int, int, int]]:
-    """Returns (number, first matrix, number of matrices) of each block of `count`."""
+    """Divides matrices into blocks of at most `BLOCK`.
+
+    Args:
+      count: number of matrices.
+
+    Returns:
+      (number of the block, number of its first matrix, number of its matrices) of each
+      block.
+    """
     starts = range(0, count, BLOCK)
     return [(i, start, min(BLOCK, count - start)) for i, start in enumerate(starts)]
 
 
 def memory_map(folder: Path, name: str, shape: tuple) -> np.ndarray:
-    """Opens the array `name` of a folder, or makes it if it has another shape."""
+    """Opens an array of a folder, or makes it if it is missing or has another shape.
+
+    Making it deletes the marks of finished blocks, `*.done`, of the folder.
+
+    Args:
+      folder: folder of the array.
+      name: name of its file, without ".npy".
+      shape: shape that it must have.
+
+    Returns:
+      complex64, a read-only memory map.
+    """
     path = folder / f"{name}.npy"
     if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
         for mark in folder.glob("*.done"):

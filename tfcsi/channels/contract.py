@@ -79,7 +79,7 @@ class Simulator:
 
 
 def defaults(setup: type) -> dict[str, Any]:
-    """Options that a dataclass declares, name to default."""
+    """Returns name to default of each option that a dataclass declares."""
     return {field.name: field.default for field in dataclasses.fields(setup)}
 
 
@@ -95,13 +95,13 @@ def check_request(
     """Refuses what no simulator can do.
 
     Args:
-      name: of the simulator, for messages.
+      name: name of the simulator, for messages.
       num: number of matrices.
-      seed: of all that is random.
-      scenario: asked for.
-      scenarios: that there are.
-      options: names and values that are given.
-      known: names of the declared options.
+      seed: seed of all that is random.
+      scenario: the scenario that is asked for.
+      scenarios: the scenarios that there are.
+      options: names and values of the options that are given.
+      known: names of the options that are declared.
 
     Raises:
       ValueError: the scenario or an option is unknown, or `num` or `seed` is no integer

@@ -88,7 +88,14 @@ def simulate_with_frequency(
     progress: bool = False,
     **options: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Like `simulate`; also returns the frequency-domain truth.
+    """Simulates as `simulate`; also returns the frequency-domain truth.
+
+    Args:
+      num: number of drops, which are users at random places.
+      seed: not negative.
+      scenario: a key of `PRESETS`.
+      progress: whether to show a progress bar on standard error.
+      **options: as `simulate`.
 
     Returns:
       h: as `simulate`.
@@ -188,7 +195,16 @@ def _draw_block(
 
 
 def snapshots(chosen: Setup, block: int, seed: int) -> Iterator[Paths]:
-    """Yields the paths to all `BLOCK` users of a block, once for each snapshot."""
+    """Yields the paths to all users of a block, once for each snapshot.
+
+    Args:
+      chosen: setup of the simulation.
+      block: number of the block, which has `BLOCK` users.
+      seed: not negative.
+
+    Yields:
+      The paths at one time. Their gains include the free-space loss.
+    """
     rng = np.random.default_rng([seed, block])
     start = places(chosen.users, BLOCK, rng)
     way = chosen.way * np.exp(1j * rng.uniform(-np.pi, np.pi, BLOCK))

@@ -84,7 +84,12 @@ class Scenario:
     los: LineOfSight | None
 
     def spreads(self) -> np.ndarray:
-        """Medians and dB of (shadow, delay, theta_BS, phi_BS, theta_MS, phi_MS)."""
+        """Returns the log-normal laws of the spreads of a cluster.
+
+        Returns:
+          [2, 6], float64: medians (delay in ns, angles in degrees) and deviations (dB)
+          of shadow fading, delay, theta_BS, phi_BS, theta_MS, phi_MS.
+        """
         rows = [(1, self.shadow), self.delay_spread, self.eod_spread, self.aod_spread]
         return np.array([*rows, self.eoa_spread, self.aoa_spread]).T
 

@@ -15,7 +15,17 @@ from tfcsi.transforms import DOMAINS, NUM_FFT
 
 
 def farthest(law: tuple) -> float:
-    """Returns the largest range of a law of users in m, or refuses the law."""
+    """Returns the largest range of a law of the users' places.
+
+    Args:
+      law: as `Setup.users`.
+
+    Returns:
+      The largest distance from the base station, in m.
+
+    Raises:
+      ValueError: the law is none of those that `Setup.users` lists.
+    """
     kind, values = None, []
     with contextlib.suppress(TypeError, ValueError):
         kind, *sizes = law
@@ -37,7 +47,16 @@ def farthest(law: tuple) -> float:
 
 
 def places(law: tuple, num: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws places of users around the BS, complex [num], by a law of `Setup.users`."""
+    """Draws places of users around the base station.
+
+    Args:
+      law: as `Setup.users`, checked by `farthest`.
+      num: number of users.
+      rng: generator that they are drawn from.
+
+    Returns:
+      [num], complex128, x + j y in m, with the base station at 0.
+    """
     kind, *values = law
     if kind == "square":
         return values[0] * (rng.uniform(-1, 1, num) + 1j * rng.uniform(-1, 1, num))
@@ -145,23 +164,26 @@ class Setup:
 
     @property
     def way(self) -> float:
-        """Distance that a user moves from its first to its last snapshot, m."""
+        """Distance of a user's last snapshot from its first, in m."""
         return (self.num_time - 1) * self.interval * self.speed
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a drop: snapshots, user's antennas (if several), then the matrix."""
+        """Shape of a drop: (num_time, num_rx, num_tx, num_delay or num_sc).
+
+        The first two are left out if they are 1.
+        """
         last = self.num_delay if self.domain == DOMAINS[0] else self.num_sc
         several = (n for n in (self.num_time, self.num_rx) if n > 1)
         return (*several, self.num_tx, last)
 
     @property
     def antennas(self) -> Antennas:
-        """Antennas of the BS and of a user."""
+        """Antennas of the base station and of a user, with their spacings."""
         return Antennas(self.num_tx, self.tx_spacing, self.num_rx, self.rx_spacing)
 
     def band(self, size: int) -> Band:
-        """The band, with its first `size` delay taps or subcarriers kept."""
+        """Returns the band, with its first `size` delay taps or subcarriers kept."""
         lowest = self.carrier - (self.num_sc - 1) / 2 * self.subcarrier_spacing
         bandwidth = self.num_sc * self.subcarrier_spacing
         return Band(bandwidth, self.num_sc, size, "first", lowest)
@@ -196,6 +218,9 @@ def setup(scenario: str = "indoor", **changes: Any) -> Setup:
     Args:
       scenario: a key of `PRESETS`.
       **changes: fields of `Setup` other than its scenario.
+
+    Returns:
+      The setup, checked.
 
     Raises:
       ValueError: unknown preset or field, or a value out of range.

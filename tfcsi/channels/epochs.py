@@ -86,7 +86,20 @@ class Epochs:
 def validation(
     channel: str, num: int, seed: int, setup: Mapping | None = None
 ) -> np.ndarray:
-    """Simulates validation matrices [num, num_tx, num_delay], as `generate` does."""
+    """Simulates validation matrices, the same as `generate` makes.
+
+    Args:
+      channel: name of a simulator and its scenario, such as "cost2100_indoor".
+      num: number of matrices, at least 1.
+      seed: not negative.
+      setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
+
+    Returns:
+      [num, num_tx, num_delay], complex64, max|h| = 0.5 a matrix.
+
+    Raises:
+      ValueError: as `blocks.draw`.
+    """
     stream = channel, seed, SPLITS.index("val")
     blocks = [draw(*stream, b, size, setup=setup)[0] for b, _, size in blocks_of(num)]
     return np.concatenate(blocks)

@@ -153,10 +153,17 @@ def trace(
     progress: bool = False,
     **options: Any,
 ) -> dict[str, np.ndarray]:
-    """Like `simulate`, but returns all arrays of a file.
+    """Traces as `simulate`, but returns all arrays of a file.
+
+    Args:
+      num: number of users with a path, at least 1.
+      seed: not negative.
+      scenario: a key of `SCENARIOS`.
+      progress: whether to show a progress bar on standard error.
+      **options: as `simulate`.
 
     Returns:
-      The arrays by name, without `made`; see above.
+      The arrays by name, without `made`; the text above says what they hold.
 
     Raises:
       ValueError: as `simulate`, or `num` is 0.
@@ -320,7 +327,14 @@ def _sionna_rt() -> tuple[Any, Any]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Traces users as the flags say and writes a complete file, or none."""
+    """Traces users as the flags say and writes a complete file, or none.
+
+    Args:
+      argv: Name of the program and what is left of the command line.
+
+    Raises:
+      ValueError: If the output is no .npz file in a folder that exists.
+    """
     from absl import app
 
     if len(argv) > 1:

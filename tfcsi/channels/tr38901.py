@@ -119,11 +119,22 @@ def simulate_with_loss(
     progress: bool = False,
     **options: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Like `simulate`; also reports the energy in the taps that are cut off.
+    """Simulates as `simulate`; also reports the energy in the taps that are cut off.
+
+    Args:
+      num: number of matrices.
+      seed: not negative.
+      scenario: a key of `SCENARIOS`.
+      progress: whether to show a progress bar on standard error.
+      **options: fields of `Setup`.
 
     Returns:
       h: as `simulate`.
       lost: [num], float64, linear, the share of the energy in later taps.
+
+    Raises:
+      ValueError: as `simulate`.
+      ImportError: as `simulate`.
     """
     check_request("tr38901", num, seed, scenario, SCENARIOS, options, OPTIONS)
     chosen = Setup(**options)

@@ -23,9 +23,21 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @contextlib.contextmanager
 def workers(count: int) -> Iterator[Callable[[dict], Future]]:
-    """Starts processes and yields a function that gives one of them a job.
+    """Starts processes that simulate blocks; they end with the context.
 
     Jobs that have not begun when the context ends are dropped.
+
+    Args:
+      count: number of processes.
+
+    Yields:
+      Function that hands a job to an idle process and returns its `Future`. A job is a
+      dict with the arguments of `blocks.draw` and with `folder` and `start`: the
+      matrices are written to the arrays h.npy and hf.npy of the folder, from row
+      `start` on. The future raises a RuntimeError if the simulation fails.
+
+    Raises:
+      ValueError: `count` is less than 1.
     """
     if count < 1:
         raise ValueError(f"processes is {count}; it must be 1 or more")

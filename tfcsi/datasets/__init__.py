@@ -43,6 +43,12 @@ DOMAINS = transforms.DOMAINS
 def get(name: str) -> Dataset:
     """Returns a data set by its name.
 
+    Args:
+      name: a key of `DATASETS`, such as "cost2100".
+
+    Returns:
+      The data set.
+
     Raises:
       ValueError: no such data set; the message lists those there are.
     """
@@ -78,20 +84,46 @@ def load(
 def read(
     name: str, folder: str | os.PathLike, split: str, domain: str, **options: Any
 ) -> np.ndarray:
-    """Like `load`, from the folder of the data set's files itself."""
+    """Reads one split of a source from the folder of its files.
+
+    Args:
+      name: a source, as for `load`.
+      folder: folder of the files of the data set; may be read-only.
+      split: "train", "val" or "test".
+      domain: "angular_delay" or "space_frequency".
+      **options: of the data set, see `Dataset.options`.
+
+    Returns:
+      As `load`: [n, num_tx, num_delay], complex64, max|h| = 0.5 a matrix.
+
+    Raises:
+      ValueError: as `load`.
+      DataError: as `load`.
+    """
     return read_with_loss(name, folder, split, domain, **options)[0]
 
 
 def read_with_loss(
     name: str, folder: str | os.PathLike, split: str, domain: str, **options: Any
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Like `read`; also reports the energy that the matrices do not hold.
+    """Reads one split as `read`; also reports the energy that the matrices do not hold.
+
+    Args:
+      name: a source, as for `load`.
+      folder: folder of the files of the data set; may be read-only.
+      split: "train", "val" or "test".
+      domain: "angular_delay" or "space_frequency".
+      **options: of the data set, see `Dataset.options`.
 
     Returns:
       h: as `load`.
       lost: [n], float64, linear: the share of the energy of each channel that was cut
         off with its late paths and delay taps. None if the files hold matrices that
         were already truncated.
+
+    Raises:
+      ValueError: as `load`.
+      DataError: as `load`.
     """
     dataset, scenario = parts(name)
     return get(dataset).load_with_loss(folder, scenario, split, domain, **options)
@@ -139,27 +171,38 @@ def join(
 
 
 def dataset_of(config: Mapping[str, Any]) -> str:
-    """Name of the data set or simulator that a run was trained on, by its config.
+    """Returns the name of the data set or simulator that a run was trained on.
 
-    Configs without the field `dataset` are from when all runs were of COST 2100.
+    Args:
+      config: of the run. Configs without the field `dataset` are from when all runs
+        were of COST 2100.
+
+    Returns:
+      A name such as "cost2100".
     """
     return config.get("dataset", "cost2100")
 
 
 def name_of(config: ml_collections.ConfigDict) -> str:
-    """Name of the source that a run was trained on."""
+    """Returns the name of the source that a run was trained on, "DATASET_SCENARIO"."""
     return f"{dataset_of(config)}_{config.scenario}"
 
 
 def options_of(
     config: ml_collections.ConfigDict, source: str | None = None
 ) -> dict[str, Any]:
-    """Domain and options of `read` that a config has: its `domain` and `source`.
+    """Returns the domain and the options of `read` that a config has.
 
     Args:
-      config: of a run.
+      config: of a run; `domain` and `source` are its fields that count.
       source: name of a source; the one that the run was trained on if None. Options of
         the config belong to its own data set. A source of another data set gets none.
+
+    Returns:
+      Keyword arguments of `read`, `domain` among them.
+
+    Raises:
+      ValueError: unknown domain or source.
     """
     options = {"domain": transforms.domain_of(config)}
     own = dataset_of(config)
@@ -169,7 +212,17 @@ def options_of(
 
 
 def parts(name: str) -> tuple[str, str]:
-    """Data set and scenario that the name of a source is made of, or a ValueError."""
+    """Splits the name of a source, such as "cost2100_indoor".
+
+    Args:
+      name: a source, as for `load`.
+
+    Returns:
+      Names of the data set and of the scenario.
+
+    Raises:
+      ValueError: unknown source; the message lists those there are.
+    """
     dataset, _, scenario = name.partition("_")
     if dataset not in DATASETS or not DATASETS[dataset].has(scenario):
         own = [

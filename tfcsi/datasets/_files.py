@@ -80,7 +80,7 @@ class Array:
         )
 
     def is_complex(self) -> bool:
-        """Whether the entries are complex."""
+        """Returns whether the entries are complex."""
         return self.kind() == "complex"
 
     def blocks(
@@ -125,9 +125,18 @@ class Array:
 
 @contextlib.contextmanager
 def arrays(path: Path) -> Iterator[dict[str, Array]]:
-    """Opens a file and yields its arrays by name; that of a `.npy` is "array".
+    """Opens a file and yields its arrays, which can be read until it is closed.
 
     Two real arrays `H_re` and `H_im`, or `H/re` and `H/im`, are one complex array `H`.
+
+    Args:
+      path: path of the file; its ending is one of `SUFFIXES`.
+
+    Yields:
+      Name to array. That of a `.npy` file has the name "array".
+
+    Raises:
+      DataError: the file is missing, unreadable or of another format.
     """
     check_file(path)
     suffix = path.suffix.lower()
@@ -168,7 +177,20 @@ def check_file(path: Path) -> None:
 
 
 def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Array:
-    """Returns one array of a file, or raises a DataError that lists its arrays."""
+    """Returns one array of a file.
+
+    Args:
+      variables: the arrays of the file, as `arrays` yields them.
+      path: path of the file, for messages.
+      key: name of the array.
+      expected: what the array should be, for messages.
+
+    Returns:
+      The array.
+
+    Raises:
+      DataError: there is no such array; the message lists those there are.
+    """
     if key not in variables:
         raise DataError(
             f"{path}: no variable {key!r}, expected {expected}; found "
@@ -178,13 +200,24 @@ def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Ar
 
 
 def listing(variables: dict[str, Array]) -> str:
-    """Names, types and shapes of the arrays of a file, for messages."""
+    """Returns the names and shapes of the arrays of a file as a text for messages."""
     texts = [f"{key} {list(array.shape)}" for key, array in variables.items()]
     return ", ".join(texts[:_LISTED] + ["..."] * (len(texts) > _LISTED)) or "none"
 
 
 def find(folder: str | os.PathLike, name: str) -> Path:
-    """Returns the path of a file, or raises a DataError with what the folder holds."""
+    """Returns the path of a file in a folder.
+
+    Args:
+      folder: the folder.
+      name: name of the file.
+
+    Returns:
+      Its path.
+
+    Raises:
+      DataError: there is no such file; the message lists the files of the folder.
+    """
     path = Path(folder) / name
     if not path.is_file():
         names = sorted(p.name for p in Path(folder).glob("*")) or ["nothing"]
@@ -214,10 +247,13 @@ def cached(
       dtype: type of the converted entries.
       convert: function from a block and its label to a converted block [b, *shape]; it
         may raise a DataError.
-      cache_dir: folder of the converted variables.
+      cache_dir: folder of the converted variables; by default the user's cache.
 
     Returns:
       [n, *shape], `dtype`, a read-only memory map.
+
+    Raises:
+      DataError: the file is unreadable, or the variable is missing or not [n, width].
     """
     stat = path.stat()
     # The path names all conversions of a file; size and time name the current one.
@@ -313,7 +349,14 @@ def _pair(real: Array, imag: Array, index: tuple) -> np.ndarray:
 
 @contextlib.contextmanager
 def wrapped(path: Path) -> Iterator[None]:
-    """Turns every error of the readers of SciPy, h5py and NumPy into a DataError."""
+    """Turns every error that SciPy, h5py and NumPy raise inside into a DataError.
+
+    Args:
+      path: path of the file that is read, for the message.
+
+    Raises:
+      DataError: the code inside raised an error.
+    """
     try:
         yield
     except Exception as error:

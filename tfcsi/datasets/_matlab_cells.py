@@ -18,7 +18,15 @@ KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
 def nested(path: Path, *keys: str) -> Any:
     """Reads a cell or struct of a MATLAB file (v5, v7.3) as lists, dicts and arrays.
 
-    The first of `keys` that the file has is read.
+    Args:
+      path: path of the file.
+      *keys: names of variables; the first one that the file has is read.
+
+    Returns:
+      A cell becomes a list, a struct a dict, and anything else an array.
+
+    Raises:
+      DataError: the file is missing or unreadable, or has none of the variables.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")

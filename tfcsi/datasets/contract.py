@@ -45,16 +45,16 @@ class Dataset:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Name of each option to its default."""
+        """Returns the name of each option with its default."""
         return {f.name: f.default for f in dataclasses.fields(self.Options)}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The scenarios, with "NAME" for those that are named after files."""
+        """Returns the scenarios, with "NAME" for those that are named after files."""
         return self.scenarios + (() if self.own is None else (f"NAME{self.own}",))
 
     def has(self, scenario: str) -> bool:
-        """Whether a name is that of a scenario."""
+        """Returns whether there is a scenario of this name."""
         own = self.own is not None and scenario.endswith(self.own)
         return scenario in self.scenarios or (own and scenario != self.own)
 
@@ -94,13 +94,24 @@ class Dataset:
         domain: str,
         **options: Any,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Like `load`; also reports the energy that the matrices do not hold.
+        """Loads as `load`; also reports the energy that the matrices do not hold.
+
+        Args:
+          folder: folder of the files; may be read-only.
+          scenario: one of `names`.
+          split: "train", "val" or "test".
+          domain: as for `load`.
+          **options: fields of `Options`.
 
         Returns:
           h: as `load`.
           lost: [n], float64, linear: the share of the energy of each channel that was
             cut off with its late paths and delay taps. None if the files hold matrices
             that were already truncated.
+
+        Raises:
+          ValueError: as `load`.
+          DataError: as `load`.
         """
         if not self.has(scenario):
             known = ", ".join(self.names)

@@ -71,14 +71,35 @@ _SLACK = 1e-6  # Rounding that is allowed outside [0, 1].
 
 
 def file_name(split: str, scenario: str = "indoor") -> str:
-    """Returns the name of the published file of a split."""
+    """Returns the name of the published file of a split.
+
+    Args:
+      split: "train", "val" or "test".
+      scenario: "indoor" or "outdoor".
+
+    Returns:
+      A name such as "DATA_Htrainin.mat".
+
+    Raises:
+      ValueError: unknown split or scenario.
+    """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     return f"DATA_H{split}{_suffix(scenario)}.mat"
 
 
 def frequency_file_name(scenario: str = "indoor") -> str:
-    """Returns the name of the published file of frequency-domain truth."""
+    """Returns the name of the published file of frequency-domain truth.
+
+    Args:
+      scenario: "indoor" or "outdoor".
+
+    Returns:
+      A name such as "DATA_HtestFin_all.mat".
+
+    Raises:
+      ValueError: unknown scenario.
+    """
     return f"DATA_HtestF{_suffix(scenario)}_all.mat"
 
 
@@ -240,7 +261,16 @@ def _suffix(scenario: str) -> str:
 def from_ht(
     block: np.ndarray, label: str, shape: tuple[int, ...] = (NUM_TX, NUM_DELAY)
 ) -> np.ndarray:
-    """Converts HT [b, 2 num_tx num_delay] to x [b, *shape, 2], float32, zero-centred.
+    """Converts matrices in the published form to what networks take.
+
+    Args:
+      block: HT [b, 2 num_tx num_delay], real, in [0, 1] with zero at 0.5, in C order
+        (re/im, antenna, delay).
+      label: where the block is from, for messages.
+      shape: (num_tx, num_delay).
+
+    Returns:
+      x [b, *shape, 2], float32, zero-centred.
 
     Raises:
       DataError: HT is complex, or not in [0, 1].

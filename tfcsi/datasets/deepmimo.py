@@ -273,10 +273,22 @@ def converter(
     select: str,
     timing: str = "absolute",
 ) -> Callable:
-    """Returns a function from a block [b, num_tx, all] of `channel` to matrices.
+    """Returns a function from blocks of `channel` to matrices.
 
-    In the angular-delay domain the first `num_sc` taps of all subcarriers are kept; in
-    the space-frequency domain `num_sc` subcarriers are; see `Options`.
+    Args:
+      channel: [n, num_tx, all], complex, antennas by all subcarriers, as `arranged`
+        returns it.
+      domain: "angular_delay", where the first `num_sc` taps of all subcarriers are
+        kept, or "space_frequency", where `num_sc` subcarriers are.
+      num_sc: number of delay taps or subcarriers that are kept.
+      select: "spread" or "first", see `Options`.
+      timing: "absolute" or "strongest", see `Options`.
+
+    Returns:
+      Function from a block [b, num_tx, all] to matrices [b, num_tx, num_sc], complex.
+
+    Raises:
+      ValueError: an argument is out of range.
     """
     _check_timing(timing)
     kept = Band(1, channel.shape[-1], num_sc, select).subcarriers()

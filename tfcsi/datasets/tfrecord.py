@@ -48,8 +48,12 @@ def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) 
 def dataset(paths: Sequence[str | os.PathLike]) -> Any:
     """Streams the matrices of files, in their order.
 
+    Args:
+      paths: paths of files that `write` made.
+
     Returns:
-      A `tf.data.Dataset` of float32 [num_tx, num_delay, 2] (re, im).
+      A `tf.data.Dataset` of float32 [num_tx, num_delay, 2] (re, im). Errors of the
+      files are raised by TensorFlow while it is read.
     """
     import tensorflow as tf
 
@@ -68,6 +72,9 @@ def dataset(paths: Sequence[str | os.PathLike]) -> Any:
 
 def read(paths: Sequence[str | os.PathLike]) -> np.ndarray:
     """Reads the matrices of files, in their order.
+
+    Args:
+      paths: paths of files that `write` made; all matrices have the same shape.
 
     Returns:
       [n, num_tx, num_delay], complex64.

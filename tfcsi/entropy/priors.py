@@ -76,7 +76,15 @@ class Histogram(tf.Module):
         self.code_bits.assign(tables.interval_bits[:, : self.code_bits.shape[1]])
 
     def freeze(self, symbols: np.ndarray) -> Tables:
-        """Returns tables learned on symbols int32 [n, latent] of the training data."""
+        """Returns the tables of the histogram of the training data.
+
+        Args:
+          symbols: int32 [n, latent], 0 ... num_levels - 1, of the training data. They
+            replace the recent symbols that the histogram held.
+
+        Returns:
+          Tables of latent positions with `num_levels` symbols each.
+        """
         levels = self.counts.shape[1]
         one_hot = np.stack([(symbols == s).sum(0) for s in range(levels)], 1)
         self.counts.assign(one_hot)
@@ -129,6 +137,9 @@ class Factorized(tf.Module):
         Args:
           symbols: int32 [n, latent] of the training data. They set the range of the
             tables, at most 4096 symbols around the median. Other symbols are escaped.
+
+        Returns:
+          Tables of latent positions.
         """
         middle = np.median(symbols, 0).astype(np.int64)
         half = MAX_LEARNED // 2
@@ -162,7 +173,7 @@ class Empty(tf.Module):
         """Does nothing."""
 
     def freeze(self, symbols: np.ndarray) -> Tables:
-        """Returns tables of no positions."""
+        """Returns tables of no positions; the symbols, int32 [n, 0], are not used."""
         index = np.zeros(0, np.int32)
         return Tables.from_pmf([[1.0]], 0, index, self.coder)
 
@@ -176,7 +187,17 @@ def _need_symbols(latent_dim: int, name: str) -> None:
 
 
 def get(name: str) -> type:
-    """Returns a prior class; ValueError that lists the known names if unknown."""
+    """Returns a prior class by its name.
+
+    Args:
+      name: A key of `PRIORS`.
+
+    Returns:
+      The class, which takes latent_dim, num_levels and coder.
+
+    Raises:
+      ValueError: If the name is not known; the message lists the known names.
+    """
     if name not in PRIORS:
         known = ", ".join(sorted(PRIORS))
         raise ValueError(f"prior is {name!r}; known priors: {known}")

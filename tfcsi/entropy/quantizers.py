@@ -16,7 +16,15 @@ from tfcsi.coding import grids
 
 
 def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor with the value of `exact` and the gradient of `smooth`."""
+    """Gives a tensor the gradient of another one.
+
+    Args:
+      exact: Tensor whose values count.
+      smooth: Tensor of the same shape and dtype, whose gradient counts.
+
+    Returns:
+      A tensor with the values of `exact`, up to rounding, and the gradient of `smooth`.
+    """
     return smooth + tf.stop_gradient(exact - smooth)
 
 
@@ -28,7 +36,11 @@ class Uniform(tf.Module, grids.UniformGrid):
     """
 
     def __init__(self, latent_dim: int):
-        """Makes the quantiser; latent_dim is the length of y."""
+        """Makes the quantiser with steps of 1.
+
+        Args:
+          latent_dim: Length of the codeword y.
+        """
         tf.Module.__init__(self, name="uniform")
         self._set_size(latent_dim)
         self.log_step = tf.Variable(np.zeros(latent_dim, np.float32), name="log_step")
@@ -71,7 +83,7 @@ class Uniform(tf.Module, grids.UniformGrid):
 
     @property  # Computed from the variable; a grid of the phone has an attribute.
     def step(self) -> np.ndarray:  # type: ignore[override]
-        """Float32 [latent], the distance of two grid points of each entry."""
+        """Distance of two grid points of each entry, float32 [latent]."""
         return np.exp(self.log_step.numpy())
 
 
@@ -84,7 +96,16 @@ class MuLaw(tf.Module, grids.MuLawGrid):
     """
 
     def __init__(self, latent_dim: int, bits: int, mu: float):
-        """Makes the quantiser; arguments and errors as `grids.MuLawGrid`."""
+        """Makes the quantiser.
+
+        Args:
+          latent_dim: Length of the codeword y.
+          bits: Bits of an entry, 1 to 14.
+          mu: Strength of the companding, positive.
+
+        Raises:
+          ValueError: As `grids.MuLawGrid`.
+        """
         tf.Module.__init__(self, name="mu_law")
         grids.MuLawGrid.__init__(self, latent_dim, bits, mu)
 
@@ -145,7 +166,11 @@ class Float(tf.Module, grids.FloatGrid):
     """
 
     def __init__(self, latent_dim: int):
-        """Makes the quantiser; latent_dim is the length of y."""
+        """Makes the quantiser.
+
+        Args:
+          latent_dim: Length of the codeword y.
+        """
         tf.Module.__init__(self, name="float")
         grids.FloatGrid.__init__(self, latent_dim)
 
@@ -181,7 +206,17 @@ QUANTIZERS = {"uniform": Uniform, "mulaw": MuLaw, "float": Float}
 
 
 def get(name: str) -> type:
-    """Returns a quantiser class; ValueError that lists the known names if unknown."""
+    """Returns a quantiser class by its name.
+
+    Args:
+      name: A key of `QUANTIZERS`.
+
+    Returns:
+      The class, which takes latent_dim and the arguments of the quantiser.
+
+    Raises:
+      ValueError: If the name is not known; the message lists the known names.
+    """
     if name not in QUANTIZERS:
         known = ", ".join(sorted(QUANTIZERS))
         raise ValueError(f"quantizer is {name!r}; known quantizers: {known}")

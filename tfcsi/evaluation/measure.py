@@ -61,6 +61,9 @@ def measure(
       num_matrices; nmse_db, the mean over the matrices in dB, with nmse_db_low and
       nmse_db_high, its 95 % confidence interval; sgcs and, with hf, rho (means); bits,
       the mean of a matrix; bpp, bits a real entry; packet_bytes, the mean.
+
+    Raises:
+      ValueError: As `metrics.nmse`, `metrics.sgcs` and `metrics.bits_per_csi`.
     """
     nmse = metrics.nmse(h, h_hat)
     low, high = metrics.confidence_interval(nmse)

@@ -45,13 +45,23 @@ def over_snr(points: Sequence[Mapping]) -> Figure:
 
     Args:
       points: Points of `over_noise.over_snr`, each with a `codec`.
+
+    Returns:
+      The figure.
     """
     kinds = ", ".join(dict.fromkeys(point["noise"] for point in points))
     return _nmse_over(points, "snr_db", f"SNR of the noise on the {kinds} [dB]")
 
 
 def over_length(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the length of the codeword, one line for each codec."""
+    """Draws NMSE over the length of the codeword, with one line for each codec.
+
+    Args:
+      points: Points of a results file, each with `codec`, `latent_dim` and `nmse_db`.
+
+    Returns:
+      The figure; its axis of lengths is logarithmic.
+    """
     figure = _nmse_over(points, "latent_dim", "length of the codeword")
     lengths = sorted({point["latent_dim"] for point in points})
     figure.axes[0].set_xscale("log", base=2)
@@ -60,7 +70,14 @@ def over_length(points: Sequence[Mapping]) -> Figure:
 
 
 def over_steps(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the gradient steps of the encoder, one line for each codec."""
+    """Draws NMSE over the gradient steps of the encoder, with one line for each codec.
+
+    Args:
+      points: Points of a results file, each with `codec`, `steps` and `nmse_db`.
+
+    Returns:
+      The figure.
+    """
     return _nmse_over(points, "steps", "gradient steps of the encoder")
 
 
@@ -72,6 +89,9 @@ def over_bit_errors(points: Sequence[Mapping]) -> Figure:
 
     Args:
       points: Points of `over_noise.over_bit_errors`, each with a `codec`.
+
+    Returns:
+      The figure.
     """
     points = [point for point in points if point["bit_error_rate"] > 0]
     figure = _nmse_over(points, "bit_error_rate", "bit error rate")
@@ -91,6 +111,9 @@ def transfer(points: Sequence[Mapping]) -> Figure:
     Args:
       points: Points of `transfer.transfer`, with `train_on`, `test_on`, `shots`,
         `nmse_db` and `bits`.
+
+    Returns:
+      The figure.
     """
     shots = sorted({point["shots"] for point in points})
     rows = list(dict.fromkeys(point["train_on"] for point in points))
@@ -117,7 +140,14 @@ def transfer(points: Sequence[Mapping]) -> Figure:
 
 
 def over_bytes(points: Sequence[Mapping]) -> Figure:
-    """Draws NMSE over the bytes of the UE encoder, for points of `compare.compare`."""
+    """Draws NMSE over the bytes of the UE encoder, with one line for each codec.
+
+    Args:
+      points: Points of `compare.compare`. Those without `ue_bytes` are left out.
+
+    Returns:
+      The figure; its axis of bytes is logarithmic.
+    """
     points = [point for point in points if "ue_bytes" in point]
     figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
     figure.axes[0].set_xscale("log")
@@ -125,7 +155,14 @@ def over_bytes(points: Sequence[Mapping]) -> Figure:
 
 
 def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """Draws loss, NMSE and bits over the epochs, for the rows of a log."""
+    """Draws loss, NMSE and bits over the epochs.
+
+    Args:
+      rows: Rows of the log of a run, as `log.read_log` returns them.
+
+    Returns:
+      The figure, with lines for training and validation.
+    """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     names = {"loss": "loss", "nmse_db": "NMSE [dB]", "bits": "payload bits"}
@@ -145,6 +182,12 @@ def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
     Args:
       h: complex64 [n, num_tx, num_delay], the truth, with a small n.
       h_hat: complex64 [n, num_tx, num_delay], the reconstruction.
+
+    Returns:
+      The figure, with a row for each matrix.
+
+    Raises:
+      ValueError: As `metrics.nmse`.
     """
     figure = Figure(figsize=(8, 2.4 * len(h)), layout="constrained")
     grid = figure.subplots(len(h), 3, squeeze=False)
@@ -163,6 +206,9 @@ def statistics(sets: Mapping[str, Mapping]) -> Figure:
 
     Args:
       sets: Statistics of each set by its name, as `statistics.statistics` returns them.
+
+    Returns:
+      The figure.
     """
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     delay, angle, klt, pca = figure.subplots(2, 2).ravel()
@@ -183,7 +229,14 @@ def statistics(sets: Mapping[str, Mapping]) -> Figure:
 
 
 def matrices(h: np.ndarray) -> Figure:
-    """Draws the magnitudes of a few matrices, complex [n, num_tx, num_delay]."""
+    """Draws the magnitudes of a few matrices.
+
+    Args:
+      h: [n, num_tx, num_delay], complex, with a small n.
+
+    Returns:
+      The figure, with the matrices side by side.
+    """
     figure = Figure(figsize=(2.6 * len(h), 2.6), layout="constrained")
     for axes, matrix in zip(figure.subplots(1, len(h), squeeze=False)[0], h):
         axes.imshow(np.abs(matrix))
@@ -192,7 +245,15 @@ def matrices(h: np.ndarray) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes a figure to a PNG file, whole or not at all."""
+    """Writes a figure to a PNG file, whole or not at all.
+
+    Args:
+      figure: The figure.
+      path: File to write.
+
+    Raises:
+      OSError: As `files.replacing`.
+    """
     files.write_bytes(path, png(figure))
 
 
@@ -222,7 +283,7 @@ def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """Returns the bytes of a figure as a PNG file."""
+    """Returns a figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -131,7 +131,18 @@ class Sources:
             self.options[name] = {**own, **options.get(name, {})}
 
     def config_of(self, name: str) -> ml_collections.ConfigDict:
-        """Returns the config of a training on a source."""
+        """Returns the config of a training on a source.
+
+        Args:
+          name: Name of the source.
+
+        Returns:
+          A copy of the config with the fields `dataset`, `scenario` and `source` of the
+          source.
+
+        Raises:
+          ValueError: As `datasets.parts`.
+        """
         config = ml_collections.ConfigDict(self.config.to_dict())
         config.dataset, config.scenario = datasets.parts(name)
         if self.options[name] or "source" in config:
@@ -139,7 +150,14 @@ class Sources:
         return config
 
     def load(self, name: str, split: str) -> np.ndarray:
-        """Loads a split of a source, complex64 [n, num_tx, num_delay].
+        """Loads a split of a source.
+
+        Args:
+          name: Name of the source.
+          split: "train", "val" or "test".
+
+        Returns:
+          complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix.
 
         Raises:
           ValueError: If the source cannot give the domain or the shape of the config,
@@ -157,7 +175,7 @@ class Sources:
 
 
 def line(point: dict) -> str:
-    """Returns a line of text on a point of `transfer`."""
+    """Returns a point of `transfer` as a line: sources, shots, NMSE and bits."""
     return (
         f"{point['train_on']:24s} -> {point['test_on']:24s} {point['shots']:5d} shots "
         f"{point['nmse_db']:8.2f} dB {point['bits']:8.1f} bits"

@@ -85,6 +85,10 @@ def pack_codeword(encoder: tf.keras.Model) -> tf.keras.Model:
     Args:
       encoder: Keras model x -> y; one that does not end in a `BinaryDense` is returned
         as it is.
+
+    Returns:
+      Keras model float32 [1, num_tx, num_delay, 2] -> float32 [1, latent]: one matrix
+      at a time.
     """
     dense = encoder.layers[-1]
     if not isinstance(dense, BinaryDense):

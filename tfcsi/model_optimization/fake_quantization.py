@@ -153,7 +153,14 @@ def calibrate(network: tf.keras.Model, inputs: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def without_grids(network: tf.keras.Model) -> Iterator[tf.keras.Model]:
-    """Yields a model of `quantize_aware`; its results are not rounded meanwhile."""
+    """Yields a model whose results are not rounded until the context ends.
+
+    Args:
+      network: Model of `quantize_aware`.
+
+    Yields:
+      The same model.
+    """
     kept = {layer: layer.quantizer for layer in _grids(network)}
     for layer in kept:
         layer.quantizer = None

@@ -15,12 +15,19 @@ class Bias(layers.Layer):
         super().build(input_shape)
 
     def call(self, x):
-        """float32 [n, ...] to the same."""
+        """Adds the bias [...] to x, float32 [n, ...]."""
         return x + self.bias
 
 
 def kind_of(layer) -> str:
-    """The function that a layer without weights stands for."""
+    """Returns the name of the function that a layer without weights stands for.
+
+    Args:
+      layer: Keras layer, or a layer that Keras made of a TensorFlow function.
+
+    Returns:
+      Name of the TensorFlow function or activation, such as "relu", or of the class.
+    """
     if hasattr(layer, "symbol"):  # A TensorFlow function.
         return layer.symbol.split(".")[-1]
     if isinstance(layer, layers.Activation):
@@ -29,12 +36,19 @@ def kind_of(layer) -> str:
 
 
 def activation_of(layer) -> str:
-    """Name of the activation function of a layer."""
+    """Returns the name of the activation of a layer, "linear" if it has none."""
     return getattr(getattr(layer, "activation", None), "__name__", "linear")
 
 
 def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
-    """What a batch normalisation does to a channel in inference, float32 [channels]."""
+    """Returns what a batch normalisation does in inference: x * scale + shift.
+
+    Args:
+      norm: Layer `BatchNormalization`.
+
+    Returns:
+      scale, float32 [channels]; shift, float32 [channels].
+    """
     scale = 1.0 / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
     if norm.scale:
         scale = scale * norm.gamma.numpy()

@@ -17,10 +17,13 @@ MODELS = {name: f"tfcsi.models.{name}" for name in _NAMES}
 
 
 def get(name: str) -> Model:
-    """Returns a model: its builders, its options, and what else it can do.
+    """Returns a model by its name.
 
     Args:
       name: A key of `MODELS`.
+
+    Returns:
+      The model: its builders, its options, and what else it can do.
 
     Raises:
       ValueError: If the name is not known; the message lists the known names.

@@ -81,7 +81,14 @@ def decoder(
 
 
 def features(x):
-    """The encoder up to its dense layer: scaled CSI to an image of the same shape."""
+    """Returns the input of the encoder's dense layer.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2], CSI of about unit variance (`scale_in`).
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2].
+    """
     x = prelu(conv_bn(x, 2, 5, name="stem"), "stem_act")
     for name in ("block0", "block1"):
         y = conv_bn(x, 2, (1, 9), name=f"{name}_1x9")
@@ -91,7 +98,15 @@ def features(x):
 
 
 def prelu(x, name: str):
-    """PReLU with one slope a channel, which starts at 0.3."""
+    """PReLU with one slope a channel, which starts at 0.3.
+
+    Args:
+      x: float32 [n, height, width, channels].
+      name: Name of the layer.
+
+    Returns:
+      float32 [n, height, width, channels].
+    """
     start = tf.keras.initializers.Constant(0.3)
     return layers.PReLU(alpha_initializer=start, shared_axes=(1, 2), name=name)(x)
 

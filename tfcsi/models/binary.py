@@ -27,7 +27,7 @@ def to_binary_codeword(x, latent_dim: int, latent: str = "dense"):
 
 
 def check_dense(latent: str) -> None:
-    """Raises ValueError if there would be no dense layer to binarise."""
+    """Raises a ValueError unless `latent` is "dense", the only layer to binarise."""
     if latent != "dense":
         raise ValueError(
             f"latent is {latent!r}; this model binarises a dense layer, so it must be "
@@ -65,11 +65,22 @@ class BinaryDense(layers.Layer):
         super().build(input_shape)
 
     def call(self, x):
-        """float32 [n, inputs] to [n, units]."""
+        """Applies the binary kernel and the bias to x.
+
+        Args:
+          x: float32 [n, inputs].
+
+        Returns:
+          float32 [n, units].
+        """
         return tf.matmul(x, binarize(self.kernel)) + self.bias
 
     def dense_weights(self) -> list[np.ndarray]:
-        """Returns [kernel, bias] of the ordinary dense layer that this one equals."""
+        """Returns the weights of the ordinary dense layer that this one equals.
+
+        Returns:
+          [kernel float32 [inputs, units], bias float32 [units]].
+        """
         return [binarize(self.kernel).numpy(), self.bias.numpy()]
 
     def packed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -88,12 +99,15 @@ class BinaryDense(layers.Layer):
 
 
 def unpack(signs: np.ndarray, scales: np.ndarray, num_inputs: int) -> np.ndarray:
-    """Returns the kernel float32 [num_inputs, units] that `BinaryDense.packed` gave.
+    """Returns the kernel whose bits `BinaryDense.packed` gave.
 
     Args:
       signs: uint8 [ceil(num_inputs / 8), units].
       scales: float32 [units].
       num_inputs: Rows of the kernel.
+
+    Returns:
+      float32 [num_inputs, units].
     """
     bits = np.unpackbits(signs, axis=0, count=num_inputs)
     return np.where(bits, scales, -scales).astype(np.float32)
@@ -101,7 +115,16 @@ def unpack(signs: np.ndarray, scales: np.ndarray, num_inputs: int) -> np.ndarray
 
 @tf.custom_gradient
 def binarize(w):
-    """sign(w) times mean |w| along axis 0 (sign(0) is 1), straight-through gradient."""
+    """Binarises a kernel: sign(w) times the mean |w| of each column, with sign(0) = 1.
+
+    The gradient is passed unchanged where |w| <= 1, and is zero elsewhere.
+
+    Args:
+      w: float32 [inputs, units].
+
+    Returns:
+      float32 [inputs, units].
+    """
     scale = tf.reduce_mean(tf.abs(w), 0)
 
     def gradient(slope):

@@ -22,7 +22,7 @@ GAIN = 32.0
 
 
 def scale_in(x):
-    """Scales the reals of CSI to about unit variance."""
+    """Scales the reals of CSI, float32 [n, ..., 2], by 32 to about unit variance."""
     return layers.Rescaling(GAIN, name="scale_in")(x)
 
 
@@ -49,7 +49,7 @@ def scale_out(x, bound: str = "none"):
 
 
 def leaky(x, slope: float = 0.3):
-    """LeakyReLU with slope 0.3, as in nearly all papers."""
+    """LeakyReLU, float32 [...] to the same; slope 0.3 as in nearly all papers."""
     return layers.LeakyReLU(slope)(x)
 
 
@@ -76,6 +76,9 @@ def conv_bn(
       epsilon: Added to the variance.
       gain: First value of the scale of the normalisation.
       **conv_args: Further arguments of Conv2D (strides, groups, dilation_rate, ...).
+
+    Returns:
+      float32 [n, height, width, filters]; strides make it smaller.
     """
     x = layers.Conv2D(
         filters, kernel, padding="same", use_bias=use_bias, name=name, **conv_args
@@ -144,12 +147,15 @@ def from_codeword(y, shape, latent: str = "dense", channels: int = 2, use_bias=T
 
 
 def latent_channels(latent_dim: int, shape, latent: str = "conv") -> int:
-    """Returns latent_dim / num_delay, the channels of a convolutional latent.
+    """Returns the number of channels of a convolutional latent.
 
     Args:
       latent_dim: Length of the codeword.
       shape: (num_tx, num_delay), or an image [n, num_tx, num_delay, channels].
       latent: "dense" or "conv".
+
+    Returns:
+      latent_dim / num_delay.
 
     Raises:
       ValueError: If latent is not known, or latent_dim is not a multiple of num_delay.
@@ -166,14 +172,30 @@ def latent_channels(latent_dim: int, shape, latent: str = "conv") -> int:
 
 
 def to_delay_line(x):
-    """[n, num_tx, num_delay, channels] to [n, 1, num_delay, channels num_tx]."""
+    """Makes the angles of each channel channels of a line along the delay.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, channels].
+
+    Returns:
+      float32 [n, 1, num_delay, channels num_tx].
+    """
     _, num_tx, num_delay, channels = x.shape
     x = layers.Permute((2, 3, 1))(x)
     return layers.Reshape((1, num_delay, channels * num_tx))(x)
 
 
 def from_delay_line(x, shape, channels: int = 2):
-    """[n, 1, num_delay, channels num_tx] to [n, num_tx, num_delay, channels]."""
+    """Makes an image of a line along the delay; the inverse of `to_delay_line`.
+
+    Args:
+      x: float32 [n, 1, num_delay, channels num_tx].
+      shape: (num_tx, num_delay).
+      channels: Channels of the image.
+
+    Returns:
+      float32 [n, num_tx, num_delay, channels].
+    """
     num_tx, num_delay = shape
     x = layers.Reshape((num_delay, channels, num_tx))(x)
     return layers.Permute((3, 1, 2))(x)
@@ -189,7 +211,15 @@ class BatchNormalization(layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None):
-        """Normalises by the batch in training, else by the running statistics."""
+        """Normalises by the batch in training, else by the running statistics.
+
+        Args:
+          inputs: float32 [n, ..., channels].
+          training: Whether to normalise by the batch and to update the statistics.
+
+        Returns:
+          float32 [n, ..., channels].
+        """
         if not training or not self.trainable:
             return super().call(inputs, training=False)
         if inputs.shape[-1] % 8 == 0:

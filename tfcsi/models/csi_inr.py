@@ -140,12 +140,28 @@ def decoder(
 
 
 def share(encoder: tf.keras.Model, decoder: tf.keras.Model) -> None:
-    """Gives an encoder the weights of a decoder, now and in training."""
+    """Gives an encoder the weights of a decoder, now and in training.
+
+    Args:
+      encoder: Network that `encoder` made; it uses the variables of the decoder from
+        now on.
+      decoder: Network that `decoder` made of the same options.
+    """
     encoder.get_layer("steps").network = decoder.get_layer("network")
 
 
 def fold(encoder: tf.keras.Model) -> tf.keras.Model:
-    """Returns the encoder with its first step as a dense layer, for export."""
+    """Returns the encoder with its first step as a dense layer, for export.
+
+    The step from zero is affine in x, so a dense layer gives the same result with
+    fewer operations.
+
+    Args:
+      encoder: Network that `encoder` made.
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
+    """
     walk = encoder.get_layer("steps")
     size = math.prod(encoder.input_shape[1:])
     basis = np.eye(size, dtype=np.float32).reshape(size, *encoder.input_shape[1:])
@@ -161,9 +177,10 @@ def fold(encoder: tf.keras.Model) -> tf.keras.Model:
 
 
 class Network(layers.Layer):
-    """The network that UE and BS share, y [n, latent] -> CSI [n, ..., 2].
+    """The network that UE and BS share, y [n, latent] -> CSI [n, num_tx, num_delay, 2].
 
-    `kernels[l]`, `biases[l]` belong to block l + 1, the last ones to the read-out.
+    `kernels[l]`, `biases[l]` belong to block l + 1, the last ones to the read-out. The
+    arguments are those of `encoder`, already checked.
     """
 
     def __init__(
@@ -209,7 +226,14 @@ class Network(layers.Layer):
         self.biases.append(self.add_weight(f"{name}_bias", (units,), initializer=bias))
 
     def call(self, y):
-        """Evaluates CSI float32 [n, num_tx, num_delay, 2] of y float32 [n, latent]."""
+        """Evaluates CSI.
+
+        Args:
+          y: float32 [n, latent], codewords.
+
+        Returns:
+          float32 [n, num_tx, num_delay, 2].
+        """
         out = self._forward(y)[0]
         return tf.reshape(out, (-1, *self.shape, 2)) / self.gain
 
@@ -264,7 +288,11 @@ class Network(layers.Layer):
 
 
 class Steps(layers.Layer):
-    """Gradient steps from zero through a network: x [n, ..., 2] -> y [n, latent]."""
+    """Gradient steps from zero through a network: x [n, ..., 2] -> y [n, latent].
+
+    Args:
+      network: The `Network`. The other arguments are those of `encoder`.
+    """
 
     def __init__(
         self,
@@ -287,11 +315,25 @@ class Steps(layers.Layer):
         )
 
     def call(self, x):
-        """Finds codewords."""
+        """Finds codewords.
+
+        Args:
+          x: float32 [n, num_tx, num_delay, 2], CSI.
+
+        Returns:
+          y float32 [n, latent].
+        """
         return self.after(x, self.first(x))
 
     def first(self, x):
-        """The step from zero, not shortened, float32 [n, latent]: affine in x."""
+        """Returns the step from zero before it is shortened; it is affine in x.
+
+        Args:
+          x: float32 [n, num_tx, num_delay, 2], CSI.
+
+        Returns:
+          float32 [n, latent].
+        """
         return self._step(tf.zeros((1, self.log_rate.shape[0])), x)
 
     def after(self, x, step):

@@ -91,7 +91,14 @@ def decoder(
 
 
 def features(x):
-    """The encoder's convolution: zero-centred CSI to 2 feature maps."""
+    """The encoder's convolution.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2], zero-centred CSI.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2], two feature maps.
+    """
     return leaky(_conv_bn(scale_in(x), 2, 3, name="conv"))
 
 
@@ -102,6 +109,9 @@ def refine_net(x, name: str, attend=None):
       x: float32 [n, num_tx, num_delay, 2].
       name: Prefix of the names of its layers.
       attend: Function that replaces the 16 feature maps, or None.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2].
     """
     y = leaky(_conv_bn(x, 8, 3, name=f"{name}_conv1"))
     y = leaky(_conv_bn(y, 16, 3, name=f"{name}_conv2"))
@@ -112,7 +122,16 @@ def refine_net(x, name: str, attend=None):
 
 
 def reconstruct(image, blocks: int, block=refine_net):
-    """The first estimate of an image to zero-centred CSI, by `blocks` blocks."""
+    """Refines the first estimate of an image to CSI.
+
+    Args:
+      image: float32 [n, num_tx, num_delay, 2].
+      blocks: Number of blocks.
+      block: Function (image, name) that adds a block, such as `refine_net`.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2], zero-centred CSI.
+    """
     for i in range(blocks):
         image = block(image, f"refine{i + 1}")
     x = layers.Conv2D(2, 3, padding="same", name="out")(image)
@@ -120,7 +139,15 @@ def reconstruct(image, blocks: int, block=refine_net):
 
 
 def bound(y, activation: str):
-    """The activation of a codeword, if it has one."""
+    """Applies the activation of a codeword.
+
+    Args:
+      y: float32 [n, latent_dim].
+      activation: One of `ACTIVATIONS`; "linear" for none.
+
+    Returns:
+      float32 [n, latent_dim].
+    """
     if activation == "linear":
         return y
     return layers.Activation(activation, name="bound")(y)
@@ -151,7 +178,15 @@ def check(shape, activation: str = "linear", **counts: int) -> None:
 
 
 def check_widths(name: str, widths) -> None:
-    """Raises ValueError, which names the argument, unless all widths are positive."""
+    """Refuses widths that are not positive.
+
+    Args:
+      name: Name of the argument, for the message.
+      widths: Integers.
+
+    Raises:
+      ValueError: If one of them is less than 1.
+    """
     if any(width < 1 for width in widths):
         raise ValueError(f"{name} is {tuple(widths)}; each must be at least 1")
 

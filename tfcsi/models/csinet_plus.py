@@ -89,7 +89,17 @@ def decoder(
 
 
 def decode(y, shape, blocks: int, latent: str):
-    """A codeword, float32 [n, latent_dim], to zero-centred CSI."""
+    """The decoder of CsiNet+ as a function of a tensor.
+
+    Args:
+      y: float32 [n, latent_dim], the codeword.
+      shape: (num_tx, num_delay).
+      blocks: Number of RefineNet+ blocks.
+      latent: "dense" or "conv", as in the encoder.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2], zero-centred CSI.
+    """
     x = conv_bn(from_codeword(y, shape, latent), 2, 7, name="stem")
     x = layers.Activation("sigmoid")(layers.Rescaling(4 / GAIN, name="gain")(x))
     for i in range(blocks):

@@ -64,7 +64,14 @@ class GroupedConv2D(layers.Layer):
         self.kernel_initializer = tf.keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
-        """Makes the kernel; raises ValueError if `groups` does not fit."""
+        """Makes the kernel.
+
+        Args:
+          input_shape: (n, height, width, channels).
+
+        Raises:
+          ValueError: If `groups` does not divide channels and filters.
+        """
         channels = input_shape[-1]
         if self.groups < 1 or channels % self.groups or self.filters % self.groups:
             raise ValueError(
@@ -79,7 +86,14 @@ class GroupedConv2D(layers.Layer):
         super().build(input_shape)
 
     def call(self, x):
-        """float32 [n, height, width, channels] to [n, height, width, filters]."""
+        """Convolves x.
+
+        Args:
+          x: float32 [n, height, width, channels].
+
+        Returns:
+          float32 [n, height, width, filters].
+        """
         inputs = self.kernel.shape[2]
         outputs = self.filters // self.groups
         step = max(1, _BLOCK_CHANNELS // inputs)

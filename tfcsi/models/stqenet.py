@@ -105,6 +105,9 @@ def fold(encoder: tf.keras.Model) -> tf.keras.Model:
 
     Args:
       encoder: Network that `encoder` made.
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
     """
     return _folded(encoder, exact=True)
 
@@ -117,6 +120,9 @@ def fold_to_train(encoder: tf.keras.Model) -> tf.keras.Model:
 
     Args:
       encoder: Network that `encoder` made.
+
+    Returns:
+      Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
     """
     return _folded(encoder, exact=False)
 

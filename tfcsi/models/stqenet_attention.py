@@ -13,22 +13,29 @@ from tensorflow.keras import layers
 
 
 def to_rows(x):
-    """[n, num_tx, num_delay, 2] to rows [n, 2, num_tx, num_delay]."""
+    """Permutes x [n, num_tx, num_delay, 2] to rows [n, 2, num_tx, num_delay]."""
     return layers.Permute((3, 1, 2))(x)
 
 
 def from_rows(x):
-    """Rows [n, 2, num_tx, num_delay] to [n, num_tx, num_delay, 2]."""
+    """Permutes rows [n, 2, num_tx, num_delay] to [n, num_tx, num_delay, 2]."""
     return layers.Permute((2, 3, 1))(x)
 
 
 def layer_norm(name: str | None = None) -> layers.Layer:
-    """LayerNormalization along the delay axis, with the epsilon of the release."""
+    """Returns a LayerNormalization of the delay axis, with the released epsilon."""
     return layers.LayerNormalization(epsilon=1e-6, name=name)
 
 
 def up_down(rows):
-    """LayerNormalization, x2 up, x2 down; [n, 2, num_tx, num_delay] to the same."""
+    """Normalises rows, then upsamples and downsamples them by 2 in both directions.
+
+    Args:
+      rows: float32 [n, 2, num_tx, num_delay].
+
+    Returns:
+      float32 [n, 2, num_tx, num_delay].
+    """
     x = from_rows(layer_norm("norm_up")(rows))
     x = layers.Conv2DTranspose(2, 4, strides=2, padding="same", name="up")(x)
     return to_rows(layers.Conv2D(2, 4, strides=2, padding="same", name="down")(x))
@@ -40,6 +47,12 @@ class Stb:
     Four pre-norm residual steps on rows [n, 2, num_tx, num_delay]: local attention,
     MLP, global attention, MLP. A plain class that holds plain Keras layers, so that the
     model stays one flat functional graph.
+
+    Args:
+      shape: (num_tx, num_delay).
+      attention: "windowed" or "released", the reading of the paper.
+      window: Side of a window of the attention.
+      num_heads: Number of heads of the attention.
     """
 
     def __init__(self, shape, attention: str, window: int, num_heads: int):
@@ -64,7 +77,12 @@ class Stb:
 
 
 class Mlp:
-    """Dense, exact GELU, Dense along the delay axis, without expansion."""
+    """Dense, exact GELU, Dense along the delay axis, without expansion.
+
+    Args:
+      delay: Number of delay taps.
+      name: Prefix of the names of its layers.
+    """
 
     def __init__(self, delay: int, name: str):
         self.layers = [
@@ -80,7 +98,13 @@ class Mlp:
 
 
 class WindowedLocal:
-    """Self-attention in windows: tokens are positions, embedded by a dense layer."""
+    """Self-attention in windows: tokens are positions, embedded by a dense layer.
+
+    Args:
+      shape: (num_tx, num_delay), multiples of `window`.
+      window: Side of a window.
+      num_heads: Number of heads.
+    """
 
     def __init__(self, shape, window: int, num_heads: int):
         self.grid = (shape[0] // window, window, shape[1] // window, window)
@@ -109,7 +133,13 @@ class WindowedLocal:
 
 
 class WindowedGlobal:
-    """Attention of every position to one summary a window (strided convolution)."""
+    """Attention of every position to one summary a window (strided convolution).
+
+    Args:
+      shape: (num_tx, num_delay), multiples of `window`.
+      window: Side of a window.
+      num_heads: Number of heads.
+    """
 
     def __init__(self, shape, window: int, num_heads: int):
         self.shape = shape
@@ -131,7 +161,13 @@ class WindowedGlobal:
 
 
 class ReleasedLocal:
-    """The released local attention: 16 groups of 8 slices of two adjacent rows."""
+    """The released local attention: 16 groups of 8 slices of two adjacent rows.
+
+    Args:
+      shape: (num_tx, num_delay), multiples of `window`.
+      window: Side of a window.
+      num_heads: Number of heads.
+    """
 
     def __init__(self, shape, window: int, num_heads: int):
         self.shape, self.window, self.heads = shape, window, num_heads
@@ -169,9 +205,15 @@ class ReleasedLocal:
 
 
 class ReleasedGlobal:
-    """The released global attention: one key a head, so the value reaches each query.
+    """The released global attention, in which each head has one key.
 
-    The query and key weights are kept, as in the release, for their count alone.
+    With one key, each query gets the value unchanged. The query and key weights are
+    kept, as in the release, so that the number of parameters is the same.
+
+    Args:
+      shape: (num_tx, num_delay), multiples of `window`.
+      window: Side of a window.
+      num_heads: Not used; the number of heads is num_delay / window.
     """
 
     def __init__(self, shape, window: int, num_heads: int):

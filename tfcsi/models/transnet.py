@@ -114,6 +114,9 @@ def attention(width: int, num_heads: int, name: str, **options) -> layers.Layer:
       num_heads: Divides `width`.
       name: Name of the layer.
       **options: Further arguments of MultiHeadAttention.
+
+    Returns:
+      Layer of (query, value), float32 [n, tokens, width] each, to [n, tokens, width].
     """
     limit = math.sqrt(6 / (width + width))
     return layers.MultiHeadAttention(

@@ -67,6 +67,9 @@ def send(
       h_path: `.npy` file of n matrices.
       folder: Gets the files of packets.
 
+    Returns:
+      For each encoder n packets.
+
     Raises:
       RuntimeError: If the Python fails; the message holds what it printed.
     """
@@ -85,7 +88,14 @@ def send(
 
 
 def inexact_operations(path: pathlib.Path) -> list[str]:
-    """Returns names of an encoder's operations that may round otherwise on ARM."""
+    """Finds the operations of an encoder that may round otherwise on ARM.
+
+    Args:
+      path: `.tflite` file.
+
+    Returns:
+      Sorted names, such as ["SOFTMAX"]; empty if all are exact.
+    """
     interpreter = Interpreter(model_path=str(path))
     floats = {
         details["index"]
@@ -119,6 +129,12 @@ def compare(
       machine: As `arm_python`.
       cpus: Names of processors, as `arm_python`.
 
+    Yields:
+      The values of `measure`, and `codec`; `inexact`, as `inexact_operations`;
+      `nmse_loss_db`, the loss relative to this machine; `packets_changed`, the number
+      of packets that differ from those of this machine; `symbols`, the number of
+      symbols; `symbols_changed`, the share of them that differ.
+
     Raises:
       RuntimeError: As `send`.
     """
@@ -147,5 +163,17 @@ def compare(
 
 
 def measure(codec: Codec, h: np.ndarray, packets: Sequence[bytes]) -> dict[str, float]:
-    """Returns how well a base station receives packets, as `evaluation.measure`."""
+    """Measures how well a base station receives packets.
+
+    Args:
+      codec: The codec that decodes the packets.
+      h: complex64 [n, num_tx, num_delay], the truth.
+      packets: n packets.
+
+    Returns:
+      As `evaluation.measure.measure`.
+
+    Raises:
+      ValueError: As `Codec.decompress`.
+    """
     return evaluation.measure(h, codec.decompress(packets), packets, codec.domain)

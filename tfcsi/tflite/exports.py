@@ -16,13 +16,22 @@ def file_name(precision: str, output: str = "codeword", kind: str = "") -> str:
       precision: One of `PRECISIONS`.
       output: One of `OUTPUTS`.
       kind: Name of what else was done to the weights, such as "pruned"; "" if nothing.
+
+    Returns:
+      A name such as "encoder_int8_symbols.tflite".
     """
     parts = [precision, kind, "symbols" if output == "symbols" else ""]
     return f"encoder_{'_'.join(filter(None, parts))}.tflite"
 
 
 def find(workdir: pathlib.Path) -> dict[str, bytes]:
-    """Returns the exported encoders of a workdir by variant, as in "int8_symbols".
+    """Reads the exported encoders of a workdir.
+
+    Args:
+      workdir: Folder of a run.
+
+    Returns:
+      Variant, such as "int8_symbols", to the flatbuffer, in the order of `PRECISIONS`.
 
     Raises:
       FileNotFoundError: If there are none.

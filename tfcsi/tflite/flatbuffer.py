@@ -26,13 +26,20 @@ _ALIGNMENT = 16  # Of constants, bytes; force_align of the format.
 
 
 def operations(flatbuffer: bytes) -> Counter[str]:
-    """Counts the operations by name; one that is no builtin is "CUSTOM"."""
+    """Counts the operations of a file by name; one that is no builtin is "CUSTOM"."""
     model, graph = _read(flatbuffer)
     return Counter(_name(model, operator) for operator in graph.operators)
 
 
 def constants(flatbuffer: bytes) -> dict[str, int]:
-    """Counts the constant numbers by type, as in {"INT8": 28672, "FLOAT32": 486}."""
+    """Counts the constant numbers of a file by type.
+
+    Args:
+      flatbuffer: Content of a `.tflite` file.
+
+    Returns:
+      Type to number, such as {"INT8": 28672, "FLOAT32": 486}.
+    """
     model, graph = _read(flatbuffer)
     types = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
     counts: Counter[str] = Counter()
@@ -43,7 +50,14 @@ def constants(flatbuffer: bytes) -> dict[str, int]:
 
 
 def kernels(flatbuffer: bytes) -> dict[str, int]:
-    """Counts the weights of each operation that has a kernel, by its result's name."""
+    """Counts the weights of each operation that has a kernel.
+
+    Args:
+      flatbuffer: Content of a `.tflite` file.
+
+    Returns:
+      Name of the operation's result to the number of its weights, without the bias.
+    """
     model, graph = _read(flatbuffer)
     return {
         graph.tensors[operator.outputs[0]].name.decode(): int(
@@ -55,9 +69,16 @@ def kernels(flatbuffer: bytes) -> dict[str, int]:
 
 
 def chain(first: bytes, second: bytes) -> bytes:
-    """Joins two networks of one input and one output each: second after first.
+    """Joins two networks of one input and one output each, the second after the first.
 
-    Each keeps its own numbers: what was quantised stays so, what was not, too.
+    Each network keeps its types: integer parts stay integer, float parts stay float.
+
+    Args:
+      first: Content of a `.tflite` file.
+      second: The same; its input has the shape and the type of the output of `first`.
+
+    Returns:
+      Content of the joined file.
     """
     model, graph = _read(first)
     tail, tail_graph = _read(second)
@@ -82,10 +103,16 @@ def chain(first: bytes, second: bytes) -> bytes:
 
 
 def prefixes(flatbuffer: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yields (name, file) of the first, the first two, ... operations.
+    """Yields networks of the first operation, of the first two, and so on.
 
-    The name is that of the last operation of the file. Its outputs are its
-    result and all inputs of later operations, so that none is dropped as unused.
+    The outputs of each are its last result and all inputs of later operations, so that
+    no operation is dropped as unused.
+
+    Args:
+      flatbuffer: Content of a `.tflite` file.
+
+    Yields:
+      Name of the last operation; content of the file.
     """
     model, graph = _read(flatbuffer)
     model.signatureDefs, every = None, graph.operators

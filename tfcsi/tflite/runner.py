@@ -82,12 +82,23 @@ class Runner:
         return y
 
     def load(self, matrix: np.ndarray) -> None:
-        """Gives the network its input, float32 [num_tx, num_delay, 2]."""
+        """Copies a matrix to the input of the network.
+
+        Args:
+          matrix: float32 [num_tx, num_delay, 2].
+        """
         stored = ue.to_stored(matrix[None], self._input)
         self._interpreter.set_tensor(self._input["index"], stored)
 
     def microseconds(self, runs: int) -> np.ndarray:
-        """Runs the network on its input; float64 [runs], the time of each run [us]."""
+        """Measures how long the network takes on the input that it has.
+
+        Args:
+          runs: Number of runs.
+
+        Returns:
+          float64 [runs], the time of each run in us.
+        """
         times = np.empty(runs + 1)
         times[0] = time.perf_counter()
         for i in range(runs):

@@ -58,5 +58,14 @@ def awgn(y: tf.Tensor, snr_db: tf.Tensor | float, seed: Sequence[int]) -> tf.Ten
 
 
 def draw_snr(count: tf.Tensor, limits: Sequence[float], seed: Any) -> tf.Tensor:
-    """Draws float32 [count] SNRs, uniform in dB between the two limits."""
+    """Draws SNRs that are uniform in dB.
+
+    Args:
+      count: Number of SNRs.
+      limits: Lowest and highest SNR [dB].
+      seed: Two integers; the same seed draws the same SNRs.
+
+    Returns:
+      float32 [count], in dB.
+    """
     return tf.random.stateless_uniform([count], seed, *map(float, limits))

@@ -47,6 +47,13 @@ def find(name: str) -> tuple[pathlib.Path, str | None]:
 def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
     """Runs the `get_config` of a config file.
 
+    Args:
+      path: Path of the file.
+      argument: Argument of its `get_config`; None if there is none.
+
+    Returns:
+      The config as `get_config` returns it; it is not checked.
+
     Raises:
       ConfigError: If the file raises an error; the message begins with the path.
     """

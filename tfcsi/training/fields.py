@@ -61,7 +61,15 @@ class Field:
 
 
 def options_of(declared: type, skip: Iterable[str]) -> dict[str, Field]:
-    """Returns the fields of a dataclass of options, but for those to skip."""
+    """Returns the fields of a dataclass of options.
+
+    Args:
+      declared: The dataclass.
+      skip: Names of fields that are left out.
+
+    Returns:
+      Name to field.
+    """
     return {
         f.name: Field(f.name, str(f.type), f.default)
         for f in dataclasses.fields(declared)
@@ -81,6 +89,9 @@ def arguments_in_source(module: str, function: str) -> dict[str, Field] | None:
 
     Returns:
       Name to field; None if the module is not a file of this package.
+
+    Raises:
+      LookupError: If the module has no such function.
     """
     path = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
     if not module.startswith("tfcsi.") or not path.exists():
@@ -107,7 +118,16 @@ def with_defaults(fields: Mapping[str, Field]) -> dict[str, object]:
 
 
 def is_of_type(value: object, type_: str) -> bool:
-    """Whether a value fits a type; one that is not known here fits anything."""
+    """Returns whether a value fits a type.
+
+    Args:
+      value: The value.
+      type_: Annotation, such as "int" or "tuple[float, ...] | None". Any value fits a
+        type that is not known here.
+
+    Returns:
+      Whether it fits. An integer fits "float"; a bool fits neither "int" nor "float".
+    """
     head, *rest = (part.strip() for part in type_.split("|"))
     if rest:
         return any(is_of_type(value, part) for part in (head, *rest))
@@ -130,7 +150,7 @@ def is_of_type(value: object, type_: str) -> bool:
 
 
 def words_of(type_: str) -> str:
-    """Returns what a value of a type is, in words."""
+    """Returns a type in words, such as "an integer" for "int"."""
     head, *rest = (part.strip() for part in type_.split("|"))
     if head in _WORDS:
         words = _WORDS[head]
@@ -151,6 +171,9 @@ def value_of(text: str, field: Field, name: str) -> object:
       text: Such as "1e-4", "conv", "true", "0,40" or "(0, 40)".
       field: Whose type says how the text is read.
       name: Full name of the field for the error.
+
+    Returns:
+      The value, of the type of the field.
 
     Raises:
       ConfigError: If the text is no value of the type.
@@ -174,7 +197,16 @@ def value_of(text: str, field: Field, name: str) -> object:
 
 
 def check_value(value: object, field: Field, name: str) -> None:
-    """Raises a ConfigError unless a field may have the value."""
+    """Refuses a value that a field may not have.
+
+    Args:
+      value: The value.
+      field: The field.
+      name: Full name of the field, for the message.
+
+    Raises:
+      ConfigError: If the value has another type or is out of range.
+    """
     if not is_of_type(value, field.type):
         raise ConfigError(f"{name} is {value!r}; it must be {words_of(field.type)}")
     if field.choices and value not in field.choices:
@@ -192,7 +224,16 @@ def check_value(value: object, field: Field, name: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
-    """Returns "; did you mean ...?" or, if no name is near, the known names."""
+    """Returns the end of a message on a name that is not known.
+
+    Args:
+      name: The name.
+      known: The names that are known.
+      kind: What they name, in the plural, such as "models"; or "".
+
+    Returns:
+      "; did you mean ...?", or the known names if none of them is near.
+    """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, 1)
     if near:

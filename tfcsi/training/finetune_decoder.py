@@ -113,7 +113,17 @@ def _copy(codec: Codec) -> Codec:
 def check_tuning(
     epochs: int, batch_size: int, learning_rate: float, augment: str
 ) -> None:
-    """Raises a ValueError if an argument of `finetune_decoder` is out of range."""
+    """Refuses arguments of `finetune_decoder` that are out of range.
+
+    Args:
+      epochs: Number of passes, positive.
+      batch_size: Matrices a step, positive.
+      learning_rate: Learning rate of Adam, positive.
+      augment: One of `AUGMENTATIONS`.
+
+    Raises:
+      ValueError: If one of them is out of range; the message names it.
+    """
     if augment not in AUGMENTATIONS:
         known = ", ".join(AUGMENTATIONS)
         raise ValueError(f"augment is {augment!r}; it must be one of {known}")

@@ -13,7 +13,12 @@ LOG_FILE, RUN_FILE = "log.csv", "run.json"
 
 
 def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
-    """Writes log.csv of a run, one row an epoch; the file is replaced as a whole."""
+    """Writes the log of a run; the file is replaced as a whole.
+
+    Args:
+      path: Path of log.csv.
+      rows: One for each epoch, at least one; name of a column to number.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
@@ -22,10 +27,16 @@ def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
 
 
 def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
-    """Returns the rows of a run's log.csv, one an epoch, as numbers.
+    """Reads the log of a run.
+
+    Args:
+      workdir: Folder of the run.
+
+    Returns:
+      One row for each epoch: name of a column to number. `epoch` is an integer.
 
     Raises:
-      FileNotFoundError: If it is missing.
+      FileNotFoundError: If log.csv is missing.
       ValueError: If it is damaged.
     """
     path = pathlib.Path(workdir, LOG_FILE)
@@ -43,7 +54,15 @@ def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
 
 
 def line(row: dict[str, float], epochs: int) -> str:
-    """Returns the line of text that a training prints after an epoch."""
+    """Returns the line of text that a training prints after an epoch.
+
+    Args:
+      row: Row of the log.
+      epochs: Number of epochs of the training.
+
+    Returns:
+      Epoch, NMSE [dB], bits, loss and seconds.
+    """
     return (
         f"epoch {row['epoch']:3d}/{epochs}  "
         f"train {row['train_nmse_db']:7.2f} dB {row['train_bits']:7.1f} bits  "

@@ -111,7 +111,13 @@ class Loop:
         return np.mean(means, 0, np.float64)
 
     def evaluate(self, batches: Iterable[tuple[tf.Tensor, ...]]) -> list[np.ndarray]:
-        """Returns the values of the loss for all matrices, float32 [n] each.
+        """Computes the loss of matrices that are not trained on.
+
+        Args:
+          batches: Tensors of each batch; at least one.
+
+        Returns:
+          Each value that the loss returns, float32 [n], for all matrices.
 
         Raises:
           FloatingPointError: If the mean loss is not finite.

@@ -18,7 +18,15 @@ DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage look
 
 
 def relative_error(x: tf.Tensor, x_hat: tf.Tensor) -> tf.Tensor:
-    """Returns |x - x_hat|^2 / |x|^2 of each row, float32 [n]."""
+    """Returns the squared error of each row relative to its energy: the NMSE, linear.
+
+    Args:
+      x: float32 [n, ...], the truth.
+      x_hat: float32 [n, ...], the estimate.
+
+    Returns:
+      |x - x_hat|^2 / |x|^2, float32 [n].
+    """
     axes = list(range(1, x.shape.rank))
     error = tf.reduce_sum(tf.square(x - x_hat), axes)
     return error / tf.reduce_sum(tf.square(x), axes)
@@ -39,7 +47,14 @@ class Objective:
         self._decode = under_noise(codec.decoder)
 
     def of_stage(self, stage: Stage) -> Callable[..., tuple[tf.Tensor, ...]]:
-        """Returns the loss of a stage, as `loop.Loop.begin` takes it.
+        """Returns the loss of a stage.
+
+        Args:
+          stage: The stage.
+
+        Returns:
+          Function as `loop.Loop.begin` takes it. It maps x, float32
+          [n, num_tx, num_delay, 2], to loss, NMSE and bits of each matrix, float32 [n].
 
         Raises:
           ValueError: If the stage compares codewords and the decoder has no denoiser.
@@ -71,7 +86,16 @@ class Objective:
         return loss
 
     def of_prior(self, x: Any, training: bool, seed: Any) -> tuple[tf.Tensor]:
-        """Returns the bits of each matrix, (float32 [n],): the loss of the prior."""
+        """Returns the loss of the prior alone: the bits of each matrix.
+
+        Args:
+          x: float32 [n, num_tx, num_delay, 2].
+          training: Not used: the prior is always trained.
+          seed: Not used: nothing is random.
+
+        Returns:
+          (bits,), float32 [n].
+        """
         del training, seed
         u, _ = self.codec.quantizer(self.codec.encoder(x, training=False))
         return (self.prior(tf.stop_gradient(u), training=True),)

@@ -35,7 +35,11 @@ class Adam(tf.keras.optimizers.Adam):
         self._factors: dict[str, tf.Tensor] | None = None
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
-        """Makes the moments of all variables that `apply_gradients` may ever update."""
+        """Makes the moments of variables.
+
+        Args:
+          var_list: All variables that `apply_gradients` may ever update.
+        """
         super().build(var_list)
         if self.moments is None:
             pairs = self.variables[-2 * len(var_list) :] if var_list else []
@@ -46,12 +50,25 @@ class Adam(tf.keras.optimizers.Adam):
             self.moments = lambda variable: table[variable.ref()]
 
     def apply_gradients(self, grads_and_vars: Any, **options: Any) -> tf.Variable:
-        """Updates variables, as that of Keras."""
+        """Updates variables, as Keras' own method does.
+
+        Args:
+          grads_and_vars: Pairs of a gradient and a variable.
+          **options: As of Keras.
+
+        Returns:
+          Number of steps so far, int64.
+        """
         self._factors = None
         return super().apply_gradients(grads_and_vars, **options)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        """Updates a variable and its moments; those of others stay as they are."""
+        """Updates a variable and its moments; those of others stay as they are.
+
+        Args:
+          gradient: float32, of the shape of the variable.
+          variable: One of the variables of `build`.
+        """
         if self._factors is None:  # They are the same for all variables of a step.
             step = tf.cast(self.iterations + 1, tf.float32)
             self._factors = {
@@ -108,5 +125,5 @@ class WarmUpCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * tf.minimum((step + 1.0) / self.warmup, cosine)
 
     def get_config(self) -> dict[str, object]:
-        """Returns the schedule as Keras writes it down."""
+        """Returns the attributes of the schedule, as Keras stores them."""
         return dict(vars(self))

@@ -105,7 +105,12 @@ class Pair:
         return {**self.parts, **counters, "optimizers": optimizers}
 
     def enter(self, h_train: np.ndarray) -> None:
-        """Prepares the coming epoch, which may be the first one of a stage."""
+        """Prepares the coming epoch, which may be the first one of a stage.
+
+        Args:
+          h_train: complex64 [n, num_tx, num_delay]; weights, quantiser and prior are
+            initialised by them where the stage asks for it.
+        """
         starts = np.cumsum([0] + [stage.epochs for stage in self.stages[:-1]])
         number = int(np.searchsorted(starts, int(self.epoch), "right")) - 1
         stage = self.stages[number]
@@ -117,7 +122,18 @@ class Pair:
             self.loop.begin(self._losses[stage], trained)
 
     def train_epoch(self, h_train: np.ndarray, progress: bool) -> dict[str, float]:
-        """One pass over the training data, in an order that (seed, epoch) sets."""
+        """Trains for one pass over the data, in an order that seed and epoch set.
+
+        Args:
+          h_train: complex64 [n, num_tx, num_delay].
+          progress: Whether to show a progress bar.
+
+        Returns:
+          Columns of the log: means of train_loss and train_bits, and train_nmse_db.
+
+        Raises:
+          FloatingPointError: If the loss is no longer finite.
+        """
         size, epoch = self.config.batch_size, int(self.epoch)
         chosen = shuffled(len(h_train), size, [self.config.seed, epoch])
         label = f"epoch {epoch + 1}/{self.config.epochs}"
@@ -127,7 +143,17 @@ class Pair:
         return _row("train", means)
 
     def validate(self, h_val: np.ndarray) -> dict[str, float]:
-        """Mean loss, NMSE and payload bits of the symbols of the validation data."""
+        """Measures the pair on validation data.
+
+        Args:
+          h_val: complex64 [n, num_tx, num_delay].
+
+        Returns:
+          Columns of the log: means of val_loss and val_bits (payload), and val_nmse_db.
+
+        Raises:
+          FloatingPointError: If the mean loss is not finite.
+        """
         batches = csi_batches(h_val, in_order(len(h_val), _EVAL_BATCH))
         return _row("val", [part.mean() for part in self.loop.evaluate(batches)])
 

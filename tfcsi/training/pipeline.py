@@ -33,7 +33,15 @@ def shuffled(
 
 
 def in_order(count: int, batch_size: int) -> list[slice]:
-    """Returns the slices of each batch of matrices in their order."""
+    """Returns the slices of the batches of matrices in their order.
+
+    Args:
+      count: Number of matrices.
+      batch_size: Matrices a batch; the last batch may have fewer.
+
+    Returns:
+      One slice for each batch.
+    """
     starts = range(0, count, batch_size)
     return [slice(start, min(start + batch_size, count)) for start in starts]
 

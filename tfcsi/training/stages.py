@@ -32,7 +32,13 @@ class Stage:
 
 
 def stages_of(config: ml_collections.ConfigDict) -> list[Stage]:
-    """Returns the stages of a training, one of all epochs if the config has none.
+    """Returns the stages of a training.
+
+    Args:
+      config: Of the run; `epochs` and `stages` count.
+
+    Returns:
+      The stages, or one of all epochs if the config has none.
 
     Raises:
       ValueError: If there are too few epochs for the stages.
