@@ -48,7 +48,7 @@ setup(
     # The configs lie beside the package in a checkout and in it when installed.
     packages=[*find_packages(include=["tfcsi", "tfcsi.*"]), "tfcsi.configs"],
     package_dir={"tfcsi.configs": "configs"},
-    package_data={"tfcsi": ["py.typed"]},
+    package_data={"tfcsi": ["py.typed", "zoo/*/*"]},
     install_requires=["numpy==1.26.4"],
     extras_require={
         "ue": UE,

@@ -46,7 +46,7 @@ def atoms(request):
 @pytest.fixture(scope="module")
 def coder(atoms):
     lists = random_lists(atoms, 60, 12, seed=1)
-    tables = path_fit.fit(np.full(60, 128), [lists], atoms)
+    tables = path_fit.fit(np.full(60, 128), [30], [lists], atoms)
     return PathCoder(tables, atoms, 30)
 
 

@@ -13,7 +13,7 @@ from tfcsi.coding.path_lists import Lists, fineness
 
 ATOMS = [Atoms(16, 16, 64, "angular_delay"), Atoms(16, 12, 12, "space_frequency")]
 every_form = pytest.mark.parametrize("atoms", ATOMS, ids=["taps", "subcarriers"])
-EFFORT = dataclasses.replace(pursuit.EFFORTS["default"], priced=False)
+EFFORT = dataclasses.replace(pursuit.EFFORTS["default"], stop=1.5)
 
 
 def apart(num, seed=0):
@@ -49,8 +49,7 @@ def test_paths_that_are_apart_are_found(atoms):
 def test_places_lie_on_the_cells_of_their_magnitude(atoms, effort):
     rng = np.random.default_rng(1)
     x = 5 * rng.normal(size=(20, 16, 2, atoms.num_delay)).astype(np.float32)
-    effort = dataclasses.replace(pursuit.EFFORTS[effort], priced=False)
-    found = pursuit.find(x, atoms, None, effort).sorted()
+    found = pursuit.find(x, atoms, None, pursuit.EFFORTS[effort]).sorted()
     cell = UNIT >> fineness(np.maximum(found.power, 1))
     for name in ("angle", "delay"):
         axis, place = getattr(atoms, name), getattr(found, name)
@@ -69,7 +68,7 @@ def test_nothing_is_found_in_nothing(atoms):
 def test_the_rest_is_what_the_paths_leave():
     atoms = ATOMS[0]
     x = 4 * np.random.default_rng(2).normal(size=(6, 16, 2, 16)).astype(np.float32)
-    block = pursuit._Block(x.copy(), atoms, None, EFFORT)
+    block = pursuit._Block(x.copy(), atoms, None, EFFORT, np.zeros(6), 0.15)
     lists = block.run()
     np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
 

@@ -9,17 +9,15 @@ learned but counts. `docs/paths.md` tells what it gives.
 
 from __future__ import annotations
 
-import math
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfcsi import files, metrics, transforms
+from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
-from tfcsi.coding import contexts, path_fit, pursuit
+from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import MAX_FINENESS, Atoms
 from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import (
@@ -28,16 +26,14 @@ from tfcsi.coding.packets import (
     check_ends,
     pack,
     session_of,
-    size_of,
     unpack,
 )
 from tfcsi.coding.path_coder import PathCoder
+from tfcsi.coding.path_encoder import PathEncoder, norm_of, training_lists
 from tfcsi.coding.path_lists import Lists
-from tfcsi.coding.path_steps import STEPS, coarsest, step_number, step_of
+from tfcsi.coding.path_steps import STEPS, step_number, step_of
 
 NUM_FFT = 257  # Delay taps of the published COST 2100 data, see `transforms.NUM_FFT`.
-_FITTED_STEPS = (16, 20, 24, 28, 32, 36, 40, 44, 48, 52)  # 2^(-2) to 2^(-6.5).
-_MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 
 
 class Paths:
@@ -112,23 +108,27 @@ class Paths:
             num_fft = h_train.shape[2]
         num_tx, num_delay = h_train.shape[1:]
         atoms = Atoms(num_tx, num_delay, num_fft, domain)
-        picture, norm = _scaled(h_train[:max_train], atoms)
-        effort, prices = pursuit.EFFORTS["default"], None
-        for _ in range(2):  # The second time with the prices of the first.
-            lists = []
-            for offset, i in enumerate(_FITTED_STEPS):  # Each matrix at three of them.
-                part = np.flatnonzero(np.arange(len(norm)) % 3 == offset % 3)
-                x = picture[part] / np.float32(step_of(i))
-                lists.append(pursuit.find(x, atoms, prices, effort).sorted())
-            tables = path_fit.fit(norm, lists, atoms)
-            codec = cls(atoms, tables, step_number(step))
-            prices = codec.coder.prices
-        return codec
+        tables = training_lists(h_train[:max_train], atoms)[2]
+        return cls(atoms, tables, step_number(step))
 
     def at_step(self, step: float) -> Paths:
         """Returns a codec whose usual step is another one: another session."""
         codec = Paths(self.atoms, self.tables, step_number(step))
         codec.config = {**self.config}
+        return codec
+
+    def resized(self, shape: tuple[int, int], num_fft: int, domain: str) -> Paths:
+        """Returns a codec for matrices of another form, with the same laws of paths.
+
+        Args:
+          shape: (num_tx, num_delay).
+          num_fft: As `Paths.fit`.
+          domain: One of `transforms.DOMAINS`.
+        """
+        atoms = Atoms(*shape, num_fft, domain)
+        old, new = ((a.angle, a.delay) for a in (self.atoms, atoms))
+        codec = Paths(atoms, self.tables.resized(old, new), self.step)
+        codec.config = {**self.config, **codec.config}
         return codec
 
     @property
@@ -173,16 +173,16 @@ class Paths:
             raise ValueError("h holds NaN or infinity")
         if not len(h):
             return []
-        picture, norm = _scaled(h, self.atoms)
+        encoder = PathEncoder(h, self.atoms, self.coder, effort)
         if nmse_db is not None:
-            steps, lists = self._meet(picture, float(nmse_db), effort)
+            steps, lists = encoder.meet(float(nmse_db))
         elif max_bits is not None:
-            steps, lists = self._within(picture, norm, float(max_bits), effort)
+            steps, lists = encoder.within(float(max_bits), self.step)
         else:
             i = self.step if step is None else step_number(step)
             steps = np.full(len(h), i)
-            lists = self._find(picture, steps, effort)
-        payloads = self.coder.parts(steps, norm, lists.sorted()).payloads()
+            lists = encoder.find(np.arange(len(h)), steps)
+        payloads = self.coder.parts(steps, encoder.norm, lists.sorted()).payloads()
         return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
@@ -200,9 +200,9 @@ class Paths:
         steps, norm, lists = self.receive_lists(packets)
         if not len(norm):
             return np.zeros((0, *self.shape), np.complex64)
-        scale = step_of(steps) * _norm_of(norm)
-        gain = (lists.re + 1j * lists.im) * scale[:, None]
-        return self.atoms.csi(self.atoms.synthesize(gain, lists.angle, lists.delay))
+        scale = step_of(steps) * norm_of(norm)
+        gain, *places = lists.gains_and_places()
+        return self.atoms.csi(self.atoms.synthesize(gain * scale[:, None], *places))
 
     def receive_lists(
         self, packets: Sequence[bytes]
@@ -245,77 +245,6 @@ class Paths:
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         run.save(workdir, self.config, arrays)
 
-    def _find(self, picture: np.ndarray, steps: np.ndarray, effort: str) -> Lists:
-        """Lists of paths at steps [n]."""
-        x = picture / step_of(steps).astype(np.float32)[:, None, None, None]
-        return pursuit.find(x, self.atoms, self.coder.prices, pursuit.EFFORTS[effort])
-
-    def _coarsest(
-        self, picture: np.ndarray, reached: Any, effort: str
-    ) -> tuple[np.ndarray, Lists, np.ndarray]:
-        """See `path_steps.coarsest`."""
-
-        def find(rows: np.ndarray, steps: np.ndarray) -> Lists:
-            return self._find(picture[rows], steps, effort)
-
-        return coarsest(len(picture), find, reached)
-
-    def _nmse(self, picture: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
-        """NMSE of each matrix, linear."""
-        gain = (lists.re + 1j * lists.im) * step_of(steps)[:, None]
-        picture_hat = self.atoms.synthesize(gain, lists.angle, lists.delay)
-        return metrics.nmse(self.atoms.csi(picture), self.atoms.csi(picture_hat))
-
-    def _meet(
-        self, picture: np.ndarray, nmse_db: float, effort: str
-    ) -> tuple[np.ndarray, Lists]:
-        """The coarsest steps whose NMSE is not above a limit, and their lists."""
-        limit = 10 ** (nmse_db / 10)
-
-        def meets(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
-            return self._nmse(picture[rows], steps, lists) <= limit
-
-        steps, lists, met = self._coarsest(picture, meets, effort)
-        if not met.all():
-            worst = self._nmse(picture[~met], steps[~met], lists[~met]).max()
-            warnings.warn(
-                f"{(~met).sum()} of {len(met)} matrices miss {nmse_db} dB, by up to "
-                f"{10 * math.log10(worst) - nmse_db:.2f} dB",
-                stacklevel=3,
-            )
-        return steps, lists
-
-    def _within(
-        self, picture: np.ndarray, norm: np.ndarray, max_bits: float, effort: str
-    ) -> tuple[np.ndarray, Lists]:
-        """The finest steps whose packets keep to a limit, and their lists."""
-
-        def bits(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
-            payloads = self.coder.parts(steps, norm[rows], lists.sorted()).payloads()
-            return np.array([8 * size_of(num_bits) for _, num_bits in payloads])
-
-        def exceeds(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
-            return bits(rows, steps, lists) > max_bits
-
-        # The coarsest step that exceeds the limit; the one before it keeps to it.
-        steps, _, over = self._coarsest(picture, exceeds, effort)
-        steps = np.where(over, np.maximum(steps - 1, 0), steps)
-        lists = self._find(picture, steps, effort).sorted()
-        steps[lists.count == 0] = self.step  # Without paths any step will do.
-        rows = np.arange(len(steps))
-        while (over := exceeds(rows, steps[rows], lists[rows])).any():
-            rows = rows[over]
-            last = lists.count[rows] - 1
-            if (last < 0).any():
-                least = int(bits(rows, steps[rows], lists[rows]).min())
-                raise ValueError(
-                    f"max_bits is {max_bits:g}; a packet without paths takes {least}"
-                )
-            for field in ("re", "im", "angle", "delay"):
-                getattr(lists, field)[rows, last] = 0
-            steps[rows[last == 0]] = self.step
-        return steps, lists
-
 
 def fit(
     h_train: np.ndarray,
@@ -351,23 +280,3 @@ def load(workdir: str | os.PathLike) -> Paths:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
     codec.config = config
     return codec
-
-
-def _norm_of(number: np.ndarray) -> np.ndarray:
-    """Returns the norms of numbers, half an octave apart."""
-    return 2.0 ** ((number - _MIDDLE) / 2)
-
-
-def _scaled(h: np.ndarray, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of matrices of about unit norm, and the numbers of their norms."""
-    norm = np.sqrt((np.abs(h.astype(np.complex128)) ** 2).sum(axis=(1, 2)))
-    exponent = 2 * np.log2(np.where(norm > 0, norm, 1.0))
-    number = np.rint(exponent).astype(np.int64) + _MIDDLE
-    if ((number < 0) | (number >= contexts.NORMS)).any():
-        row = int(np.argmax((number < 0) | (number >= contexts.NORMS)))
-        raise ValueError(
-            f"h[{row}] has norm {norm[row]:.3g}; this codec takes "
-            f"{_norm_of(np.array(0)):.2g} to {_norm_of(np.array(255)):.2g}"
-        )
-    unit = (h / _norm_of(number)[:, None, None]).astype(np.complex64)
-    return atoms.picture(unit), number

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import ml_collections
 
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
+ZOO = pathlib.Path(__file__).parents[1] / "zoo"  # Codecs that come with the package.
 CALIBRATION_FILE = "calibration.npy"
 # What config.json of a codec without a network may hold.
 CLASSICAL_FIELDS = (
@@ -47,7 +48,8 @@ def load(workdir: str | os.PathLike) -> Codec:
     Codecs without a network need NumPy alone.
 
     Args:
-      workdir: Folder that the `save` of a codec wrote.
+      workdir: Folder that the `save` of a codec wrote, or the name of a codec that
+        comes with the package, one of `shipped()`. A folder of that name is "./NAME".
 
     Returns:
       The codec: `compress(h)` makes packets, `decompress(packets)` makes CSI of them.
@@ -57,6 +59,8 @@ def load(workdir: str | os.PathLike) -> Codec:
       ValueError: If the files are damaged or do not fit together.
       ImportError: If the codec has a network and the full set is not installed.
     """
+    if isinstance(workdir, str) and workdir in shipped():
+        workdir = ZOO / workdir
     model = read_config(workdir).get("model")
     kind = model if model in KINDS else "neural"
     if kind == "neural":
@@ -98,6 +102,11 @@ def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
         raise FileExistsError(
             f"{workdir} already holds a run: give another folder, or --resume"
         )
+
+
+def shipped() -> list[str]:
+    """Returns the names of the codecs that come with the package."""
+    return sorted(path.parent.name for path in ZOO.glob(f"*/{CONFIG_FILE}"))
 
 
 def save_config(

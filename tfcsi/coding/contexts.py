@@ -26,7 +26,8 @@ WEIGHT = 1 << 16  # What the four weights sum to.
 SETS = 4  # Ranks 1; 2 to 5; 6 to 9; later. Rank 1 has no earlier path.
 NEAR, NEAR_DELAY, NEAR_ANGLE, ANYWHERE = range(4)
 NORMS = 256  # The norm 2^((i - NORMS / 2) / 2) has the number i.
-FIRSTS = 16  # Contexts of the first path's class, two classes each.
+FIRSTS = 16  # Contexts of the first path's class, two classes each; or of the step.
+STEPS_A_CONTEXT = 4  # The first path has half an octave of steps for its context.
 END = NUM_CLASSES  # The symbol behind the last path.
 START = NUM_CLASSES  # The "class before" of the first path.
 SYMBOLS = 16  # Binary digits of the probabilities of classes and norms.
@@ -112,7 +113,8 @@ class PathTables:
     Attributes:
       norms: [NORMS], sums to 2**SYMBOLS.
       classes: [NUM_CLASSES + 1, FIRSTS, NUM_CLASSES + 1], class of a path given the one
-        before it and that of the first path; sums to 2**SYMBOLS.
+        before it and that of the first path, or for the first path the step; sums to
+        2**SYMBOLS.
       weights: [SETS, 4], of the four laws; sums to WEIGHT.
       delay_near, angle_near: [SETS, DELAY_BOXES] and [SETS, DELAY_BOXES, ANGLE_BOXES],
         distances to an earlier path that is near in both; the angle given the box of
@@ -177,6 +179,20 @@ class PathTables:
         """Returns the tables by their names, uint32, for a file."""
         fields = dataclasses.fields(self)
         return {f.name: getattr(self, f.name).astype(np.uint32) for f in fields}
+
+    def resized(self, old: tuple[Axis, Axis], new: tuple[Axis, Axis]) -> PathTables:
+        """Returns the tables for other axes (angle, delay).
+
+        Distances keep their laws. Absolute places are stretched to the new axes.
+        """
+        changed = {}
+        for name, before, after in zip(("angle_any", "delay_any"), old, new):
+            edges, ends = place_edges(before), place_edges(after)
+            at = (ends - ends[0]) / (ends[-1] - ends[0]) * (edges[-1] - edges[0])
+            mass = np.cumsum(np.pad(getattr(self, name), ((0, 0), (1, 0))), axis=1)
+            mass = [np.diff(np.interp(at, edges - edges[0], row)) for row in mass]
+            changed[name] = integers(np.array(mass), MASS)
+        return dataclasses.replace(self, **changed)
 
     def fingerprint(self) -> bytes:
         """Returns 32 bytes that change with any table."""

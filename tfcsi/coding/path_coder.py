@@ -3,7 +3,8 @@
 The symbols of a payload, in this order:
 
 1.  the step and the norm of the matrix;
-2.  for each path its class, given that of the path before and of the first path; the
+2.  for each path its class, given that of the path before and of the first path, or for
+    the first one the step; the
     number of its lattice point, uniform over those of the class that are not above the
     one before; the cell of its delay; the cell of its angle, given that of the delay;
 3.  the end of the list, in the place of a class.
@@ -18,7 +19,13 @@ import numpy as np
 
 from tfcsi.coding import contexts, path_lists
 from tfcsi.coding.atoms import Atoms
-from tfcsi.coding.contexts import END, START, SYMBOLS, PathTables
+from tfcsi.coding.contexts import (
+    END,
+    START,
+    STEPS_A_CONTEXT,
+    SYMBOLS,
+    PathTables,
+)
 from tfcsi.coding.intervals import Reader, encode_intervals
 from tfcsi.coding.path_laws import PRECISION, Mixture, PlaceLaws
 from tfcsi.coding.path_lists import Lists, fineness, lattice
@@ -107,7 +114,7 @@ class PathCoder:
             c = np.full(len(rows), END)
             if k < most:
                 c = np.where(more, of_class[rows, k], END)
-            first = of_class[rows, 0] // 2 if k else np.zeros(len(rows), np.int64)
+            first = of_class[rows, 0] // 2 if k else step // STEPS_A_CONTEXT
             ends = self.tables.class_ends[before[rows], first]
             at = np.arange(len(rows))
             parts.put(rows, 2 + 4 * k, ends[at, c], ends[at, c + 1], SYMBOLS)
@@ -149,7 +156,7 @@ class PathCoder:
         norm = self._symbol(reader, everyone, self.tables.norm_ends[None])
         lists = Lists.empty(num, MAX_PATHS)
         points = lattice()
-        before, first = np.full(num, START), np.zeros(num, np.int64)
+        before, first = np.full(num, START), step // STEPS_A_CONTEXT
         top = np.full(num, len(points.re) - 1)
         rows, width = everyone, 0
         for k in range(MAX_PATHS):
@@ -159,6 +166,7 @@ class PathCoder:
             if not rows.size:
                 break
             if not k:
+                first = first.copy()
                 first[rows] = c // 2
             width = k + 1
             low, size = _choice(points.first, c, top[rows])

@@ -27,6 +27,7 @@ from tfcsi.coding.contexts import (
     NUM_CLASSES,
     SETS,
     START,
+    STEPS_A_CONTEXT,
     SYMBOLS,
     WEIGHT,
     PathTables,
@@ -37,12 +38,15 @@ _ROUNDS = 12
 _PRIOR = 0.5  # Counts that each box of a histogram has before the first path.
 
 
-def fit(norm: np.ndarray, lists: Sequence[Lists], atoms: Atoms) -> PathTables:
+def fit(
+    norm: np.ndarray, steps: Sequence[int], lists: Sequence[Lists], atoms: Atoms
+) -> PathTables:
     """Learns tables.
 
     Args:
       norm: int64 [n], numbers of norms of training matrices.
-      lists: Sorted lists of training matrices, at several steps.
+      steps: Numbers of steps, one for each of the lists.
+      lists: Sorted lists of training matrices at these steps.
       atoms: The atoms of the places.
 
     Returns:
@@ -57,7 +61,7 @@ def fit(norm: np.ndarray, lists: Sequence[Lists], atoms: Atoms) -> PathTables:
         places.fit(rank_set, lists)
     return PathTables(
         norms=contexts.integers(counts, 1 << SYMBOLS),
-        classes=_classes(lists),
+        classes=_classes(steps, lists),
         weights=contexts.integers(places.weights, WEIGHT),
         **{
             name: contexts.integers(histogram, MASS)
@@ -66,16 +70,17 @@ def fit(norm: np.ndarray, lists: Sequence[Lists], atoms: Atoms) -> PathTables:
     )
 
 
-def _classes(lists: Sequence[Lists]) -> np.ndarray:
+def _classes(steps: Sequence[int], lists: Sequence[Lists]) -> np.ndarray:
     """Probabilities of classes; rare contexts lean on those of the class before."""
     counts = np.zeros((NUM_CLASSES + 1, FIRSTS, NUM_CLASSES + 1))
-    for some in lists:
+    for step, some in zip(steps, lists):
         power, count = some.power, some.count
+        start = step // STEPS_A_CONTEXT
         if not power.shape[1]:
-            np.add.at(counts, (START, 0, END), len(power))
+            counts[START, start, END] += len(power)
             continue
         c = path_lists.class_of(np.maximum(power, 1))
-        first, none = c[:, 0] // 2, np.zeros(len(c), np.int64)
+        first, none = c[:, 0] // 2, np.full(len(c), start)
         before = np.full(len(power), START)
         for k in range(power.shape[1] + 1):
             rows = np.flatnonzero(count >= k)
@@ -90,11 +95,12 @@ def _classes(lists: Sequence[Lists]) -> np.ndarray:
     empty = np.diff(path_lists.lattice().first) == 0
     possible[:, :NUM_CLASSES] &= ~empty
     # A matrix without paths is rare in training, and must be cheap all the same.
-    counts[START, 0, END] += counts[START].sum() / 50 + 1
+    counts[START, :, END] += counts[START].sum(axis=1) / 50 + 1
     pooled = counts.sum(axis=1) + 0.02
     pooled = np.where(possible, pooled, 0)
     pooled /= pooled.sum(axis=1, keepdims=True)
     mixed = counts + 20 * pooled[:, None]
+    mixed[START] += 20 * _starts(counts[START])
     total = 1 << SYMBOLS
     out = np.zeros(counts.shape, np.int64)
     for row in range(NUM_CLASSES + 1):
@@ -102,6 +108,19 @@ def _classes(lists: Sequence[Lists]) -> np.ndarray:
         share = mixed[row][:, allowed]
         out[row][:, allowed] = contexts.integers(share, total)
     return out
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    """Counts of the first classes, smoothed over steps: twice as fine, four more."""
+    smooth = np.zeros_like(counts)
+    total = counts[:, :END].sum() + 1e-9
+    for one in range(FIRSTS):
+        for other in range(FIRSTS):
+            shift = 2 * (other - one)  # Classes for each half octave of steps.
+            low, high = max(shift, 0), min(END + shift, END)
+            if low < high:
+                smooth[other, low:high] += counts[one, low - shift : high - shift]
+    return smooth / total
 
 
 def overlap(low: np.ndarray, width: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -38,6 +38,7 @@ class Prices:
         delays: np.ndarray,
         digits: np.ndarray,
         others: Lists,
+        start: np.ndarray,
     ) -> np.ndarray:
         """Returns code lengths [bits].
 
@@ -48,6 +49,7 @@ class Prices:
           delays: int [n, 3], places.
           digits: int64 [n], their resolution.
           others: The other paths of each matrix.
+          start: int64 [n], the context of the first path.
 
         Returns:
           float32 [n, 3, 3, 4].
@@ -61,9 +63,11 @@ class Prices:
         middle = number[:, 1, 1].max(axis=1)
         earlier = (other >= middle[:, None]) & (other >= 0)
         place = self._of_places(angles, delays, digits, others, earlier)
-        return self._of_gains(number, other) + place[..., None]
+        return self._of_gains(number, other, start) + place[..., None]
 
-    def _of_gains(self, number: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def _of_gains(
+        self, number: np.ndarray, other: np.ndarray, start: np.ndarray
+    ) -> np.ndarray:
         """Bits of classes and points: those of the list with a point less without."""
         n, last = len(number), len(lattice().re)
         flat = number.reshape(n, -1)
@@ -75,11 +79,10 @@ class Prices:
         first = self.class_of[np.maximum(other.max(axis=1, initial=-1), 0)][:, None]
         first = np.maximum(first, self.class_of[flat]) // 2
         a, c, b = (self.class_of[x] for x in (above, flat, below))
-        # The class of the first path has no first path before it.
-        none = np.zeros_like(first)
-        bits = self.class_bits[a, np.where(a == START, none, first), c]
+        context = np.where(a == START, start[:, None], first)
+        bits = self.class_bits[a, context, c]
         bits = bits + self.class_bits[c, first, b]
-        bits -= self.class_bits[a, np.where(a == START, none, first), b]
+        bits -= self.class_bits[a, context, b]
         starts = lattice().first
         top = np.minimum(np.minimum(above, last - 1), starts[c + 1] - 1)
         bits += np.log2(top - starts[c] + 1)

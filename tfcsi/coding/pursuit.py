@@ -20,11 +20,12 @@ import dataclasses
 import numpy as np
 
 from tfcsi.coding.atoms import HALF, UNIT, Atoms, Axis
+from tfcsi.coding.contexts import STEPS_A_CONTEXT
 from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
 from tfcsi.coding.path_prices import Prices
 
 MAX_PATHS = 128  # Most paths of a list.
-LAMBDA = 0.12  # step^2 a bit: -dD/dR of a uniform quantiser is 2 ln 2 / 12 = 0.116.
+LAMBDA = 0.15  # step^2 a bit, chosen on validation data; see docs/paths.md.
 _BLOCK = 128  # Matrices at a time, so that they stay in the cache.
 _CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.float32)[:, None, :]
 
@@ -38,19 +39,22 @@ class Effort:
       near: Earlier paths within so many bins and taps of a new one are searched anew;
         0 for none, infinity for all.
       passes: How often all paths are searched anew at the end.
-      priced: Whether paths are chosen by their code lengths too.
+      priced_growth: Whether new paths are chosen by their code lengths too. In the
+        passes at the end they always are.
+      lambdas: What a bit costs [step^2]. The search is made with each of them.
     """
 
     stop: float
     near: float
     passes: int
-    priced: bool
+    priced_growth: bool
+    lambdas: tuple[float, ...] = (LAMBDA,)
 
 
 EFFORTS = {
     "light": Effort(1.5, 0, 1, True),
-    "default": Effort(1.3, np.inf, 1, True),
-    "high": Effort(1.1, np.inf, 3, True),
+    "default": Effort(1.1, np.inf, 3, False),
+    "high": Effort(1.1, np.inf, 3, False, (0.1, 0.12, 0.15, 0.18, 0.22)),
 }
 
 
@@ -76,7 +80,14 @@ def macs_search(atoms: Atoms) -> int:
     return 3 * num_tx * 2 * num_delay + 18 * num_delay + 3 * (num_tx + num_delay)
 
 
-def find(x: np.ndarray, atoms: Atoms, prices: Prices | None, effort: Effort) -> Lists:
+def find(
+    x: np.ndarray,
+    atoms: Atoms,
+    prices: Prices | None,
+    effort: Effort,
+    steps: np.ndarray | int = 0,
+    lmbda: float = LAMBDA,
+) -> Lists:
     """Finds the paths of matrices.
 
     Args:
@@ -84,14 +95,19 @@ def find(x: np.ndarray, atoms: Atoms, prices: Prices | None, effort: Effort) -> 
       atoms: The atoms of the pictures.
       prices: Code lengths. None for a search by the error alone.
       effort: How much is searched.
+      steps: Numbers of the steps, [n] or one for all. Only prices need them.
+      lmbda: What a bit costs [step^2].
 
     Returns:
       Lists of n matrices, neither sorted nor without gaps.
     """
     lists = Lists.empty(len(x), MAX_PATHS)
+    context = np.broadcast_to(steps, len(x)) // STEPS_A_CONTEXT
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
-        block = _Block(x[part].astype(np.float32), atoms, prices, effort)
+        block = _Block(
+            x[part].astype(np.float32), atoms, prices, effort, context[part], lmbda
+        )
         lists.put(part, block.run())
     return lists.narrow(int((lists.power > 0).any(axis=0).sum()))
 
@@ -105,13 +121,18 @@ class _Block:
     """
 
     def __init__(
-        self, x: np.ndarray, atoms: Atoms, prices: Prices | None, effort: Effort
+        self,
+        x: np.ndarray,
+        atoms: Atoms,
+        prices: Prices | None,
+        effort: Effort,
+        context: np.ndarray,
+        lmbda: float,
     ):
         self.rest, self.atoms, self.effort = x, atoms, effort
-        self.prices = prices if effort.priced else None
+        self.prices, self.context, self.lmbda = prices, context, lmbda
         self.lists = Lists.empty(len(x), MAX_PATHS)
-        # Without prices a path must earn what one at the stop would, less a margin.
-        self.least = 0.0 if self.prices else 0.7 * effort.stop**2
+        self.priced = effort.priced_growth and prices is not None
 
     def run(self) -> Lists:
         """Adds and refines paths until no matrix has another one."""
@@ -130,6 +151,7 @@ class _Block:
                 break
             if self.effort.near:
                 self._refine(rows, slot)
+        self.priced = self.prices is not None
         for _ in range(self.effort.passes):
             self._refine(np.arange(len(self.rest)))
         return self.lists
@@ -220,14 +242,18 @@ class _Block:
         power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
         fits = (power > 0) & (power <= MAX_POWER)
         fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
-        if self.prices:
+        # Without prices a path must earn what one at the stop would, less a margin.
+        least = 0.7 * self.effort.stop**2
+        if self.priced and self.prices:
+            least = 0.0
             others = Lists(*(getattr(lists, field)[rows] for field in FIELDS))
             others = others.without(slot)
-            price = self.prices.of(q, fits, near_angles, near_delays, digits, others)
-            earned = earned - LAMBDA * price
+            places = (near_angles, near_delays, digits)
+            price = self.prices.of(q, fits, *places, others, self.context[rows])
+            earned = earned - self.lmbda * price
         earned = np.where(fits, earned, -1).reshape(len(rows), -1)
         best, at = earned.argmax(axis=1), np.arange(len(rows))
-        kept = earned[at, best] > self.least
+        kept = earned[at, best] > least
         i, j, k = best // 12, best // 4 % 3, best % 4
         chosen = Lists(
             np.where(kept, q[at, i, 0, j, k], 0).astype(np.int32),

@@ -1,0 +1,72 @@
+"""Makes the codecs `paths` that come with the package: one a source, and one for all.
+
+    python benchmarks/path_tables.py --data_root=DIR --output=tfcsi/zoo
+
+The codec `paths` is fitted to the lists of all sources together. It takes about ten
+minutes on one core.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+from absl import app, flags
+
+from tfcsi import datasets
+from tfcsi.codecs import paths
+from tfcsi.coding import path_encoder, path_fit
+from tfcsi.coding.atoms import HALF, UNIT, Atoms
+from tfcsi.coding.path_lists import Lists
+from tfcsi.coding.path_steps import step_number
+
+# Source to its number of subcarriers, its domain, and the training matrices it takes.
+SOURCES = {
+    "cost2100_indoor": (257, "angular_delay", 2000),
+    "cost2100_outdoor": (257, "angular_delay", 1200),
+    "quadriga_28ghz": (1024, "angular_delay", 500),
+    "quadriga_5p3ghz": (1024, "angular_delay", 500),
+    "quadriga_300mhz": (1024, "angular_delay", 500),
+    "raytraced_munich": (32, "space_frequency", 1524),
+    "raytraced_street_canyon": (32, "space_frequency", 1750),
+}
+STEP = 2.0**-4
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("data_root", None, "Folder of the data sets.", required=True)
+flags.DEFINE_string("output", None, "Folder of the codecs.", required=True)
+flags.DEFINE_list("without", [], "Sources that the codec for all does not see.")
+
+
+def unrolled(lists: Lists, size: int) -> Lists:
+    """Takes delays behind the last bin of a circular axis to those before the first."""
+    behind = lists.delay > size * UNIT - HALF
+    lists.delay = np.where(behind, lists.delay - size * UNIT, lists.delay)
+    return lists
+
+
+def main(_: list[str]) -> None:
+    """Fits and saves."""
+    output = pathlib.Path(FLAGS.output)
+    norms, all_lists, steps = [], [], []
+    for name, (num_fft, domain, num) in SOURCES.items():
+        h = datasets.load(name, FLAGS.data_root, "train", domain)[:num]
+        atoms = Atoms(*h.shape[1:], num_fft, domain)
+        norm, lists, tables = path_encoder.training_lists(h, atoms)
+        codec = paths.Paths(atoms, tables, step_number(STEP))
+        codec.config["dataset"], codec.config["scenario"] = datasets.parts(name)
+        codec.save(output / f"paths_{name}")
+        print(f"paths_{name}: {len(h)} matrices", flush=True)
+        if name not in FLAGS.without:
+            norms.append(norm[:500])
+            all_lists += [unrolled(some, atoms.num_delay) for some in lists]
+            steps += path_encoder.FITTED_STEPS
+    atoms = Atoms(32, 32, 257, "angular_delay")
+    tables = path_fit.fit(np.concatenate(norms), steps, all_lists, atoms)
+    codec = paths.Paths(atoms, tables, step_number(STEP))
+    codec.config["dataset"], codec.config["scenario"] = "mixed", ",".join(SOURCES)
+    codec.save(output / "paths")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,177 @@
+"""The encoder of path coding: from matrices to lists of paths, within a limit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from tfcsi import metrics
+from tfcsi.coding import contexts, path_fit, pursuit
+from tfcsi.coding.atoms import Atoms
+from tfcsi.coding.contexts import PathTables
+from tfcsi.coding.packets import size_of
+from tfcsi.coding.path_coder import PathCoder
+from tfcsi.coding.path_lists import Lists
+from tfcsi.coding.path_steps import coarsest, step_of
+
+FITTED_STEPS = (16, 20, 24, 28, 32, 36, 40, 44, 48, 52)  # 2^(-2) to 2^(-6.5).
+_MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
+
+
+def norm_of(number: np.ndarray) -> np.ndarray:
+    """Returns the norms of numbers, half an octave apart."""
+    return 2.0 ** ((number - _MIDDLE) / 2)
+
+
+def scaled(h: np.ndarray, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
+    """Divides matrices by about their norms.
+
+    Args:
+      h: complex [n, num_tx, num_delay].
+      atoms: Atoms of these matrices.
+
+    Returns:
+      Pictures float32 [n, num_tx, 2, num_delay], and the numbers of the norms by which
+      they were divided, int64 [n].
+
+    Raises:
+      ValueError: If a norm is out of range.
+    """
+    norm = np.sqrt((np.abs(h.astype(np.complex128)) ** 2).sum(axis=(1, 2)))
+    exponent = 2 * np.log2(np.where(norm > 0, norm, 1.0))
+    number = np.rint(exponent).astype(np.int64) + _MIDDLE
+    outside = (number < 0) | (number >= contexts.NORMS)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(
+            f"h[{row}] has norm {norm[row]:.3g}; this codec takes "
+            f"{norm_of(np.array(0)):.2g} to {norm_of(np.array(255)):.2g}"
+        )
+    unit = (h / norm_of(number)[:, None, None]).astype(np.complex64)
+    return atoms.picture(unit), number
+
+
+def training_lists(
+    h_train: np.ndarray, atoms: Atoms
+) -> tuple[np.ndarray, list[Lists], PathTables]:
+    """Finds the paths of training matrices at the steps `FITTED_STEPS`.
+
+    The search is made twice, the second time with the prices of the first.
+
+    Args:
+      h_train: complex64 [n, num_tx, num_delay].
+      atoms: Atoms of these matrices.
+
+    Returns:
+      The numbers of the norms, int64 [n]; sorted lists of a third of the matrices for
+      each step; and the tables of these lists.
+    """
+    picture, norm = scaled(h_train, atoms)
+    effort, prices = pursuit.EFFORTS["default"], None
+    for _ in range(2):
+        lists = []
+        for offset, i in enumerate(FITTED_STEPS):
+            part = np.flatnonzero(np.arange(len(norm)) % 3 == offset % 3)
+            x = picture[part] / np.float32(step_of(i))
+            lists.append(pursuit.find(x, atoms, prices, effort, i).sorted())
+        tables = path_fit.fit(norm, FITTED_STEPS, lists, atoms)
+        prices = PathCoder(tables, atoms, FITTED_STEPS[0]).prices
+    return norm, lists, tables
+
+
+class PathEncoder:
+    """The search of the lists of some matrices.
+
+    Attributes:
+      picture: float32 [n, num_tx, 2, num_delay], of about unit norm.
+      norm: int64 [n], numbers of the norms.
+    """
+
+    def __init__(self, h: np.ndarray, atoms: Atoms, coder: PathCoder, effort: str):
+        """Takes complex matrices [n, num_tx, num_delay] of any scale."""
+        self.picture, self.norm = scaled(h, atoms)
+        self.atoms, self.coder = atoms, coder
+        self.effort = pursuit.EFFORTS[effort]
+
+    def find(self, rows: np.ndarray, steps: np.ndarray) -> Lists:
+        """Returns lists of the matrices `rows` at steps [rows].
+
+        Of the lists with several lambdas, the one with the least D + lambda R wins. R
+        counts the whole bytes of its packet.
+        """
+        x = self.picture[rows] / step_of(steps).astype(np.float32)[:, None, None, None]
+        best, least = Lists.empty(len(rows), 0), np.full(len(rows), np.inf)
+        for lmbda in self.effort.lambdas:
+            prices = self.coder.prices
+            lists = pursuit.find(x, self.atoms, prices, self.effort, steps, lmbda)
+            if len(self.effort.lambdas) == 1:
+                return lists
+            rest = x - self.atoms.synthesize(*lists.gains_and_places())
+            cost = (rest**2).sum(axis=(1, 2, 3))
+            cost += pursuit.LAMBDA * self.bits(rows, steps, lists)
+            better = np.flatnonzero(cost < least)
+            least[better] = cost[better]
+            best = best.wider(lists.re.shape[1])
+            best.put(better, lists[better])
+        return best
+
+    def bits(self, rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
+        """Returns the bits of packets, int64 [rows]."""
+        parts = self.coder.parts(steps, self.norm[rows], lists.sorted())
+        return np.array([8 * size_of(num_bits) for _, num_bits in parts.payloads()])
+
+    def nmse(self, rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
+        """Returns the NMSE of matrices, linear, float64 [rows]."""
+        gain, *places = lists.gains_and_places()
+        picture_hat = self.atoms.synthesize(gain * step_of(steps)[:, None], *places)
+        csi = self.atoms.csi
+        return metrics.nmse(csi(self.picture[rows]), csi(picture_hat))
+
+    def meet(self, nmse_db: float) -> tuple[np.ndarray, Lists]:
+        """The coarsest steps whose NMSE is not above a limit, and their lists."""
+        limit, num = 10 ** (nmse_db / 10), len(self.norm)
+
+        def meets(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
+            return self.nmse(rows, steps, lists) <= limit
+
+        steps, lists, met = coarsest(num, self.find, meets)
+        if not met.all():
+            missed = np.flatnonzero(~met)
+            worst = self.nmse(missed, steps[missed], lists[missed]).max()
+            warnings.warn(
+                f"{len(missed)} of {num} matrices miss {nmse_db} dB, by up to "
+                f"{10 * math.log10(worst) - nmse_db:.2f} dB",
+                stacklevel=3,
+            )
+        return steps, lists
+
+    def within(self, max_bits: float, usual: int) -> tuple[np.ndarray, Lists]:
+        """The finest steps whose packets keep to a limit, and their lists.
+
+        Args:
+          max_bits: Most bits of a packet.
+          usual: Number of the step that costs least, for matrices without paths.
+        """
+
+        def exceeds(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
+            return self.bits(rows, steps, lists) > max_bits
+
+        # The coarsest step that exceeds the limit; the one before it keeps to it.
+        rows = np.arange(len(self.norm))
+        steps, _, over = coarsest(len(rows), self.find, exceeds)
+        steps = np.where(over, np.maximum(steps - 1, 0), steps)
+        lists = self.find(rows, steps).sorted()
+        steps[lists.count == 0] = usual  # Without paths any step will do.
+        while (over := exceeds(rows, steps[rows], lists[rows])).any():
+            rows = rows[over]
+            last = lists.count[rows] - 1
+            if (last < 0).any():
+                least = int(self.bits(rows, steps[rows], lists[rows]).min())
+                raise ValueError(
+                    f"max_bits is {max_bits:g}; a packet without paths takes {least}"
+                )
+            lists.put(rows, lists[rows].without(last))
+            steps[rows[last == 0]] = usual
+        return steps, lists
