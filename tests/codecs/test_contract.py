@@ -19,6 +19,7 @@ from tfcsi import metrics, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs import requantize
 from tfcsi.codecs.contract import CodewordCodec, SymbolCodec
+from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.paths import Paths
@@ -56,6 +57,7 @@ UNTRAINED = {
 CODECS = {
     "klt": "klt",
     "topk": "topk",
+    "gaussian_mixture": "gaussian_mixture",
     "paths": "paths",
     "requantised": "neural",
     **dict.fromkeys(UNTRAINED, "neural"),
@@ -97,6 +99,8 @@ def each(request, matrices, make_untrained):
         return Klt.at_bits(matrices[:50], 120)
     if name == "topk":
         return TopK(SHAPE, 6, 4, 10.0)
+    if name == "gaussian_mixture":
+        return GaussianMixture.at_bits(matrices[:50], 120)
     if name == "paths":
         return Paths.fit(matrices[:50], num_fft=8)
     if name == "requantised":
@@ -191,7 +195,7 @@ def test_what_it_cannot_fulfil_is_refused_by_name(each, matrices, argument):
 
 def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
     if not isinstance(each, SymbolCodec):
-        assert each.name in ("paths", "topk")
+        assert each.name in ("gaussian_mixture", "paths", "topk")
         return
     packets = each.compress(matrices[-10:])
     symbols, side = each.symbols(matrices[-10:])
@@ -207,7 +211,7 @@ def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matr
 
 def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matrices):
     if not isinstance(each, CodewordCodec):
-        assert each.name in ("klt", "paths", "topk")
+        assert each.name in ("gaussian_mixture", "klt", "paths", "topk")
         return
     sent = matrices[-10:]
     symbols, side = each.quantize(*each.codewords(sent))
@@ -218,11 +222,14 @@ def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matr
     np.testing.assert_array_equal(h_hat, each.decompress(packets))
 
 
-@pytest.mark.parametrize("name", ["klt", "topk", "paths", "golden_csinet"])
+@pytest.mark.parametrize(
+    "name", ["klt", "topk", "gaussian_mixture", "paths", "golden_csinet"]
+)
 def test_the_commands_take_it(name, matrices, tmp_path, capsys):
     codec = {
         "klt": lambda: Klt.at_bits(matrices[:50], 120),
         "topk": lambda: TopK(SHAPE, 6, 4, 10.0),
+        "gaussian_mixture": lambda: GaussianMixture.at_bits(matrices[:50], 120),
         "paths": lambda: Paths.fit(matrices[:50], num_fft=8),
         "golden_csinet": lambda: tfcsi.load(RUNS[0].parent / "csinet"),
     }[name]()

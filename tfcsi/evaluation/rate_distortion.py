@@ -6,6 +6,7 @@ those of whole packets, which are written and read back.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from scipy.interpolate import PchipInterpolator
 
 from tfcsi import datasets
 from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.gaussian_mixture import GaussianMixture, fit_scales
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.topk import TopK
@@ -26,6 +28,7 @@ from tfcsi.evaluation import baselines, measure
 REFERENCE = "klt"  # The codec that BD-rates are relative to.
 _STEPS = (0.5, 0.35, 0.25, 0.16, 0.1, 0.06)  # Relative to the root mean square norm.
 _PATH_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625)
+_COMPONENTS = 256
 _BITS = (100, 200, 400, 800, 1600)
 
 
@@ -56,6 +59,19 @@ def _klt(csi: Csi, norm: float) -> dict[float, Callable]:
     return {s: lambda s=s: (Klt.fit(csi.train, s * norm), {}) for s in _STEPS}
 
 
+def _gaussian_mixture(csi: Csi, norm: float) -> dict[float, Callable]:
+    made: list[np.ndarray] = []  # One mixture for all steps.
+
+    def at(step: float) -> tuple[Codec, dict]:
+        if not made:
+            made.append(fit_scales(csi.train, _COMPONENTS))
+        number = round(4 * math.log2(step * norm))
+        codec = GaussianMixture.at_step(csi.train, made[0], number, datasets.DOMAINS[0])
+        return codec, {}
+
+    return {s: lambda s=s: at(s) for s in _STEPS}
+
+
 def _topk(csi: Csi, norm: float) -> dict[float, Callable]:
     del norm
     mu = baselines.TOPK_MU
@@ -77,6 +93,7 @@ def _paths(csi: Csi, norm: float) -> dict[float, Callable]:
 # Name of a codec to the function (csi, norm) that `rates_of` calls.
 CODECS: Mapping[str, Callable[[Csi, float], dict[float, Callable]]] = {
     "klt": _klt,
+    "gaussian_mixture": _gaussian_mixture,
     "topk": _topk,
     "paths": _paths,
 }
