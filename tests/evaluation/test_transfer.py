@@ -163,6 +163,7 @@ def project(tmp_path_factory, dense, make_config, draw_csi):
     with h5py.File(folder / "quadriga" / "quadriga_uma_nlos_28ghz.mat", "w") as file:
         turned = np.ascontiguousarray(np.swapaxes(np.fft.ifftshift(h, 1), 1, 2))
         file["H"] = turned.view(COMPOUND)
+        file["H"].attrs["MATLAB_class"] = np.bytes_("single")
     other = transforms.to_space_frequency(np.roll(h, 9, axis=1), 32)[:, None]
     np.savez(folder / "raytraced" / "street_canyon_3p5ghz.npz", channel=other)
     config = make_config(model=dense, shape=(32, 32), latent_dim=16, epochs=1)

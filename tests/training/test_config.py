@@ -78,7 +78,8 @@ def test_another_model_or_data_set_brings_its_own_arguments():
     }
     assert "source" not in config
     config = read("autoencoder", ["source.timing=strongest", "dataset=raytraced"])
-    assert config.source.to_dict() == {"timing": "strongest"}
+    splits = {"num_val": 200, "num_test": 400, "keep_empty": False}
+    assert config.source.to_dict() == {"timing": "strongest", **splits}
 
 
 @pytest.mark.parametrize(
@@ -211,6 +212,18 @@ def test_the_config_of_an_earlier_run_is_complete_with_the_defaults(folder):
     assert whole.domain == "angular_delay"
     fields = json.loads(json.dumps(whole.to_dict()))
     assert {name: fields[name] for name in stored} == stored
+
+
+def test_a_source_of_an_earlier_run_is_complete_with_the_defaults():
+    stored = {"dataset": "quadriga", "source": {"key": "G", "num_sc": 16}}
+    source = configs.complete(stored).source
+    assert (source.key, source.num_sc, source.num_val, source.axes) == (
+        "G",
+        16,
+        200,
+        "",
+    )
+    configs.check(configs.complete(stored))
 
 
 def test_a_config_that_lacks_a_field_is_not_trained_on(make_config):

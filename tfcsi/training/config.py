@@ -223,7 +223,12 @@ def complete(config: Mapping | ml_collections.ConfigDict) -> ml_collections.Conf
     """
     fields = config if isinstance(config, Mapping) else config.to_dict()
     noise = {"noise": with_defaults(NOISE)}
-    return ml_collections.ConfigDict({**with_defaults(FIELDS), **noise, **fields})
+    whole = ml_collections.ConfigDict({**with_defaults(FIELDS), **noise, **fields})
+    if whole.get("source") and (options := _section(whole, "source")):
+        whole.source = ml_collections.ConfigDict(
+            {**with_defaults(options), **whole.source}
+        )
+    return whole
 
 
 def read(name: str, changes: Sequence[str] = ()) -> ml_collections.ConfigDict:

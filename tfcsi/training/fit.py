@@ -73,7 +73,8 @@ def train(
     fields = json.loads(json.dumps(fields))
     check_free(workdir, resume)
     if (workdir / CONFIG_FILE).exists():
-        stored = read_config(workdir)
+        whole = configs.complete(read_config(workdir)).to_dict()
+        stored = json.loads(json.dumps(whole))
         differs = sorted(k for k in _KEPT if stored.get(k) != fields.get(k))
         if differs:
             raise ValueError(
