@@ -15,6 +15,7 @@ from tfcsi.transforms import PEAK
 
 SIDE = st.integers(1, 4)
 REALS = st.floats(-0.34375, 0.34375, width=32)
+SOURCES = st.dictionaries(st.sampled_from(["dataset", "scenario"]), st.text())
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def klt_and_csi(draw):
     shape = draw(st.tuples(SIDE, SIDE))
     h_train = draw(csi(draw(st.integers(1, 8)), shape))
     codec = Klt.fit(h_train, draw(st.floats(1e-3, 1)))
-    codec.config.update(draw(st.dictionaries(st.text("abc"), st.text(), max_size=2)))
+    codec.config.update(draw(SOURCES))
     return codec, draw(csi(draw(st.integers(0, 4)), shape))
 
 
@@ -46,7 +47,7 @@ def topk_and_csi(draw):
     k = draw(st.integers(1, shape[0] * shape[1]))
     mu = draw(st.just(0) | st.floats(0.01, 1000))
     codec = TopK(shape, k, draw(st.integers(1, 16)), mu)
-    codec.config.update(draw(st.dictionaries(st.text("abc"), st.text(), max_size=2)))
+    codec.config.update(draw(SOURCES))
     return codec, draw(csi(draw(st.integers(0, 4)), shape))
 
 

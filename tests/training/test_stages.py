@@ -148,7 +148,7 @@ def test_a_float_codeword_costs_32_bits_a_real_and_arrives_as_it_was(
     config = make_config(model=dense, **{**FLOAT, "init": "klt"}, epochs=1)
     codec = run.train(config, tmp_path, h[:300], h[300:], progress=False)
     packets = codec.compress(h[300:])
-    assert {len(packet) for packet in packets} == {3 + 4 * config.latent_dim}
+    assert {len(packet) for packet in packets} == {2 + 4 * config.latent_dim}
     y = codec.analysis(np.stack([h[300:].real, h[300:].imag], -1))
     symbols, side = codec.receive(packets)
     np.testing.assert_array_equal(codec.quantizer.dequantize(symbols, side), y)
