@@ -1,11 +1,12 @@
-"""Codecs without a network: klt, topk and gaussian_mixture, by name.
+"""Codecs without a network: klt, topk, gaussian_mixture and dft_grid, by name.
 
     tfcsi train --config=classical:klt --data_dir=DIR --workdir=runs/klt \
         --config.network.bits=250
 
 They are fitted to the training matrices by counting, which takes seconds, and need no
 TensorFlow. `bits` is what a packet may take, header included; every packet for topk,
-the mean packet for the others.
+the mean packet for the others; dft_grid has a `step`,
+relative to the norm of a matrix, in its place.
 """
 
 from tfcsi.training.config import defaults

@@ -33,7 +33,7 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
     "tfcsi.options",
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
-    "tfcsi.codecs.gaussian_mixture",
+    *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths",),
     *("tfcsi.codecs.workdir", "tfcsi.training.config"),
 )

@@ -19,6 +19,7 @@ from tfcsi import metrics, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs import requantize
 from tfcsi.codecs.contract import CodewordCodec, SymbolCodec
+from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.neural import Codec
@@ -57,6 +58,7 @@ UNTRAINED = {
 CODECS = {
     "klt": "klt",
     "topk": "topk",
+    "dft_grid": "dft_grid",
     "gaussian_mixture": "gaussian_mixture",
     "paths": "paths",
     "requantised": "neural",
@@ -99,6 +101,8 @@ def each(request, matrices, make_untrained):
         return Klt.at_bits(matrices[:50], 120)
     if name == "topk":
         return TopK(SHAPE, 6, 4, 10.0)
+    if name == "dft_grid":
+        return DftGrid.fit(matrices[:50], 0.1)
     if name == "gaussian_mixture":
         return GaussianMixture.at_bits(matrices[:50], 120)
     if name == "paths":
@@ -195,7 +199,7 @@ def test_what_it_cannot_fulfil_is_refused_by_name(each, matrices, argument):
 
 def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
     if not isinstance(each, SymbolCodec):
-        assert each.name in ("gaussian_mixture", "paths", "topk")
+        assert each.name in ("dft_grid", "gaussian_mixture", "paths", "topk")
         return
     packets = each.compress(matrices[-10:])
     symbols, side = each.symbols(matrices[-10:])
@@ -211,7 +215,7 @@ def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matr
 
 def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matrices):
     if not isinstance(each, CodewordCodec):
-        assert each.name in ("gaussian_mixture", "klt", "paths", "topk")
+        assert each.name in ("dft_grid", "gaussian_mixture", "klt", "paths", "topk")
         return
     sent = matrices[-10:]
     symbols, side = each.quantize(*each.codewords(sent))

@@ -77,6 +77,9 @@ def test_a_file_goes_on_where_it_was_stopped(root, tmp_path, capsys):
     assert reproduce(root, path, "--codecs=topk") == 0
     again = [p["nmse_db"] for p in results.read(path)["points"]]
     assert again == [-99.0, *nmse_db[1:]]
+    assert reproduce(root, path, "--codecs=dft_grid") == 0
+    names = [p["codec"] for p in results.read(path)["points"]]
+    assert names == 5 * ["topk"] + 6 * ["dft_grid"]
     assert "BD-rate" not in capsys.readouterr().out
 
 

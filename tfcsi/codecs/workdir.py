@@ -35,6 +35,7 @@ VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
 # config is the kind; every other model is a network, of the kind "neural".
 KINDS = {
+    "dft_grid": "tfcsi.codecs.dft_grid",
     "gaussian_mixture": "tfcsi.codecs.gaussian_mixture",
     "klt": "tfcsi.codecs.klt",
     "neural": "tfcsi.codecs.neural",

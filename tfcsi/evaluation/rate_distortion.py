@@ -18,6 +18,7 @@ from scipy.interpolate import PchipInterpolator
 
 from tfcsi import datasets
 from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture, fit_scales
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.paths import NUM_FFT, Paths
@@ -72,6 +73,11 @@ def _gaussian_mixture(csi: Csi, norm: float) -> dict[float, Callable]:
     return {s: lambda s=s: at(s) for s in _STEPS}
 
 
+def _dft_grid(csi: Csi, norm: float) -> dict[float, Callable]:
+    del norm
+    return {s: lambda s=s: (DftGrid.fit(csi.train, s), {}) for s in _STEPS}
+
+
 def _topk(csi: Csi, norm: float) -> dict[float, Callable]:
     del norm
     mu = baselines.TOPK_MU
@@ -95,6 +101,7 @@ CODECS: Mapping[str, Callable[[Csi, float], dict[float, Callable]]] = {
     "klt": _klt,
     "gaussian_mixture": _gaussian_mixture,
     "topk": _topk,
+    "dft_grid": _dft_grid,
     "paths": _paths,
 }
 
@@ -126,7 +133,7 @@ def measure_all(
       dataset: Name of the source.
       codecs: Names of `CODECS`.
       workdirs: Folders of runs that were trained on this source.
-      points: Points that are there already; their rates are not measured again.
+      points: Points that are there already; they are kept, and not measured again.
       progress: Show a progress bar.
 
     Yields:
@@ -144,7 +151,8 @@ def measure_all(
     for workdir in workdirs:
         name = os.path.basename(os.path.normpath(workdir))
         jobs.append((name, None, lambda w=workdir: (load(w), {})))
-    ordered = []
+    measured = {(name, rate) for name, rate, _ in jobs}
+    ordered = [point for key, point in there.items() if key not in measured]
     for name, rate, make in tqdm.tqdm(jobs, desc=dataset, disable=not progress):
         point = there.get((name, rate))
         if point is None:
