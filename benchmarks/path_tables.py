@@ -22,13 +22,13 @@ from tfcsi.coding.path_steps import step_number
 
 # Source to its number of subcarriers, its domain, and the training matrices it takes.
 SOURCES = {
-    "cost2100_indoor": (257, "angular_delay", 2000),
-    "cost2100_outdoor": (257, "angular_delay", 1200),
-    "quadriga_28ghz": (1024, "angular_delay", 500),
-    "quadriga_5p3ghz": (1024, "angular_delay", 500),
-    "quadriga_300mhz": (1024, "angular_delay", 500),
-    "raytraced_munich": (32, "space_frequency", 1524),
-    "raytraced_street_canyon": (32, "space_frequency", 1750),
+    "cost2100_indoor": (257, "angular_delay", 1000),
+    "cost2100_outdoor": (257, "angular_delay", 500),
+    "quadriga_28ghz": (1024, "angular_delay", 300),
+    "quadriga_5p3ghz": (1024, "angular_delay", 300),
+    "quadriga_300mhz": (1024, "angular_delay", 300),
+    "raytraced_munich": (32, "space_frequency", 900),
+    "raytraced_street_canyon": (32, "space_frequency", 900),
 }
 STEP = 2.0**-4
 
@@ -52,7 +52,7 @@ def main(_: list[str]) -> None:
     for name, (num_fft, domain, num) in SOURCES.items():
         h = datasets.load(name, FLAGS.data_root, "train", domain)[:num]
         atoms = Atoms(*h.shape[1:], num_fft, domain)
-        norm, lists, tables = path_encoder.training_lists(h, atoms)
+        norm, fitted, lists, tables = path_encoder.training_lists(h, atoms)
         codec = paths.Paths(atoms, tables, step_number(STEP))
         codec.config["dataset"], codec.config["scenario"] = datasets.parts(name)
         codec.save(output / f"paths_{name}")
@@ -60,7 +60,7 @@ def main(_: list[str]) -> None:
         if name not in FLAGS.without:
             norms.append(norm[:500])
             all_lists += [unrolled(some, atoms.num_delay) for some in lists]
-            steps += path_encoder.FITTED_STEPS
+            steps += fitted
     atoms = Atoms(32, 32, 257, "angular_delay")
     tables = path_fit.fit(np.concatenate(norms), steps, all_lists, atoms)
     codec = paths.Paths(atoms, tables, step_number(STEP))

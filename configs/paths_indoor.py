@@ -2,7 +2,7 @@
 
     tfcsi train --config=paths_indoor --data_dir=DIR --workdir=runs/paths
 
-It counts the paths of 4000 training matrices, which takes about a minute on one core,
+It counts the paths of 2000 training matrices, which takes about a minute on one core,
 and needs no TensorFlow. One codec serves all rates: `network.step` is the step of its
 shortest packets.
 """

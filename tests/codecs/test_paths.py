@@ -91,6 +91,22 @@ def test_nothing_and_noise_cost_little(codec):
     assert bits.max() <= 48
 
 
+def test_known_noise_is_not_coded(codec, matrices):
+    h = matrices[100:]
+    variance = (np.abs(h) ** 2).mean(axis=(1, 2))  # 0 dB.
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(*h.shape, 2)) @ np.array([1, 1j]) / np.sqrt(2)
+    noisy = h + noise * np.sqrt(variance)[:, None, None]
+    points = []
+    for known in (0.0, variance):
+        packets = codec.compress(noisy, step=0.02, noise_variance=known)
+        nmse = metrics.nmse(h, codec.decompress(packets)).mean()
+        points.append((bits_of(packets).mean(), nmse))
+    (bits, nmse), (bits_known, nmse_known) = points
+    assert bits_known < 0.7 * bits and nmse_known < nmse
+    assert nmse_known < 0.1
+
+
 def test_packets_do_not_depend_on_the_precision_of_the_pursuit(codec, matrices):
     h = matrices[100:]
     packets = codec.compress(h)

@@ -68,7 +68,9 @@ def test_nothing_is_found_in_nothing(atoms):
 def test_the_rest_is_what_the_paths_leave():
     atoms = ATOMS[0]
     x = 4 * np.random.default_rng(2).normal(size=(6, 16, 2, 16)).astype(np.float32)
-    block = pursuit._Block(x.copy(), atoms, None, EFFORT, np.zeros(6), 0.15)
+    block = pursuit._Block(
+        x.copy(), atoms, None, EFFORT, np.zeros(6), 0.15, np.zeros(6)
+    )
     lists = block.run()
     np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
 

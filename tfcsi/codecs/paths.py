@@ -85,7 +85,7 @@ class Paths:
         step: float = 2.0**-4,
         num_fft: int = NUM_FFT,
         domain: str = transforms.DOMAINS[0],
-        max_train: int = 4000,
+        max_train: int = 2000,
     ) -> Paths:
         """Counts the paths of training matrices.
 
@@ -108,7 +108,7 @@ class Paths:
             num_fft = h_train.shape[2]
         num_tx, num_delay = h_train.shape[1:]
         atoms = Atoms(num_tx, num_delay, num_fft, domain)
-        tables = training_lists(h_train[:max_train], atoms)[2]
+        tables = training_lists(h_train[:max_train], atoms)[3]
         return cls(atoms, tables, step_number(step))
 
     def at_step(self, step: float) -> Paths:
@@ -144,6 +144,7 @@ class Paths:
         nmse_db: float | None = None,
         max_bits: float | None = None,
         effort: str = "default",
+        noise_variance: np.ndarray | float = 0.0,
     ) -> list[bytes]:
         """Codes matrices.
 
@@ -155,6 +156,8 @@ class Paths:
             warning says how many matrices miss it, and by how much.
           max_bits: Most bits of a packet: the finest step that keeps to it.
           effort: How much is searched, one of `pursuit.EFFORTS`.
+          noise_variance: Variance of the noise on an entry of `h`, E |n|^2, one for all
+            or [n]. Paths that the noise could have made are left out.
 
         Returns:
           n packets.
@@ -173,7 +176,7 @@ class Paths:
             raise ValueError("h holds NaN or infinity")
         if not len(h):
             return []
-        encoder = PathEncoder(h, self.atoms, self.coder, effort)
+        encoder = PathEncoder(h, self.atoms, self.coder, effort, noise_variance)
         if nmse_db is not None:
             steps, lists = encoder.meet(float(nmse_db))
         elif max_bits is not None:

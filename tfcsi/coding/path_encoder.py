@@ -16,7 +16,8 @@ from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_steps import coarsest, step_of
 
-FITTED_STEPS = (16, 20, 24, 28, 32, 36, 40, 44, 48, 52)  # 2^(-2) to 2^(-6.5).
+_FITTED_STEPS = (16, 20, 24, 28, 32, 36, 40, 44, 48, 52)  # 2^(-2) to 2^(-6.5).
+_ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 
 
@@ -55,8 +56,8 @@ def scaled(h: np.ndarray, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
 
 def training_lists(
     h_train: np.ndarray, atoms: Atoms
-) -> tuple[np.ndarray, list[Lists], PathTables]:
-    """Finds the paths of training matrices at the steps `FITTED_STEPS`.
+) -> tuple[np.ndarray, list[int], list[Lists], PathTables]:
+    """Finds the paths of training matrices at several steps.
 
     The search is made twice, the second time with the prices of the first.
 
@@ -65,20 +66,23 @@ def training_lists(
       atoms: Atoms of these matrices.
 
     Returns:
-      The numbers of the norms, int64 [n]; sorted lists of a third of the matrices for
-      each step; and the tables of these lists.
+      The numbers of the norms, int64 [n]; the numbers of the steps; sorted lists of a
+      third of the matrices for each step; and the tables of these lists.
     """
     picture, norm = scaled(h_train, atoms)
     effort, prices = pursuit.EFFORTS["default"], None
     for _ in range(2):
         lists = []
-        for offset, i in enumerate(FITTED_STEPS):
+        for offset, i in enumerate(_FITTED_STEPS):
             part = np.flatnonzero(np.arange(len(norm)) % 3 == offset % 3)
             x = picture[part] / np.float32(step_of(i))
             lists.append(pursuit.find(x, atoms, prices, effort, i).sorted())
-        tables = path_fit.fit(norm, FITTED_STEPS, lists, atoms)
-        prices = PathCoder(tables, atoms, FITTED_STEPS[0]).prices
-    return norm, lists, tables
+            if len(part) and lists[-1].count.mean() > _ENOUGH:
+                break
+        steps = list(_FITTED_STEPS[: len(lists)])
+        tables = path_fit.fit(norm, steps, lists, atoms)
+        prices = PathCoder(tables, atoms, steps[0]).prices
+    return norm, steps, lists, tables
 
 
 class PathEncoder:
@@ -89,9 +93,17 @@ class PathEncoder:
       norm: int64 [n], numbers of the norms.
     """
 
-    def __init__(self, h: np.ndarray, atoms: Atoms, coder: PathCoder, effort: str):
-        """Takes complex matrices [n, num_tx, num_delay] of any scale."""
+    def __init__(
+        self,
+        h: np.ndarray,
+        atoms: Atoms,
+        coder: PathCoder,
+        effort: str,
+        noise: np.ndarray | float,
+    ):
+        """Takes complex [n, num_tx, num_delay] and the variance of its noise."""
         self.picture, self.norm = scaled(h, atoms)
+        self.noise = np.broadcast_to(noise, len(h)) / norm_of(self.norm) ** 2
         self.atoms, self.coder = atoms, coder
         self.effort = pursuit.EFFORTS[effort]
 
@@ -101,11 +113,12 @@ class PathEncoder:
         Of the lists with several lambdas, the one with the least D + lambda R wins. R
         counts the whole bytes of its packet.
         """
+        noise = self.noise[rows] / step_of(steps) ** 2
         x = self.picture[rows] / step_of(steps).astype(np.float32)[:, None, None, None]
         best, least = Lists.empty(len(rows), 0), np.full(len(rows), np.inf)
         for lmbda in self.effort.lambdas:
-            prices = self.coder.prices
-            lists = pursuit.find(x, self.atoms, prices, self.effort, steps, lmbda)
+            how = (self.coder.prices, self.effort, steps, lmbda, noise)
+            lists = pursuit.find(x, self.atoms, *how)
             if len(self.effort.lambdas) == 1:
                 return lists
             rest = x - self.atoms.synthesize(*lists.gains_and_places())

@@ -26,6 +26,8 @@ from tfcsi.coding.path_prices import Prices
 
 MAX_PATHS = 128  # Most paths of a list.
 LAMBDA = 0.15  # step^2 a bit, chosen on validation data; see docs/paths.md.
+# Largest of the noise's powers on the grid, in variances: about ln(4 num_tx num_delay).
+_PEAKS = 8.0
 _BLOCK = 128  # Matrices at a time, so that they stay in the cache.
 _CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.float32)[:, None, :]
 
@@ -87,6 +89,7 @@ def find(
     effort: Effort,
     steps: np.ndarray | int = 0,
     lmbda: float = LAMBDA,
+    noise: np.ndarray | float = 0.0,
 ) -> Lists:
     """Finds the paths of matrices.
 
@@ -97,16 +100,25 @@ def find(
       effort: How much is searched.
       steps: Numbers of the steps, [n] or one for all. Only prices need them.
       lmbda: What a bit costs [step^2].
+      noise: Variance of the noise on an entry of x, [n] or one for all [step^2]. Paths
+        that the noise could have made are left out.
 
     Returns:
       Lists of n matrices, neither sorted nor without gaps.
     """
     lists = Lists.empty(len(x), MAX_PATHS)
     context = np.broadcast_to(steps, len(x)) // STEPS_A_CONTEXT
+    floor = _PEAKS * np.broadcast_to(noise, len(x))
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
         block = _Block(
-            x[part].astype(np.float32), atoms, prices, effort, context[part], lmbda
+            x[part].astype(np.float32),
+            atoms,
+            prices,
+            effort,
+            context[part],
+            lmbda,
+            floor[part],
         )
         lists.put(part, block.run())
     return lists.narrow(int((lists.power > 0).any(axis=0).sum()))
@@ -128,9 +140,11 @@ class _Block:
         effort: Effort,
         context: np.ndarray,
         lmbda: float,
+        floor: np.ndarray,
     ):
         self.rest, self.atoms, self.effort = x, atoms, effort
         self.prices, self.context, self.lmbda = prices, context, lmbda
+        self.floor = floor
         self.lists = Lists.empty(len(x), MAX_PATHS)
         self.priced = effort.priced_growth and prices is not None
 
@@ -140,7 +154,8 @@ class _Block:
         for _ in range(2 * MAX_PATHS):
             power, angle, delay = self._peak(rows)
             free = self.lists.power[rows] == 0
-            going = (power > self.effort.stop**2) & free.any(axis=1)
+            least = np.maximum(self.effort.stop**2, self.floor[rows])
+            going = (power > least) & free.any(axis=1)
             rows, angle, delay = rows[going], angle[going], delay[going]
             slot = np.argmax(free[going], axis=1)
             if not rows.size:
@@ -242,6 +257,7 @@ class _Block:
         power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
         fits = (power > 0) & (power <= MAX_POWER)
         fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
+        above = earned > self.floor[rows, None, None, None]
         # Without prices a path must earn what one at the stop would, less a margin.
         least = 0.7 * self.effort.stop**2
         if self.priced and self.prices:
@@ -251,7 +267,7 @@ class _Block:
             places = (near_angles, near_delays, digits)
             price = self.prices.of(q, fits, *places, others, self.context[rows])
             earned = earned - self.lmbda * price
-        earned = np.where(fits, earned, -1).reshape(len(rows), -1)
+        earned = np.where(fits & above, earned, -1).reshape(len(rows), -1)
         best, at = earned.argmax(axis=1), np.arange(len(rows))
         kept = earned[at, best] > least
         i, j, k = best // 12, best // 4 % 3, best % 4
