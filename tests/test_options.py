@@ -5,7 +5,7 @@ import pytest
 from tfcsi.options import check_options
 
 
-def test_declared_options_pass():
+def test_declared_options_are_accepted():
     check_options([], [], "nothing")
     check_options({"rx": 1}, ("bs", "rx"), "deepmimo")
 
@@ -23,6 +23,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_and_the_known(name, messa
     assert str(refusal.value).startswith(message)
 
 
-def test_who_has_no_options_says_so():
+def test_the_refusal_of_an_owner_without_options_says_so():
     with pytest.raises(ValueError, match="x has no option 'a'; known: -"):
         check_options(["a"], [], "x")

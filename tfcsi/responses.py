@@ -18,7 +18,7 @@ from tfcsi import transforms
 
 SELECTIONS = ("spread", "first")
 _ENTRIES = 1 << 18  # Entries of a kernel in memory at a time.
-_ON_GRID = 1e-10  # In periods. A tone that is nearer to the grid counts as on it.
+_ON_GRID = 1e-10  # In periods; a tone that is nearer to the grid counts as on it.
 _USERS = 1024  # Users whose matrices are in double precision at a time.
 
 
@@ -193,11 +193,11 @@ def dirichlet(
     nearest = np.rint(size * s)
     on_grid = np.flatnonzero(np.abs(size * s - nearest) < size * _ON_GRID)
     s = s.copy()
-    s[on_grid] += 2 * _ON_GRID  # Keeps the kernel from 0 / 0.
+    s[on_grid] += 2 * _ON_GRID  # Avoids 0 / 0 in the kernel.
     of_s = np.exp(-1j * np.pi * (size - 1) * s) * -np.sin(np.pi * size * s) / size
     angle = np.pi * bins / size
     of_m = np.exp(1j * angle * (size - 1)) * np.where(bins % 2, -1, 1)
-    # sin(angle - pi s), by two products: the difference needs all its 53 bits.
+    # sin(angle - pi s) as two products, because the difference would lose bits.
     of_both = np.cos(np.pi * s)[:, None] * np.sin(angle)
     of_both -= np.sin(np.pi * s)[:, None] * np.cos(angle)
     np.reciprocal(of_both, out=of_both)
@@ -253,7 +253,9 @@ def matrices(
     start = np.searchsorted(paths.user, np.arange(num + 1))
     h = np.empty((num, antennas.num_rx, num_tx, size), dtype)
     real, exact = np.finfo(dtype).dtype, dtype == np.complex128
-    bins = num_tx // 2 - np.arange(num_tx)  # Minus those of the shifted FFT.
+    bins = num_tx // 2 - np.arange(
+        num_tx
+    )  # Bins of the shifted FFT with the opposite sign.
     most = num_tx * size if paths.delay.ndim == 2 else max(num_tx, size)
     most = max(1, _ENTRIES // most)
     first = 0

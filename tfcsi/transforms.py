@@ -197,10 +197,10 @@ def to_subcarriers(
     """
     _check_taps(h.shape[-1], num_fft)
     _check_taps(num_sc, num_fft)
-    # A matrix product: the published length, 257, is prime, and most of it is padding.
+    # A matrix product is faster: the published length, 257, is prime, mostly padding.
     turns = np.outer(np.arange(h.shape[-1]), np.arange(num_sc)) % num_fft / num_fft
     dft = np.exp(-2j * np.pi * turns).astype(np.complex64)
-    # One large product: many small ones would wait for each other's threads.
+    # One large product is faster: threads of many small ones wait for each other.
     rows = h.astype(np.complex64, copy=False).reshape(-1, h.shape[-1])
     return (rows @ dft).reshape(*h.shape[:-1], num_sc)
 

@@ -57,7 +57,7 @@ class TestBoth:
         assert h_hat.shape == h.shape and h_hat.dtype == np.complex64
         assert metrics.nmse(h, h_hat).mean() < 0.2
 
-    def test_packets_hold_all_there_is(self, codec):
+    def test_packets_unpack_with_the_session_of_their_codec(self, codec):
         packets = codec.compress(channels(5, 1))
         assert unpack(packets, codec.session)
         assert codec.session.codec == codec.name
@@ -303,7 +303,7 @@ def golden_matrix():
 
 
 @pytest.mark.parametrize("version, golden", GOLDEN.items())
-def test_golden_top_k_packet(version, golden):
+def test_a_top_k_packet_equals_the_golden_packet(version, golden):
     codec = TopK(SHAPE, 5, 6, 10.0, version)
     (packet,) = codec.compress(golden_matrix())
     if os.environ.get("GENERATE_EXPECTED"):

@@ -174,7 +174,7 @@ def test_no_matrices_are_no_packets(each, matrices):
     assert each.decompress([]).shape == (0, *SHAPE)
 
 
-def test_it_describes_itself(each):
+def test_a_codec_describes_itself(each):
     facts = each.describe()
     assert facts["codec"] == each.name == each.session.codec
     assert facts["config"]["model"] == each.name
@@ -184,7 +184,7 @@ def test_it_describes_itself(each):
 
 
 @pytest.mark.parametrize("argument", WISHES)
-def test_what_it_cannot_fulfil_is_refused_by_name(each, matrices, argument):
+def test_a_codec_refuses_by_name_what_it_cannot_fulfil(each, matrices, argument):
     wish = {argument: WISHES[argument]}
     if argument in FULFILLED.get(each.name, ()):
         packets = each.compress(matrices[-3:], **wish)
@@ -229,7 +229,7 @@ def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matr
 @pytest.mark.parametrize(
     "name", ["klt", "topk", "gaussian_mixture", "paths", "golden_csinet"]
 )
-def test_the_commands_take_it(name, matrices, tmp_path, capsys):
+def test_the_commands_take_every_codec(name, matrices, tmp_path, capsys):
     codec = {
         "klt": lambda: Klt.at_bits(matrices[:50], 120),
         "topk": lambda: TopK(SHAPE, 6, 4, 10.0),

@@ -183,7 +183,7 @@ def test_a_codec_that_sends_the_gain_takes_any_scale(gain_codec, some, scale):
     assert np.median(np.abs(ratio - 1)) < 0.05
 
 
-def test_no_gain_is_a_gain(gain_codec, some):
+def test_a_matrix_of_zeros_comes_back_as_nearly_zero(gain_codec, some):
     h_hat = gain_codec.decompress(gain_codec.compress(np.zeros_like(some)))
     assert np.abs(h_hat).max() < 1e-36
     with pytest.raises(ValueError, match=r"h\[0\] holds NaN or more than 4.3e\+37"):

@@ -67,7 +67,7 @@ def test_a_synthesis_sums_atoms():
     np.testing.assert_allclose(picture[:, 0] + 1j * picture[:, 1], expected, atol=1e-6)
 
 
-def test_forms_that_cannot_be_are_refused():
+def test_atoms_with_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match="num_fft is 16; it must be at least"):
         Atoms(32, 32, 16, "angular_delay")
     with pytest.raises(ValueError, match="num_fft is 64; in the space_frequency"):

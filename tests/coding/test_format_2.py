@@ -242,7 +242,7 @@ def test_any_bytes_are_refused_or_decoded_in_bounded_time(coder):
 
 
 @coders
-def test_the_worked_example_of_the_page(coder):
+def test_the_worked_example_of_the_page_is_right(coder):
     page = example()
     tables = Tables([EXAMPLE_CDF], [5], [-1], [0] * 4, coder)
     (coded,), _ = rangecoder.encode_bits([EXAMPLE_SYMBOLS], tables)
@@ -258,7 +258,7 @@ def test_the_worked_example_of_the_page(coder):
     assert SESSION.fingerprint == page["fingerprint"]
 
 
-def test_the_file_of_the_page():
+def test_the_example_file_of_the_page_is_right():
     page, stream = example(), io.BytesIO()
     writer = Writer(stream, SESSION)
     writer.write(page["range packet"])

@@ -66,7 +66,7 @@ def test_lists_arrive_as_they_were_and_cost_what_the_tables_promise(atoms, coder
     assert excess.min() > -0.01 and excess.max() < 2.1
 
 
-def test_any_bytes_end(coder):
+def test_reading_any_bytes_ends_with_lists_within_the_bounds(coder):
     rng = np.random.default_rng(3)
     payloads = [rng.bytes(rng.integers(0, 40)) for _ in range(300)]
     lists = coder.read(payloads)[2]

@@ -60,7 +60,7 @@ def test_places_lie_on_the_cells_of_their_magnitude(atoms, effort):
 
 
 @every_form
-def test_nothing_is_found_in_nothing(atoms):
+def test_no_paths_are_found_in_a_matrix_of_zeros(atoms):
     x = np.zeros((3, 16, 2, atoms.num_delay), np.float32)
     assert not pursuit.find(x, atoms, None, EFFORT).count.any()
 

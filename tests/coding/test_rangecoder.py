@@ -160,7 +160,7 @@ def test_a_certain_symbol_costs_next_to_nothing(coder):
 
 @pytest.mark.parametrize("coder, share", [("range", 0.005), ("huffman", 0.01)])
 @pytest.mark.parametrize("scale, escapes", [(0.1, False), (2.0, False), (2.0, True)])
-def test_information_bounds(coder, share, scale, escapes):
+def test_payloads_are_hardly_longer_than_the_information(coder, share, scale, escapes):
     rng = np.random.default_rng(2)
     train, symbols = (
         laplacian(rng, 800, 128, scale)[:, None].repeat(2, 1).swapaxes(0, 1)
@@ -192,7 +192,7 @@ def test_the_range_coder_is_within_a_percent_of_the_entropy():
 
 
 @pytest.mark.parametrize("case", range(len(list(golden_cases()))))
-def test_golden_payloads(case):
+def test_symbols_code_to_the_golden_payloads(case):
     case, tables, symbols = list(golden_cases())[case]
     payloads = [bytes.fromhex(payload) for payload in case["payloads"]]
     assert rangecoder.encode(symbols, tables) == payloads

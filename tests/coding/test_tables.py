@@ -26,7 +26,7 @@ def test_from_pmf_loses_little():
         assert (pmf[used] * np.log2(pmf[used] / q[used])).sum() < 0.003
 
 
-def test_from_pmf_gives_what_lacks_to_one_to_the_escape():
+def test_from_pmf_gives_the_missing_probability_to_the_escape():
     freqs = np.diff(Tables.from_pmf([[0.5, 0.25]], 0).cdf[0])
     np.testing.assert_array_equal(freqs, [32768, 16384, 16384])
 

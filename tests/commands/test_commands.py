@@ -186,7 +186,7 @@ def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
         ([], 2, "expected --num"),
     ],
 )
-def test_generate_refuses_what_cannot_be(tmp_path, flags, status, words, capsys):
+def test_generate_refuses_invalid_flags(tmp_path, flags, status, words, capsys):
     args = ["--channel=cost2100_indoor", f"--out={tmp_path}/out", *flags]
     assert tfcsi("generate", *args) == status
     assert words in capsys.readouterr().err

@@ -284,7 +284,7 @@ def damage(folder, name, **variables):
         (
             write_v3,
             lambda f: damage(f, "BS2_UE_0-60.mat", channels=np.zeros(60)),
-            "is no cell of 60 structs",
+            "must be a cell of 60 structs",
         ),
         (
             write_v3,
@@ -305,7 +305,7 @@ def damage(folder, name, **variables):
         (
             write_v2,
             lambda f: damage(f, "O1_3p5.2.CIR.mat", x=np.array([2, 1, 9, 1, 1])),
-            "user 0 ends beyond the vector",
+            "the vector ends within user 0",
         ),
         (
             write_v2,
@@ -320,7 +320,7 @@ def damage(folder, name, **variables):
         (
             write_v4,
             lambda f: np.savez(f / "delay_t004_tx000_r001.npz", delay=np.ones((3, 2))),
-            r"expected \[users, paths\] alike",
+            r"expected the same \[users, paths\]",
         ),
         (
             write_v4,

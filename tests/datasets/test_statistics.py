@@ -76,7 +76,7 @@ def test_scale_moves_the_energy_alone():
     assert moved == pytest.approx((20 * np.log10(100 * scale)).mean(), rel=1e-4)
 
 
-def test_late_taps_count_for_what_is_kept_alone():
+def test_late_taps_count_only_for_the_share_of_energy_that_is_kept():
     h = gaussian((30, 4, 40))
     measured, cut = statistics(h), statistics(h[:, :, :32])
     kept = measured.pop("energy_kept")

@@ -117,7 +117,7 @@ def test_more_noise_is_more_error(codec, h, kind):
     assert nmse == sorted(nmse, reverse=True) and nmse[0] > nmse[-1] + 2
 
 
-def test_noise_behind_the_packets_costs_no_bits_and_before_them_it_does(codec, h):
+def test_noise_costs_bits_only_if_it_is_added_before_the_packets(codec, h):
     bits = {
         kind: [point["bits"] for point in over_snr(codec, h[300:], [-5, 40], kind, 1)]
         for kind in over_noise.NOISES

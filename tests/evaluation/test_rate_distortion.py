@@ -61,7 +61,7 @@ def reproduce(root, path, *more):
     return main(["tfcsi", "reproduce", "rate-distortion", name, *flags, *more])
 
 
-def test_a_file_goes_on_where_it_was_stopped(root, tmp_path, capsys):
+def test_a_measurement_continues_where_it_was_stopped(root, tmp_path, capsys):
     path = tmp_path / "rd.json"
     assert reproduce(root, path, "--codecs=topk") == 0
     points = results.read(path)["points"]

@@ -62,7 +62,7 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one, other))
 
 
-def test_a_tuned_decoder_is_better_where_it_was_tuned(source, other):
+def test_a_tuned_decoder_is_better_at_the_place_of_its_tuning(source, other):
     assert loss(tune(source, other), other[40:]) < 0.97 * loss(source, other[40:])
 
 
@@ -242,7 +242,9 @@ def test_what_transfer_cannot_do_is_refused(project, flags, status, words, capsy
     assert words in capsys.readouterr().err
 
 
-def test_what_lacks_is_named_before_a_training_starts(project, tmp_path, capsys):
+def test_wrong_flags_and_missing_files_are_named_before_a_training_starts(
+    project, tmp_path, capsys
+):
     for flags, words in (
         (["--test_on=raytraced_munich"], "munich_3p5ghz.npz: no such file"),
         (["--tune_learning_rate=0"], "learning_rate is 0.0; it must be positive"),

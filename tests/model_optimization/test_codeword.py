@@ -88,7 +88,7 @@ def test_inputs_that_fill_no_byte_are_packed_too():
 
 
 @pytest.mark.tflite
-def test_sixteen_levels_of_signs_are_what_the_bits_of_a_nibble_say():
+def test_the_table_of_a_nibble_holds_its_bits_as_signs():
     bits = np.unpackbits(np.arange(16, dtype=np.uint8)[:, None], axis=1)[:, 4:]
     np.testing.assert_array_equal(codeword._NIBBLE, 2.0 * bits.T - 1)
     assert tf.constant(codeword._NIBBLE).dtype == tf.float32

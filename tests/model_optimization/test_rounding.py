@@ -33,7 +33,7 @@ def test_inputs_in_few_directions_are_served_far_better_than_by_nearest(kernel):
     assert error < 0.1 * np.square(new @ (nearest(kernel) - kernel)).mean()
 
 
-def test_unrelated_inputs_of_equal_strength_leave_nothing_but_nearest(kernel):
+def test_unrelated_inputs_of_equal_strength_are_rounded_to_the_nearest(kernel):
     rounded = rounding.round_kernel(kernel, np.eye(64, dtype=np.float32))
     np.testing.assert_allclose(rounded, nearest(kernel), rtol=1e-5, atol=1e-7)
 

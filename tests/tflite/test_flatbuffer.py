@@ -62,7 +62,7 @@ def test_constants_and_kernels_are_counted():
     assert flatbuffer.operations(content) == {"FULLY_CONNECTED": 1}
 
 
-def test_the_longest_prefix_is_the_network_and_all_lead_to_it():
+def test_each_prefix_extends_the_one_before_up_to_the_whole_network():
     content = flatbuffer.chain(dense(6, 5, 1)[0], dense(5, 7, 2)[0])
     names, parts = zip(*flatbuffer.prefixes(content))
     assert names == ("FULLY_CONNECTED", "FULLY_CONNECTED")

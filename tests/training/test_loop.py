@@ -38,7 +38,7 @@ class Line:
         )
 
 
-def test_a_loss_is_made_small_and_all_that_it_tells_is_averaged():
+def test_a_loss_is_minimised_and_all_its_values_are_averaged():
     line = Line(noise=0.0)
     means = [line.train(epoch) for epoch in range(40)]
     assert float(line.slope) == pytest.approx(2, abs=0.05)

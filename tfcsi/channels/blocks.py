@@ -10,7 +10,7 @@ import numpy as np
 from tfcsi import channels, files
 
 BLOCK = 1024  # Matrices that are drawn from one seed.
-SPLITS = ("train", "val", "test")  # Streams 0, 1, 2; those of epochs follow.
+SPLITS = ("train", "val", "test")  # Their streams are 0, 1, 2; epochs have 3, 4, ...
 
 
 def parts_of(channel: str) -> tuple[str, str]:

@@ -22,7 +22,8 @@ from tfcsi.channels.cost2100_scenarios import Scenario
 from tfcsi.responses import Paths, joined
 
 LIGHT = 3e8  # m/s, the value in the reference implementation
-BEARING, BEARING_SPREAD = np.deg2rad([43, 39])  # of a cluster from its VR, mean and std
+# Mean and standard deviation of the bearing of a cluster from its VR.
+BEARING, BEARING_SPREAD = np.deg2rad([43, 39])
 LOCAL_SIZE = np.array([1 / 3, 1 / 3, 1 / 60])  # of a local cluster: its std over a
 
 
@@ -257,7 +258,8 @@ def _visibility(
     drop, vr, size = drop[order], vr[order], size[order][first]
     cluster = np.repeat(np.arange(len(first)), count)
 
-    # All VRs of a group are alike: take any that is near, or else one far away.
+    # Any VR of a group may be its reference: one that is near or, by chance, one that
+    # is far away.
     reference, of = vr[first], drop[first]
     away = np.flatnonzero(rng.random(len(first)) * size > count)
     while away.size:
@@ -276,12 +278,13 @@ def _groups(
         group = np.empty(len(drop), np.int64)
         group[order] = np.arange(len(drop))
         return group, np.ones(len(drop), np.int64)
-    # Number of each VR among all VRs of all drops; no number comes twice.
+    # The number of each VR among all VRs of all drops. All numbers differ.
     start = np.cumsum(num_vr) - num_vr
     which = start[drop] + rng.integers(num_vr[drop])
     while (again := _repeated(which)).size:
         which[again] = start[drop[again]] + rng.integers(num_vr[drop[again]])
-    # Groups cut this row of numbers. A fifth more groups than the mean always suffice.
+    # Each group takes the numbers that follow those of the group before. A fifth more
+    # groups than the mean always suffice.
     enough = 100 + int(1.2 * num_vr.sum() / (1 + s.ms_common))
     sizes = 1 + rng.poisson(s.ms_common, enough)
     group = np.searchsorted(np.cumsum(sizes), which, side="right")
@@ -312,7 +315,7 @@ def _far_clusters(
     centre_ms[single], axis_ms[single] = centre_bs[single], axis_bs[single]
     size_ms[:, single], link[single] = size_bs[:, single], 0
 
-    r = _gaussian(s, num, rng)  # The same on both sides.
+    r = _gaussian(s, num, rng)  # Both sides have the same MPCs.
     at_bs = _cloud(centre_bs, axis_bs, size_bs, r)
     at_ms = _cloud(centre_ms, axis_ms, size_ms, r)
     return at_bs, at_ms, link, _fading(s, shadow, rng)

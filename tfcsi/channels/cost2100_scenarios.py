@@ -134,7 +134,7 @@ SCENARIOS = {
         link_min=33.6,
         local_bs=True,
         local_ms=True,
-        los=None,  # r_l is 0 in the table
+        los=None,  # The table has a radius r_l of 0.
     ),
     "semi_urban_300mhz_los": Scenario(
         cell=500,

@@ -82,10 +82,10 @@ def generate(
         )
     setup, simulator = dict(setup or {}), channels.get(model)
     domain = {**simulator.options, **setup}.get("domain")
-    # The truth is of the same channels, angles by subcarriers.
+    # Frequency-domain truth exists only for test matrices of angles by delays.
     frequency = simulator.simulate_with_frequency is not None
     frequency = frequency and domain == "angular_delay" and "test" in num
-    # Refuses what no process can do.
+    # Raises the errors of wrong arguments before any process starts.
     head, _ = draw(channel, seed, 0, 0, 1, frequency, setup=setup)
     write = _writer(form, model, scenario, head.shape[1:])
     out = Path(out)
@@ -125,7 +125,7 @@ def generate(
             _write_manifest(out, request, done)
             del arrays
             shutil.rmtree(out / PARTS / split)
-    with contextlib.suppress(OSError):  # Another split may still lie there.
+    with contextlib.suppress(OSError):  # The folder stays if it holds another split.
         (out / PARTS).rmdir()
     return written
 

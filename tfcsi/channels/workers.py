@@ -41,7 +41,7 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
     """
     if count < 1:
         raise ValueError(f"processes is {count}; it must be 1 or more")
-    root = str(Path(tfcsi.__file__).parents[1])  # tfcsi may be a plain folder.
+    root = str(Path(tfcsi.__file__).parents[1])  # tfcsi may not be installed.
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     env = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
     idle: queue.SimpleQueue = queue.SimpleQueue()
@@ -95,7 +95,7 @@ def _work() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent process ends this one.
     with contextlib.suppress(AttributeError, OSError):
-        os.nice(5)  # Training comes first.
+        os.nice(5)  # A training has priority.
     answers, sys.stdout = sys.stdout, sys.stderr  # Simulators may print.
     for line in sys.stdin:
         job = json.loads(line)

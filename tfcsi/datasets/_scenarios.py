@@ -30,7 +30,7 @@ from tfcsi.datasets._units import check_decibels, check_degrees, check_delays
 from tfcsi.responses import Paths
 
 _V4 = re.compile(r"power_t(\d+)_tx(\d+)_r(\d+)\.(npz|mat|npy)")
-_FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # columns of the readers
+_FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # Columns of the values.
 
 
 def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
@@ -159,7 +159,7 @@ def _long_vector(path: Path) -> list[np.ndarray]:
         count = int(values[at + 1])
         at += 2
         if count < 0 or at + 4 * count > len(values):
-            raise DataError(f"{path}: user {len(out)} ends beyond the vector")
+            raise DataError(f"{path}: the vector ends within user {len(out)}")
         out.append(values[at : at + 4 * count].reshape(count, 4).astype(float))
         at += 4 * count
     if not len(values) or at != len(values) or values[0] != len(out):
@@ -196,7 +196,7 @@ def _read_v3(
         cells = nested(path, "channels", "channels_VV")
         if not isinstance(cells, list) or len(cells) < chosen[-1] + 1 - first:
             raise DataError(
-                f"{path}: `channels` is no cell of {end - first} structs, one a user"
+                f"{path}: `channels` must be a cell of {end - first} structs of users"
             )
         values += [_path_parameters(path, cells[u - first], u) for u in chosen]
         users.append(chosen)
@@ -240,7 +240,7 @@ def _read_v4(
         if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 2:
             raise DataError(
                 f"{folder}: {', '.join(keys)} of {link} are "
-                f"{[list(a.shape) for a in arrays]}, expected [users, paths] alike"
+                f"{[list(a.shape) for a in arrays]}, expected the same [users, paths]"
             )
         there = ~np.isnan(arrays[2])  # The power of a path.
         values.append(np.stack([a[there] for a in arrays], axis=-1))

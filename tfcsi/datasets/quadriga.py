@@ -170,7 +170,8 @@ def channels(path: Path, rx: int = 0) -> tuple[Paths, int]:
             if delay.shape != coeffs.shape:
                 raise DataError(
                     f"{path}: channel_{number:05d}_Delays is {list(delay.shape)}, "
-                    f"Coeffs {list(coeffs.shape)}; expected [path, snapshot] or alike"
+                    f"Coeffs {list(coeffs.shape)}; expected [path, snapshot] or the "
+                    f"shape of Coeffs"
                 )
         if not 0 <= rx < num_rx:
             raise ValueError(f"rx is {rx}; {path} has antennas 0 to {num_rx - 1}")

@@ -18,7 +18,7 @@ VARIANCE_SHARES = (0.9, 0.99, 0.999)  # Shares of a set's variance.
 PCA_SIZES = (512, 128, 64, 32)  # Numbers of coefficients that are kept.
 NUM_DELAY = 32  # Delay taps that the data sets of the field keep.
 LARGEST = 4096  # Reals of a matrix. More take too long to decompose.
-_HELD_OUT = 5  # One matrix in so many is not in the fit of the PCA.
+_HELD_OUT = 5  # One of so many matrices is kept out of the fit of the PCA.
 _BLOCK = 500  # Matrices in memory at a time.
 
 
@@ -127,7 +127,7 @@ def _dimension(h: np.ndarray) -> dict:
         test = np.arange(rows.start, rows.stop) % _HELD_OUT == 0
         of_fit += x[~test].T @ x[~test]
         weights[rows] = 1 / (x**2).sum(axis=1)
-        # A mean of error over energy, so each matrix counts the same.
+        # The NMSE is a mean of error over energy, so each matrix counts the same.
         x = x[test] * np.sqrt(weights[rows][test])[:, None]
         held_out += x.T @ x
     num_test = -(-len(h) // _HELD_OUT)

@@ -77,11 +77,11 @@ class Uniform(tf.Module, grids.UniformGrid):
         """
         with tf.init_scope():
             step = self.step
-        # A converter makes y / step, but not this, a product with 1 / step, which
-        # rounds in another way.
+        # The converter turns y / step into a product with 1 / step, which rounds
+        # differently. It leaves this operation as it is.
         return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
 
-    @property  # Computed from the variable; a grid of the phone has an attribute.
+    @property  # Computed from the variable; the phone's grid stores it.
     def step(self) -> np.ndarray:  # type: ignore[override]
         """Distance of two grid points of each entry, float32 [latent]."""
         return np.exp(self.log_step.numpy())
@@ -143,7 +143,7 @@ class MuLaw(tf.Module, grids.MuLawGrid):
     def _thresholds(self) -> list[float]:
         """The least float32 numbers in -1 ... 1 that get the symbols 1, 2, ..."""
         symbols = np.arange(1, self.num_levels)
-        # Floats of one sign are in the order of their bits: a search on integers.
+        # Floats of one sign have the order of their bits, so integers are searched.
         one = int(np.float32(1).view(np.int32))
         below, at = np.full(len(symbols), -one), np.full(len(symbols), one)
 

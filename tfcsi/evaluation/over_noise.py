@@ -77,7 +77,7 @@ def _decoder_under_noise(
     codec: CodewordCodec,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The decoder as a function of received and clean codewords [n, latent]."""
-    # Codecs that have a decoder have loaded TensorFlow; this module does not need it.
+    # A codec that has a decoder has loaded TensorFlow. This module works without it.
     from tfcsi.codecs.batched import batched
     from tfcsi.models.noise_path import under_noise
 
@@ -116,7 +116,7 @@ def over_bit_errors(
         received = flip_bits(packets, rate, seed)
         hit = np.array([one != two for one, two in zip(packets, received)], bool)
         accepted, zero = ~hit, clean.copy()
-        # What has no error was decoded above; few packets with errors pass the check.
+        # Packets without errors were decoded above. Few with errors pass the check.
         for row in np.flatnonzero(hit & sound(received, codec.session)):
             accepted[row] = _decode(codec, received[row], zero[row])
         zero[~accepted] = 0

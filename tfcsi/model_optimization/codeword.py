@@ -115,7 +115,8 @@ class _Packed(tf.keras.layers.Layer):
         halves = tf.reshape(halves, (num_bytes, 2, 16))
         sums = tf.expand_dims(halves[:, 0], 2) + tf.expand_dims(halves[:, 1], 1)
         sums = tf.reshape(sums, (num_bytes, 256))
-        # Zero, but only the phone knows: a constant index would be stored in 32 bits.
+        # Always zero, which the converter cannot know. It would store a constant index
+        # in 32 bits.
         zero = tf.cast(x[:, :1] > 1e30, tf.int32)
         index = tf.gather(self._signs[None], tf.reshape(zero, (1,)))
         index = tf.cast(tf.reshape(index, (num_bytes, units)), tf.int32)

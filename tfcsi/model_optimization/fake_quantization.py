@@ -225,10 +225,10 @@ def round_weights(weights: tf.Tensor, bits: int, axis: int | None) -> tf.Tensor:
 
     @tf.custom_gradient
     def rounded(weights):
-        if bits == 8:  # Becomes a constant in TFLite, whose converter sees the scales.
+        if bits == 8:  # A constant, from which the converter finds the scales.
             scale = tf.where(largest > 0.0, largest / 127.0, 1.0)
             return tf.round(weights / scale) * scale, tf.identity
-        limit = tf.reshape(largest, [-1])  # The converter has to be told the bits.
+        limit = tf.reshape(largest, [-1])  # This tells the converter the bits.
         result = tf.quantization.fake_quant_with_min_max_vars_per_channel(
             weights, -limit, limit, bits, narrow_range=True
         )

@@ -139,7 +139,7 @@ class _Graph:
     def __init__(self, network, rounded, on_grid, float_output):
         self.rounded, self.make_grid = rounded, on_grid
         self.results = {}  # Tensor to `_Result`.
-        self.layers = {}  # Name to new layer; calls that share weights still do.
+        self.layers = {}  # Name to new layer, so that calls still share weights.
         self.same = {}  # Tensor to the same across the border of an inner model.
         self.nodes = self._nodes(network)
         self.users = defaultdict(list)  # Tensor to the nodes that take it.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 LEVELS = 127  # Weights are -127 ... 127 times the scale of their column, as in TFLite.
-DAMPING = 0.01  # Share of the mean energy that is added to each input; as in GPTQ.
+DAMPING = 0.01  # Share of the mean energy that is added to each input, as in GPTQ.
 
 
 def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -32,7 +32,8 @@ def round_kernel(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     scale = np.where(scale > 0, scale, 1.0)
     energy = x.T.astype(np.float64) @ x / max(len(x), 1)
     energy[np.diag_indices_from(energy)] += DAMPING * np.trace(energy) / len(energy)
-    # Upper triangle whose row i tells how later inputs make up for an error of input i.
+    # Row i of this upper triangle says how the weights of later inputs compensate an
+    # error of input i.
     order = np.argsort(-np.diag(energy), kind="stable")
     inverse = np.linalg.inv(energy[np.ix_(order, order)])
     factor = np.linalg.cholesky(inverse).T.astype(np.float32)

@@ -20,7 +20,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 BATCH = 50
-# First learning rates; they fall to zero. Larger ones tear clusters apart.
+# First learning rates; they fall to zero. Larger rates break up the clusters.
 CLUSTER_RATE, PRUNE_RATE = 2e-4, 3e-3
 _MIN_WEIGHTS = 1024
 _LLOYD_STEPS = 100
@@ -102,8 +102,8 @@ def _wrapped(encoder: tf.keras.Model, wrap: Callable) -> tf.keras.Model:
     """A copy whose large kernels are wrapped and whose normalisations are fixed."""
     if any(isinstance(n, quantize_wrapper.QuantizeWrapperV2) for n in encoder.layers):
         raise ValueError(
-            f"{encoder.name} was fine-tuned for integers; few values or many zeros are "
-            f"for the float run that it came from"
+            f"{encoder.name} was fine-tuned for integers and cannot be clustered or "
+            f"pruned; give the float run that it was fine-tuned from"
         )
     copy = _unwrapped(encoder, encoder)
     large = [

@@ -17,7 +17,8 @@ from tensorflow.keras import layers
 
 LATENTS = ("dense", "conv")
 # Peak-scaled CSI (max |h| = 0.5) has about unit energy over 2 num_tx num_delay reals,
-# 2048 of them in the published set: a deviation of 1 / 45; 1 / 32 with all its peaks.
+# which are 2048 in the published set. Unit energy means a deviation of 1 / 45. Over the
+# whole set, with its peaks, it is 1 / 32.
 GAIN = 32.0
 
 

@@ -61,7 +61,7 @@ def count(model: tf.keras.Model) -> dict[str, int]:
             activations += size
             macs += _unmasked(size * _DEPTH[op.type](op), op.inputs[1])
         elif op.type == "Conv2DBackpropInput":
-            # Each value that goes in is spread over the kernel and all that comes out.
+            # Each input value is multiplied by the kernel for all output channels.
             height, width, channels, _ = op.inputs[1].shape
             activations += op.outputs[0].shape.num_elements()
             size = op.inputs[2].shape.num_elements()

@@ -248,7 +248,7 @@ class Network(layers.Layer):
           float32 [n, latent].
         """
         out, sines, cosines, kernels = self._forward(y)
-        # Those of the folded weights, and so of scale and shift, from the last layer.
+        # Gradients of the folded weights, scales and shifts, from the last layer on.
         d_out = (out - x) * (2 / len(self._turns))
         d_scales: list[np.ndarray] = []
         d_shifts: list[np.ndarray] = []

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from tensorflow.keras import layers
 
-CLEAN = "y_clean"  # Name of the layer that marks the place.
+CLEAN = "y_clean"  # Name of the layer that `clean` adds.
 
 
 def clean(y_hat):

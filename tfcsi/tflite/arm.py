@@ -150,7 +150,9 @@ def compare(
             for i, (encoder, packets) in enumerate(zip(encoders, there)):
                 point = measure(codec, h, packets)
                 changed = codec.receive(packets)[0] != symbols[i]
-                share = changed.mean() if changed.size else 0.0  # Float codewords.
+                share = (
+                    changed.mean() if changed.size else 0.0
+                )  # Float codewords have no symbols.
                 yield {
                     "codec": f"{codec.name}, {encoder.stem}, {cpu}",
                     "inexact": inexact_operations(encoder),

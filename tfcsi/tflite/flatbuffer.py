@@ -22,7 +22,7 @@ _NAMES = {
     for name, code in vars(schema.BuiltinOperator).items()
     if isinstance(code, int)
 }
-_ALIGNMENT = 16  # Of constants, bytes; force_align of the format.
+_ALIGNMENT = 16  # Alignment of constants in bytes: force_align of the format.
 
 
 def operations(flatbuffer: bytes) -> Counter[str]:
@@ -83,7 +83,7 @@ def chain(first: bytes, second: bytes) -> bytes:
     model, graph = _read(first)
     tail, tail_graph = _read(second)
     num_buffers, num_codes = len(model.buffers), len(model.operatorCodes)
-    # The tail's input is the network's output, its other tensors come after the rest.
+    # The tail reads the output of the first network. Its other tensors are appended.
     places = {i: len(graph.tensors) + i for i in range(len(tail_graph.tensors))}
     places[tail_graph.inputs[0]] = graph.outputs[0]
     for tensor in tail_graph.tensors:

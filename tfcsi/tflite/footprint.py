@@ -17,7 +17,7 @@ from tfcsi.codecs.neural import Codec
 from tfcsi.coding import grids, sending
 from tfcsi.tflite import flatbuffer, runner
 
-_WARM_UP = 3  # Runs that do not count, after another network ran.
+_WARM_UP = 3  # Runs before each turn that are not timed.
 
 
 def side_by_side(

@@ -78,13 +78,7 @@ FIELDS = _by_name(
         "Scale each matrix to the same peak and send the scale in the packet.",
     ),
     Field("distortion", "str", "nmse", "Distortion in the loss.", ("nmse", "sse")),
-    Field(
-        "lmbda",
-        "float",
-        1e-9,
-        "Weight of the bits in the loss: distortion + lmbda * bits.",
-        positive=True,
-    ),
+    Field("lmbda", "float", 1e-9, "Loss = distortion + lmbda * bits.", positive=True),
     Field("batch_size", "int", 25, "Matrices in a training step.", positive=True),
     Field("epochs", "int", 8, "Passes over the training matrices.", positive=True),
     Field(
@@ -94,8 +88,8 @@ FIELDS = _by_name(
         "Largest learning rate of the networks and the quantiser (Adam).",
         positive=True,
     ),
-    Field("prior_learning_rate", "float", 5e-3, "Largest rate of the prior.", least=0),
-    Field("beta_1", "float", 0.9, "Decay of Adam's gradient.", least=0, below=1),
+    Field("prior_learning_rate", "float", 5e-3, "Learning rate of the prior.", least=0),
+    Field("beta_1", "float", 0.9, "Decay of Adam's mean gradient.", least=0, below=1),
     Field("warmup_epochs", "float", 0.5, "Epochs of rising learning rate.", least=0),
     Field(
         "final_rate",
@@ -122,7 +116,7 @@ FIELDS = _by_name(
         "prior_warmup_learning_rate",
         "float",
         2e-2,
-        "Learning rate of these steps.",
+        "Learning rate of the prior in the prior_warmup_steps.",
         least=0,
     ),
     Field(
@@ -336,10 +330,10 @@ def _section(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] |
             known = nearest(config.quantizer, QUANTIZER_ARGS, "quantizers")
             raise ConfigError(f"quantizer is {config.quantizer!r}{known}")
         return QUANTIZER_ARGS[config.quantizer]
-    from tfcsi import datasets  # Takes half a second.
+    from tfcsi import datasets  # The import takes half a second.
 
     if name == "simulator" or config.dataset not in datasets.DATASETS:
-        return None  # A simulator checks its own arguments; so do several sources.
+        return None  # Simulators and joined sources check their own options.
     return options_of(datasets.DATASETS[config.dataset].Options, {"cache_dir"})
 
 

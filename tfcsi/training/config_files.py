@@ -59,7 +59,7 @@ def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
     """
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} is no Python file")
+        raise ConfigError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -68,7 +68,7 @@ def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
         return module.get_config(*[argument] if argument else [])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except Exception as error:  # A file of the user may raise anything.
+    except Exception as error:  # A user's file may raise any error.
         text = " ".join(str(error).split())
         raise ConfigError(f"{path}: {type(error).__name__}: {text}") from error
 

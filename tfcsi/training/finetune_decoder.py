@@ -65,7 +65,7 @@ def finetune_decoder(
     decoder = tuned.decoder
 
     def loss(y_hat: Any, x: Any, training: bool, seed: Any) -> tuple[tf.Tensor]:
-        del training, seed  # Neither noise nor batch statistics.
+        del training, seed  # There is no noise, and no batch statistics are used.
         return (relative_error(x, decoder(y_hat, training=False)),)
 
     loop = Loop([Group(decoder.trainable_variables, Adam(learning_rate))], seed)
@@ -85,7 +85,7 @@ def finetune_decoder(
         try:
             loop.train_epoch(array_batches([y_hat, x], chosen))
         except FloatingPointError:
-            break  # The learning rate is too large. What was best before is kept.
+            break  # The learning rate is too large. The best decoder so far is kept.
         if (now := score()) < best:
             best, weights = now, decoder.get_weights()
     decoder.set_weights(weights)

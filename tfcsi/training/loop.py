@@ -105,7 +105,7 @@ class Loop:
         means = []
         for number, batch in enumerate(bar):
             means.append(self.train_step(*batch))
-            if number:  # While this step runs, the one before is looked at.
+            if number:  # Checks the step before while this one runs.
                 self._check_finite(means[-2][0], first + number)
         self._check_finite(means[-1][0], first + len(means))
         return np.mean(means, 0, np.float64)

@@ -69,7 +69,7 @@ class Adam(tf.keras.optimizers.Adam):
           gradient: float32, of the shape of the variable.
           variable: One of the variables of `build`.
         """
-        if self._factors is None:  # They are the same for all variables of a step.
+        if self._factors is None:  # All variables of a step have the same factors.
             step = tf.cast(self.iterations + 1, tf.float32)
             self._factors = {
                 "beta1_power": tf.pow(self.beta_1, step),

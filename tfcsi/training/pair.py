@@ -52,8 +52,8 @@ class Pair:
         self._initialize_klt = models.get(config.model).initialize_klt
         if config.init == "klt" and not (start or self._initialize_klt):
             raise ValueError(
-                f"init is 'klt'; the model {config.model!r} has no such start: use "
-                f"init 'random'"
+                f"init is 'klt'; the model {config.model!r} cannot start as a KLT: "
+                f"use init 'random'"
             )
         self.codec = codec = Codec(config)
         self.prior = priors.get(config.prior)(

@@ -103,7 +103,9 @@ def _batches(
         try:
             for rows in chosen:
                 yield read(rows)
-        except BaseException as error:  # TensorFlow would raise one of its own.
+        except (
+            BaseException
+        ) as error:  # TensorFlow would raise another error in its place.
             errors.append(error)
 
     signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)

@@ -40,7 +40,7 @@ from tfcsi.training import config as configs
 from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
 
-_MARK = "tf_data_loop"  # In checkpoints of this loop; those of the first have none.
+_MARK = "tf_data_loop"  # Checkpoints of the first training loop lack this mark.
 MAX_TABLE_MATRICES = 20000
 _CALIBRATION_MATRICES = 4000
 
@@ -98,7 +98,7 @@ def train(
         rows = read_log(workdir)[: int(pair.epoch)]
     board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
 
-    first = config.epochs - pair.stages[-1].epochs  # Epoch that may be chosen.
+    first = config.epochs - pair.stages[-1].epochs  # The best epoch is one after this.
     while int(pair.epoch) < config.epochs:
         began = time.time()
         matrices = of_epoch(int(pair.epoch))
