@@ -202,6 +202,6 @@ def test_a_start_at_the_klt_is_refused_for_a_model_that_has_none(
     make_config, h, tmp_path
 ):
     config = make_config(model="crnet", init="klt")
-    with pytest.raises(ValueError, match="init is 'klt'; the model 'crnet' has no"):
+    with pytest.raises(ValueError, match="init is 'klt'; the model 'crnet' cannot"):
         run.train(config, tmp_path / "run", h[:300], h[300:], progress=False)
     assert not (tmp_path / "run").exists()

@@ -102,8 +102,8 @@ def _wrapped(encoder: tf.keras.Model, wrap: Callable) -> tf.keras.Model:
     """A copy whose large kernels are wrapped and whose normalisations are fixed."""
     if any(isinstance(n, quantize_wrapper.QuantizeWrapperV2) for n in encoder.layers):
         raise ValueError(
-            f"{encoder.name} was fine-tuned for integers and cannot be clustered or "
-            f"pruned; give the float run that it was fine-tuned from"
+            f"{encoder.name} was fine-tuned for integers; cluster or prune the float "
+            f"run that it was fine-tuned from"
         )
     copy = _unwrapped(encoder, encoder)
     large = [
