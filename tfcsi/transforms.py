@@ -319,9 +319,10 @@ def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndar
     for start in range(0, len(h), _BLOCK):
         block = np.abs(h[start : start + _BLOCK])
         peak[start : start + _BLOCK] = block.max((1, 2), initial=0)
-    if not np.all(peak <= _LARGEST_PEAK):
-        bad = int(np.argmin(peak <= _LARGEST_PEAK))
-        raise ValueError(f"h[{bad}] holds NaN or more than {_LARGEST_PEAK:.2g}")
+    low, high = 1 / _LARGEST_PEAK, _LARGEST_PEAK
+    if not (fits := (peak <= high) & ((peak == 0) | (peak >= low))).all():
+        words = f"NaN or more than {high:.2g}, or nothing above {low:.2g}"
+        raise ValueError(f"h[{int(np.argmin(fits))}] holds {words}")
     off = np.abs(peak - PEAK)
     if not any_scale and np.any(off > _PEAK_TOLERANCE):
         bad = int(np.argmax(off))

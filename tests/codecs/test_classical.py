@@ -232,11 +232,12 @@ def test_the_mu_law_is_inverted_within_half_a_bin(mu):
     x = topk._expand_mu(y, mu)
     np.testing.assert_allclose(topk._compress_mu(x, mu), y, atol=1e-12)
     np.testing.assert_allclose(x[[0, 50, 100]], [-1, 0, 1], atol=1e-12)
-    codec = TopK((1, 1), 1, 8, mu)
-    h = (x / 2 * 0.99).astype(np.complex64).reshape(-1, 1, 1)
+    codec = TopK((1, 2), 2, 8, mu)
+    h = np.full((101, 1, 2), 0.5j, np.complex64)  # The peak is beside what is tested.
+    h[:, 0, 0] = x / 2 * 0.99
     h_hat = codec.decompress(codec.compress(h))
-    near = topk._compress_mu(h_hat.real / 0.5, mu)
-    wanted = topk._compress_mu(h.real / 0.5, mu)
+    near = topk._compress_mu(h_hat[:, 0, 0].real / 0.5, mu)
+    wanted = topk._compress_mu(h[:, 0, 0].real / 0.5, mu)
     assert np.abs(near - wanted).max() <= 1 / 2**8 + 1e-6
 
 
@@ -276,8 +277,18 @@ def test_bad_arguments_of_top_k_are_refused():
             TopK(SHAPE, 3, 4, mu)
     with pytest.raises(ValueError, match="16 bits have no room for one entry"):
         TopK.at_bits(channels(9), 16, 1.0)
-    with pytest.raises(ValueError, match=r"h has max \|h\| = 1, this codec takes 0.5"):
-        TopK(SHAPE, 3, 4, 1.0).compress(2 * channels(3))
+    for scale in (1e-3, 2):
+        with pytest.raises(ValueError, match=r"h\[\d\] has max \|h\| = .*to_peak"):
+            TopK(SHAPE, 3, 4, 1.0).compress(scale * channels(3))
+
+
+def test_a_klt_refuses_what_would_saturate_and_a_rate_that_is_no_number():
+    codec = Klt.at_bits(channels(200), 60)
+    with pytest.raises(ValueError, match="too many steps of .*to_peak"):
+        codec.compress(1e9 * channels(3))
+    for bits in (math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"bits must exceed .* got {bits}"):
+            Klt.at_bits(channels(200), bits)
 
 
 def test_top_k_payloads_that_no_encoder_writes_are_refused():

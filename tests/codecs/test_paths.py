@@ -53,6 +53,9 @@ def test_a_budget_without_room_is_refused(codec, matrices):
         codec.compress(matrices[-3:], max_bits=8)
     with pytest.raises(ValueError, match="give one of step, max_bits"):
         codec.compress(matrices[-3:], step=0.1, max_bits=8)
+    for limit in ("step", "nmse_db", "max_bits"):
+        with pytest.raises(ValueError, match=f"{limit} is nan; it must be a finite"):
+            codec.compress(matrices[-3:], **{limit: float("nan")})
 
 
 def test_finer_steps_cost_more_and_err_less(codec, matrices):

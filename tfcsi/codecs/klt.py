@@ -113,7 +113,7 @@ class Klt:
           ValueError: if `h_train` is empty or of another rank, or if `bits` is less
             than an empty packet takes.
         """
-        if bits <= 8 * size_of(0):
+        if not 8 * size_of(0) < bits < math.inf:  # NaN is refused too.
             raise ValueError(
                 f"bits must exceed an empty packet's {8 * size_of(0)}, got {bits}"
             )
@@ -267,5 +267,10 @@ def _klt(h_train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _quantize(z: np.ndarray, step: float) -> np.ndarray:
     """Symbols [n, 2 num_coeffs], int32, in the order re 0, im 0, re 1, ..."""
     x = np.ascontiguousarray(z, np.complex64).view(np.float32)
-    magnitude = np.minimum(np.floor(np.abs(x) / step + ROUNDING), 2.0**30)
+    magnitude = np.floor(np.abs(x) / step + ROUNDING)
+    if not magnitude.max(initial=0) <= 2.0**30:
+        raise ValueError(
+            f"h has coefficients up to {np.abs(x).max():.3g}, too many steps of "
+            f"{step:.3g}; scale h with tfcsi.transforms.to_peak, as for the training"
+        )
     return (np.sign(x) * magnitude).astype(np.int32)

@@ -17,6 +17,7 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
+from tfcsi.codecs.contract import check_limits
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import MAX_FINENESS, Atoms
 from tfcsi.coding.contexts import PathTables
@@ -167,6 +168,7 @@ class Paths:
             three limits is given, or if one cannot be met by any packet.
         """
         given = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
+        check_limits(**given)
         given = {k: v for k, v in given.items() if v is not None}
         if len(given) > 1:
             raise ValueError(f"give one of {', '.join(given)}")

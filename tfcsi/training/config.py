@@ -25,8 +25,8 @@ from tfcsi.training.fields import (
     Field,
     arguments_in_source,
     check_value,
+    fields_of_source,
     nearest,
-    options_of,
     value_of,
     with_defaults,
     words_of,
@@ -217,12 +217,10 @@ def complete(config: Mapping | ml_collections.ConfigDict) -> ml_collections.Conf
     """
     fields = config if isinstance(config, Mapping) else config.to_dict()
     noise = {"noise": with_defaults(NOISE)}
-    whole = ml_collections.ConfigDict({**with_defaults(FIELDS), **noise, **fields})
-    if whole.get("source") and (options := _section(whole, "source")):
-        whole.source = ml_collections.ConfigDict(
-            {**with_defaults(options), **whole.source}
-        )
-    return whole
+    whole = {**with_defaults(FIELDS), **noise, **fields}
+    if whole.get("source") and (options := fields_of_source(whole["dataset"])):
+        whole["source"] = {**with_defaults(options), **dict(whole["source"])}
+    return ml_collections.ConfigDict(whole)
 
 
 def read(name: str, changes: Sequence[str] = ()) -> ml_collections.ConfigDict:
@@ -330,11 +328,8 @@ def _section(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] |
             known = nearest(config.quantizer, QUANTIZER_ARGS, "quantizers")
             raise ConfigError(f"quantizer is {config.quantizer!r}{known}")
         return QUANTIZER_ARGS[config.quantizer]
-    from tfcsi import datasets  # The import takes half a second.
-
-    if name == "simulator" or config.dataset not in datasets.DATASETS:
-        return None  # Simulators and joined sources check their own options.
-    return options_of(datasets.DATASETS[config.dataset].Options, {"cache_dir"})
+    # A simulator checks its own arguments.
+    return None if name == "simulator" else fields_of_source(config.dataset)
 
 
 def _fill(

@@ -112,6 +112,15 @@ def arguments_in_source(module: str, function: str) -> dict[str, Field] | None:
     raise LookupError(f"{path} defines no function {function}")
 
 
+def fields_of_source(dataset: str) -> dict[str, Field] | None:
+    """Returns the options of a data set; None of a simulator or of several sources."""
+    from tfcsi import datasets  # Takes half a second.
+
+    if dataset not in datasets.DATASETS:
+        return None
+    return options_of(datasets.DATASETS[dataset].Options, {"cache_dir"})
+
+
 def with_defaults(fields: Mapping[str, Field]) -> dict[str, object]:
     """Returns name to default of the fields that have one."""
     return {n: f.default for n, f in fields.items() if f.default is not UNSET}
