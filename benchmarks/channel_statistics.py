@@ -13,7 +13,6 @@ results file holds.
 
 import os
 import pathlib
-import sys
 import time
 
 import tfcsi
@@ -23,30 +22,14 @@ tfcsi.need_full()
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from tfcsi import results
 from tfcsi.channels import cost2100 as simulator
+from tfcsi.commands import flags, program
 from tfcsi.datasets import cost2100
 from tfcsi.datasets.statistics import statistics
 
-_SCENARIO = flags.DEFINE_enum(
-    "scenario",
-    None,
-    list(cost2100.SCENARIOS),
-    "Scenario that is compared.",
-    required=True,
-)
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
-)
-_PARTS = flags.DEFINE_list(
-    "parts", ["statistics", "classifier", "control"], "Parts that are measured."
-)
-_OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_NUM = flags.DEFINE_integer("num", 20000, "Matrices simulated for the statistics.")
-_EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs of the CNNs.")
-
+PARTS = ["statistics", "classifier", "control"]
 SEED = 2100
 LEVELS = 1 << 13  # of the files, between 0 and 1
 ROWS = 257  # all delay taps
@@ -151,7 +134,7 @@ def classifier() -> tf.keras.Model:
     return tf.keras.Model(inputs, layers.Dense(1)(x))
 
 
-def told_apart(files: tuple, simulated: tuple) -> dict:
+def told_apart(files: tuple, simulated: tuple, epochs: int) -> dict:
     """Trains a CNN to tell files from simulated matrices; returns its accuracy."""
     tf.keras.utils.set_random_seed(SEED)
     (x, y), (x_test, y_test) = (
@@ -162,14 +145,14 @@ def told_apart(files: tuple, simulated: tuple) -> dict:
         for a, b in zip(files, simulated)
     )
     model = classifier()
-    steps = _EPOCHS.value * -(-len(x) // 200)
+    steps = epochs * -(-len(x) // 200)
     rate = tf.keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(
         tf.keras.optimizers.Adam(rate),
         tf.keras.losses.BinaryCrossentropy(from_logits=True),
         tf.keras.metrics.BinaryAccuracy(threshold=0.0),
     )
-    model.fit(x, y, 200, _EPOCHS.value, verbose=0)
+    model.fit(x, y, 200, epochs, verbose=0)
     right = model.evaluate(x_test, y_test, 1000, verbose=0)[1]
     seen = model.evaluate(x, y, 1000, verbose=0)[1]
     return {
@@ -178,7 +161,7 @@ def told_apart(files: tuple, simulated: tuple) -> dict:
         "right_in_training": seen,
         "num_train": len(y),
         "num_test": len(y_test),
-        "epochs": _EPOCHS.value,
+        "epochs": epochs,
     }
 
 
@@ -190,22 +173,22 @@ def throughput(scenario: str) -> dict:
     return {"per_cpu_second": num / cpu, "per_second_beside_others": num / wall}
 
 
-def compared(scenario: str) -> dict:
+def compared(scenario: str, data_dir: str, num: int) -> dict:
     """Statistics of simulated matrices beside those of the reference and its files."""
     speed = throughput(scenario)
     print(speed, flush=True)
-    h = simulator.simulate(_NUM.value, SEED, scenario, scaled=False)
+    h = simulator.simulate(num, SEED, scenario, scaled=False)
     of_all = flat(statistics(h, "angular_delay"))
-    all_taps = simulator.simulate(_NUM.value // 10, SEED, scenario, num_delay=ROWS)
+    all_taps = simulator.simulate(num // 10, SEED, scenario, num_delay=ROWS)
     kept = statistics(all_taps, "angular_delay")["energy_kept"]
     of_all.update(flat({"energy_kept": kept}))
     del all_taps
     # As many as the files have: counts of KLT coefficients grow with the number.
-    h_files = load(scenario)[0]
+    h_files = load(scenario, data_dir)[0]
     simulated = statistics(h[: len(h_files)], "angular_delay")
     files = statistics(h_files, "angular_delay")
     point = {
-        "num_matrices": _NUM.value,
+        "num_matrices": num,
         "throughput": speed,
         "against_reference": rows(of_all, REFERENCE[scenario], "reference"),
         "against_files": rows(flat(simulated), flat(files), "files"),
@@ -224,34 +207,73 @@ def compared(scenario: str) -> dict:
     return point
 
 
-def classified(scenario: str, part: str) -> dict:
+def classified(scenario: str, data_dir: str, part: str, epochs: int) -> dict:
     """Measures how well a CNN tells files from simulated matrices, or a control."""
     source = {"classifier": scenario, "control": CONTROL[scenario]}[part]
-    files = load(scenario)
+    files = load(scenario, data_dir)
     h = simulator.simulate(sum(map(len, files)), SEED + 1, source)
-    shares = told_apart(files, np.split(h, [len(files[0])]))
+    shares = told_apart(files, np.split(h, [len(files[0])]), epochs)
     print(part, shares, flush=True)
     return {part: {"simulated": source, **shares}}
 
 
-def load(scenario: str) -> tuple[np.ndarray, np.ndarray]:
+def load(scenario: str, data_dir: str) -> tuple[np.ndarray, np.ndarray]:
     """Training matrices of the files; validation and test matrices."""
     train, *others = (
-        np.array(cost2100.load(_DATA_DIR.value, scenario, split, "angular_delay"))
+        np.array(cost2100.load(data_dir, scenario, split, "angular_delay"))
         for split in cost2100.SPLITS
     )
     return train, np.concatenate(others)
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    dataset, output = f"cost2100_{_SCENARIO.value}", pathlib.Path(_OUTPUT.value)
-    for part in _PARTS.value:
+def add_arguments(parser):
+    parser.add_argument(
+        "--scenario",
+        type=flags.choice(*cost2100.SCENARIOS),
+        required=True,
+        metavar="NAME",
+        help="Scenario that is compared.",
+    )
+    flags.add(
+        parser, "data_dir", required=True, help="Folder of the DATA_H*.mat files."
+    )
+    parser.add_argument(
+        "--parts",
+        type=flags.choices(*PARTS),
+        default=PARTS,
+        metavar="NAME,...",
+        help="Parts that are measured.",
+    )
+    flags.add(
+        parser,
+        "output",
+        type=flags.RESULTS,
+        required=True,
+        help="Results file to write (.json).",
+    )
+    parser.add_argument(
+        "--num",
+        type=flags.integer(10),
+        default=20000,
+        metavar="N",
+        help="Number of matrices simulated for the statistics.",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=flags.integer(1),
+        default=8,
+        metavar="N",
+        help="Number of epochs of the CNNs.",
+    )
+
+
+def main(args):
+    dataset, output = f"cost2100_{args.scenario}", pathlib.Path(args.output)
+    for part in args.parts:
         if part == "statistics":
-            measured = compared(_SCENARIO.value)
+            measured = compared(args.scenario, args.data_dir, args.num)
         else:
-            measured = classified(_SCENARIO.value, part)
+            measured = classified(args.scenario, args.data_dir, part, args.epochs)
         points = results.read(output)["points"] if output.exists() else []
         by_name = {p["dataset"]: p for p in points}
         by_name[dataset] = {**by_name.get(dataset, {"dataset": dataset}), **measured}
@@ -259,7 +281,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    try:
-        app.run(main)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+    program.Program(__doc__, add_arguments, main).start()

@@ -16,7 +16,6 @@ again, and a stopped run goes on. With --notrain only finished runs are measured
 
 import os
 import pathlib
-import sys
 
 import tfcsi
 
@@ -25,60 +24,21 @@ tfcsi.need_full()
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from tfcsi import datasets, results
 from tfcsi.codecs import requantize
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
 from tfcsi.coding.packets import CRC_BITS
+from tfcsi.commands import flags, program
+from tfcsi.commands.parser import Switch
 from tfcsi.datasets import deepmimo, raytraced
 from tfcsi.evaluation import plots
 from tfcsi.evaluation.measure import evaluate
 from tfcsi.training import config as configs
 from tfcsi.training.run import train
 
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the .npz files.", required=True
-)
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs.", required=True)
-_OUTPUT = flags.DEFINE_string(
-    "output",
-    None,
-    "Start of the names of the results files; _length.json and so on follow.",
-    required=True,
-)
-_SCENARIO = flags.DEFINE_enum(
-    "scenario", "street_canyon", list(raytraced.FILES), "Street that is simulated."
-)
-_TIMING = flags.DEFINE_enum(
-    "timing",
-    "strongest",
-    deepmimo.TIMINGS,
-    "Zero of the delays: absolute, or the strongest echo.",
-)
-_SYSTEMS = flags.DEFINE_list(
-    "systems",
-    ["csi_inr", "transnet", "crnet"],
-    "Models. NAME uses the space-frequency domain, NAME:angular_delay the other one.",
-)
-_LENGTHS = flags.DEFINE_list(
-    "lengths", ["4", "8", "16", "32", "64"], "Lengths of the codeword."
-)
-_BITS = flags.DEFINE_list(
-    "bits",
-    [*map(str, range(2, 11)), "12", "14"],
-    "Bits of a codeword entry, before entropy coding.",
-)
-_STEPS = flags.DEFINE_list(
-    "steps", ["1", "2", "3", "5", "8"], "Gradient steps of the encoder."
-)
-_EPOCHS = flags.DEFINE_integer(
-    "epochs", None, "Epochs of every run; by default those of its config."
-)
-_TRAIN = flags.DEFINE_bool("train", True, "Train the runs that are missing.")
 
-
-def trained(system: str, latent_dim: int):
+def trained(args, system: str, latent_dim: int):
     """Returns the codec of a run and some of its training matrices.
 
     A missing run is trained; with --notrain the function returns None for it.
@@ -86,25 +46,25 @@ def trained(system: str, latent_dim: int):
     name, _, domain = system.partition(":")
     config = configs.read(f"csi_inr:{name}")
     config.domain = domain or config.domain
-    config.latent_dim, config.scenario = latent_dim, _SCENARIO.value
-    config.source.timing = _TIMING.value
-    config.epochs = _EPOCHS.value or config.epochs
-    run = f"{_SCENARIO.value}_{_TIMING.value}_{system.replace(':', '_')}_{latent_dim}"
-    workdir = pathlib.Path(_WORKDIR.value, run)
+    config.latent_dim, config.scenario = latent_dim, args.scenario
+    config.source.timing = args.timing
+    config.epochs = args.epochs or config.epochs
+    run = f"{args.scenario}_{args.timing}_{system.replace(':', '_')}_{latent_dim}"
+    workdir = pathlib.Path(args.workdir, run)
     if not (workdir / CODEC_FILE).exists():
-        if not _TRAIN.value:
+        if not args.train:
             return None
-        h_train, h_val = (matrices(config, split) for split in ("train", "val"))
+        h_train, h_val = (
+            matrices(config, args.data_dir, split) for split in ("train", "val")
+        )
         train(config, workdir, h_train, h_val, resume=True)
     return tfcsi.load(workdir), np.load(workdir / CALIBRATION_FILE).astype(np.float32)
 
 
-def matrices(config, split: str):
+def matrices(config, data_dir: str, split: str):
     """Matrices of a split, in the domain of the config."""
     options = datasets.options_of(config)
-    return datasets.read(
-        f"raytraced_{config.scenario}", _DATA_DIR.value, split, **options
-    )
+    return datasets.read(f"raytraced_{config.scenario}", data_dir, split, **options)
 
 
 def row(codec, h_test, name: str):
@@ -113,9 +73,9 @@ def row(codec, h_test, name: str):
     point = {
         **codec.describe(),
         "codec": name,
-        "dataset": f"raytraced_{_SCENARIO.value}",
+        "dataset": f"raytraced_{codec.config.scenario}",
         "domain": codec.config.domain,
-        "timing": _TIMING.value,
+        "timing": codec.config.source.timing,
         "split": "test",
         "latent_dim": codec.config.latent_dim,
         **evaluate(codec, h_test),
@@ -131,27 +91,92 @@ def row(codec, h_test, name: str):
     return point
 
 
-def measure(system: str, latent_dim: int, tables: dict) -> None:
+def measure(args, system: str, latent_dim: int, tables: dict) -> None:
     """Adds the rows of a run to the tables."""
-    run = trained(system, latent_dim)
+    run = trained(args, system, latent_dim)
     if run is None:
         return
     codec, x = run
-    h_test = matrices(codec.config, "test")
+    h_test = matrices(codec.config, args.data_dir, "test")
     tables["length"].append(row(codec, h_test, system))
     print(results.table(tables["length"][-1:]), flush=True)
-    for bits in map(int, _BITS.value):
+    for bits in args.bits:
         made = requantize.quantized(codec, x, bits)
         tables["bits"].append(row(made, h_test, f"{system}, n = {latent_dim}"))
-    for steps in map(int, _STEPS.value if "steps" in codec.config.network else ()):
+    for steps in args.steps if "steps" in codec.config.network else ():
         made = requantize.variant(codec, network={"steps": steps})
         made.use(codec.tables)
         tables["steps"].append(row(made, h_test, f"{system}, n = {latent_dim}"))
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+def add_arguments(parser):
+    flags.add(parser, "data_dir", required=True, help="Folder of the .npz files.")
+    flags.add(parser, "workdir", required=True, help="Folder of the runs.")
+    flags.add(
+        parser,
+        "output",
+        required=True,
+        metavar="START",
+        help="Start of the names of the results files; _length.json and so on follow.",
+    )
+    parser.add_argument(
+        "--scenario",
+        type=flags.choice(*raytraced.FILES),
+        default="street_canyon",
+        metavar="NAME",
+        help="Street that is simulated.",
+    )
+    parser.add_argument(
+        "--timing",
+        type=flags.choice(*deepmimo.TIMINGS),
+        default="strongest",
+        metavar="NAME",
+        help="Zero of the delays: absolute, or the strongest echo.",
+    )
+    parser.add_argument(
+        "--systems",
+        type=flags.NAMES,
+        default=["csi_inr", "transnet", "crnet"],
+        metavar="NAME,...",
+        help="Models. NAME uses the space-frequency domain, NAME:angular_delay the "
+        "other one.",
+    )
+    parser.add_argument(
+        "--lengths",
+        type=flags.INTEGERS,
+        default=[4, 8, 16, 32, 64],
+        metavar="N,...",
+        help="Lengths of the codeword.",
+    )
+    parser.add_argument(
+        "--bits",
+        type=flags.INTEGERS,
+        default=[*range(2, 11), 12, 14],
+        metavar="N,...",
+        help="Bits of a codeword entry, before entropy coding.",
+    )
+    parser.add_argument(
+        "--steps",
+        type=flags.INTEGERS,
+        default=[1, 2, 3, 5, 8],
+        metavar="N,...",
+        help="Gradient steps of the encoder.",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=flags.integer(1),
+        metavar="N",
+        help="Number of epochs of every run; that of its config if not given.",
+    )
+    parser.add_argument(
+        "--train",
+        action=Switch,
+        default=True,
+        help="Train the runs that are missing.",
+    )
+
+
+def main(args):
     tf.get_logger().setLevel("ERROR")  # Else it warns that many codecs are traced.
     draw = {
         "length": plots.over_length,
@@ -159,21 +184,18 @@ def main(argv):
         "steps": plots.over_steps,
     }
     tables = {kind: [] for kind in draw}
-    for latent_dim in map(int, _LENGTHS.value):
-        for system in _SYSTEMS.value:
-            measure(system, latent_dim, tables)
+    for latent_dim in args.lengths:
+        for system in args.systems:
+            measure(args, system, latent_dim, tables)
             for kind, points in tables.items():
                 if points:
                     seed = points[0]["config"]["seed"]
-                    results.write(f"{_OUTPUT.value}_{kind}.json", points, seed)
-                    plots.save(draw[kind](points), f"{_OUTPUT.value}_{kind}.png")
+                    results.write(f"{args.output}_{kind}.json", points, seed)
+                    plots.save(draw[kind](points), f"{args.output}_{kind}.png")
             tf.keras.backend.clear_session()
     for points in tables.values():
         print(f"\n{results.table(points)}")
 
 
 if __name__ == "__main__":
-    try:
-        app.run(main)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+    program.Program(__doc__, add_arguments, main).start()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-from absl import app, flags
 
 from tfcsi import datasets
 from tfcsi.codecs import paths
@@ -19,6 +18,7 @@ from tfcsi.coding import path_encoder, path_fit
 from tfcsi.coding.atoms import HALF, UNIT, Atoms
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_steps import step_number
+from tfcsi.commands import flags, program
 
 # Source to its number of subcarriers, its domain, and the training matrices it takes.
 SOURCES = {
@@ -32,10 +32,24 @@ SOURCES = {
 }
 STEP = 2.0**-4
 
-FLAGS = flags.FLAGS
-flags.DEFINE_string("data_root", None, "Folder of the data sets.", required=True)
-flags.DEFINE_string("output", None, "Folder of the codecs.", required=True)
-flags.DEFINE_list("without", [], "Sources that the codec for all does not see.")
+
+def add_arguments(parser) -> None:
+    flags.add(parser, "data_root", required=True)
+    flags.add(
+        parser,
+        "output",
+        type=flags.FOLDER,
+        required=True,
+        metavar="DIR",
+        help="Folder of the codecs.",
+    )
+    parser.add_argument(
+        "--without",
+        type=flags.choices(*SOURCES),
+        default=[],
+        metavar="NAME,...",
+        help="Sources that the codec for all does not see.",
+    )
 
 
 def unrolled(lists: Lists, size: int) -> Lists:
@@ -45,19 +59,19 @@ def unrolled(lists: Lists, size: int) -> Lists:
     return lists
 
 
-def main(_: list[str]) -> None:
+def main(args) -> None:
     """Fits and saves."""
-    output = pathlib.Path(FLAGS.output)
+    output = pathlib.Path(args.output)
     norms, all_lists, steps = [], [], []
     for name, (num_fft, domain, num) in SOURCES.items():
-        h = datasets.load(name, FLAGS.data_root, "train", domain)[:num]
+        h = datasets.load(name, args.data_root, "train", domain)[:num]
         atoms = Atoms(*h.shape[1:], num_fft, domain)
         norm, fitted, lists, tables = path_encoder.training_lists(h, atoms)
         codec = paths.Paths(atoms, tables, step_number(STEP))
         codec.config["dataset"], codec.config["scenario"] = datasets.parts(name)
         codec.save(output / f"paths_{name}")
         print(f"paths_{name}: {len(h)} matrices", flush=True)
-        if name not in FLAGS.without:
+        if name not in args.without:
             norms.append(norm[:500])
             all_lists += [unrolled(some, atoms.num_delay) for some in lists]
             steps += fitted
@@ -69,4 +83,4 @@ def main(_: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    program.Program(__doc__, add_arguments, main).start()

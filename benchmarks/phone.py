@@ -1,7 +1,7 @@
 """UE encoders in floats and integers: a table like CLLWCsiNet's Table V.
 
     python benchmarks/phone.py --data_dir=DIR --workdir=runs/phone \
-        --output=results/phone.json [--epochs=1 --tune_epochs=1]
+        --output=results/phone.json
 
 Each pair is trained with the rate in the loss (uniform steps, a learned density, the
 same lmbda). Its encoder is converted to TFLite as it is, and again after fine-tuning
@@ -13,7 +13,6 @@ goes on. With --runs=runs/a,runs/b the rows are finished runs.
 
 import os
 import pathlib
-import sys
 
 import tfcsi
 
@@ -22,10 +21,10 @@ tfcsi.need_full()
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from tfcsi import files, results
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, load_config
+from tfcsi.commands import flags, program
 from tfcsi.datasets import cost2100
 from tfcsi.models import complexity
 from tfcsi.tflite import compare, convert, exports
@@ -44,29 +43,16 @@ SYSTEMS = {
 CONVERTED = ("float32", "dynamic", "int8", "int8_full")
 _WARMUP = 0.1  # Share of a training.
 
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the DATA_H*.mat files.", required=True
-)
-_WORKDIR = flags.DEFINE_string("workdir", "runs/phone", "Folder of the runs.")
-_RUNS = flags.DEFINE_list("runs", [], "Finished float runs that are measured instead.")
-_OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_EPOCHS = flags.DEFINE_integer("epochs", 1, "Epochs of every training.")
-_TUNE_EPOCHS = flags.DEFINE_integer("tune_epochs", 1, "Epochs of every fine-tuning.")
-_LMBDA = flags.DEFINE_float("lmbda", 1.5e-4, "Weight of the rate in every loss.")
-_SYSTEMS = flags.DEFINE_list("systems", list(SYSTEMS), "Rows of the table.")
-_RATIOS = flags.DEFINE_list("ratios", ["4", "8", "16"], "Compression ratios.")
-_SCENARIOS = flags.DEFINE_list("scenarios", list(cost2100.SCENARIOS), "Scenarios.")
 
-
-def run_config(name: str, scenario: str, ratio: int):
+def run_config(args, name: str, scenario: str, ratio: int):
     """Config of a row's training."""
     source, changes = SYSTEMS[name]
     config = configs.read(source)
     config.scenario = scenario
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
-    config.quantizer, config.prior, config.lmbda = "uniform", "factorized", _LMBDA.value
-    config.epochs = _EPOCHS.value
-    config.warmup_epochs = _WARMUP * _EPOCHS.value
+    config.quantizer, config.prior, config.lmbda = "uniform", "factorized", args.lmbda
+    config.epochs = args.epochs
+    config.warmup_epochs = _WARMUP * args.epochs
     config.update_from_flattened_dict(changes)
     return config
 
@@ -92,46 +78,45 @@ def measured(workdir: pathlib.Path, precisions, h_test: np.ndarray) -> list[dict
     return results.read(path)["points"]
 
 
-def trained(name: str, scenario: str, ratio: int) -> pathlib.Path:
+def trained(args, name: str, scenario: str, ratio: int) -> pathlib.Path:
     """Folder of a row's float run, trained once."""
-    workdir = pathlib.Path(_WORKDIR.value, f"{name}_{scenario}_cr{ratio}")
+    workdir = pathlib.Path(args.workdir, f"{name}_{scenario}_cr{ratio}")
     if not (workdir / CODEC_FILE).exists():
-        h_train, h_val = data(scenario, "train", "val")
-        config = run_config(name, scenario, ratio)
+        h_train, h_val = data(args.data_dir, scenario, "train", "val")
+        config = run_config(args, name, scenario, ratio)
         run.train(config, workdir, h_train, h_val, resume=True)
     return workdir
 
 
-def tuned(workdir: pathlib.Path) -> pathlib.Path:
+def tuned(args, workdir: pathlib.Path) -> pathlib.Path:
     """Folder of a float run's fine-tuning, made once."""
     folder = workdir.with_name(f"{workdir.name}_qat")
     if not (folder / CODEC_FILE).exists():
         source = tfcsi.load(workdir)
         tuning = configs.read("qat")
-        tuning.epochs = _TUNE_EPOCHS.value
-        h_train, h_val = data(source.config.scenario, "train", "val")
+        tuning.epochs = args.tune_epochs
+        h_train, h_val = data(args.data_dir, source.config.scenario, "train", "val")
         finetune_qat.finetune(source, tuning, folder, h_train, h_val, resume=True)
     return folder
 
 
-def data(scenario: str, *splits: str) -> list[np.ndarray]:
+def data(data_dir: str, scenario: str, *splits: str) -> list[np.ndarray]:
     return [
-        cost2100.load(_DATA_DIR.value, scenario, split, "angular_delay")
-        for split in splits
+        cost2100.load(data_dir, scenario, split, "angular_delay") for split in splits
     ]
 
 
-def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
+def row(args, name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
     """Points of a float run and of its fine-tuning."""
     codec = tfcsi.load(workdir)
     config, networks = codec.config, (codec.encoder, codec.decoder)
     ue_params, bs_params = (complexity.count(part)["params"] for part in networks)
-    (h_test,) = data(config.scenario, "test")
+    (h_test,) = data(args.data_dir, config.scenario, "test")
     precisions = CONVERTED[:1] if binary else CONVERTED
     reference, *points = measured(workdir, precisions, h_test)
     labels = ["1 bit"] if binary else list(precisions)
     if not binary:
-        points += measured(tuned(workdir), ("int8_full",), h_test)[1:]
+        points += measured(tuned(args, workdir), ("int8_full",), h_test)[1:]
         labels.append("QAT int8_full")
     ratio = 2 * config.shape[0] * config.shape[1] // config.latent_dim
     for label, point in zip(labels, points):
@@ -146,39 +131,95 @@ def row(name: str, workdir: pathlib.Path, binary: bool) -> list[dict]:
     return points
 
 
-def rows():
+def rows(args):
     """Name, folder and whether its weights are binary, of each row."""
-    for workdir in map(pathlib.Path, _RUNS.value):
+    for workdir in map(pathlib.Path, args.runs):
         yield load_config(workdir).model, workdir, False
-    if _RUNS.value:
+    if args.runs:
         return
-    for scenario in _SCENARIOS.value:
-        for ratio in map(int, _RATIOS.value):
-            for name in _SYSTEMS.value:
-                yield name, trained(name, scenario, ratio), name.startswith("bacrnet")
+    for scenario in args.scenarios:
+        for ratio in args.ratios:
+            for name in args.systems:
+                yield (
+                    name,
+                    trained(args, name, scenario, ratio),
+                    name.startswith("bacrnet"),
+                )
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    unknown = set(_SYSTEMS.value) - set(SYSTEMS)
-    if unknown:
-        raise app.UsageError(
-            f"--systems has {', '.join(sorted(unknown))}; known are "
-            f"{', '.join(SYSTEMS)}"
-        )
+def add_arguments(parser):
+    flags.add(
+        parser, "data_dir", required=True, help="Folder of the DATA_H*.mat files."
+    )
+    flags.add(parser, "workdir", default="runs/phone", help="Folder of the runs.")
+    parser.add_argument(
+        "--runs",
+        type=flags.NAMES,
+        default=[],
+        metavar="DIR,...",
+        help="Folders of finished float runs that are measured instead.",
+    )
+    flags.add(
+        parser,
+        "output",
+        type=flags.RESULTS,
+        required=True,
+        help="Results file to write (.json).",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=flags.integer(1),
+        default=1,
+        metavar="N",
+        help="Number of epochs of every training.",
+    )
+    parser.add_argument(
+        "--tune_epochs",
+        type=flags.integer(1),
+        default=1,
+        metavar="N",
+        help="Number of epochs of every fine-tuning.",
+    )
+    parser.add_argument(
+        "--lmbda",
+        type=flags.number(0),
+        default=1.5e-4,
+        metavar="X",
+        help="Weight of the rate in every loss.",
+    )
+    parser.add_argument(
+        "--systems",
+        type=flags.choices(*SYSTEMS),
+        default=list(SYSTEMS),
+        metavar="NAME,...",
+        help="Rows of the table.",
+    )
+    parser.add_argument(
+        "--ratios",
+        type=flags.INTEGERS,
+        default=[4, 8, 16],
+        metavar="N,...",
+        help="Compression ratios of the table.",
+    )
+    parser.add_argument(
+        "--scenarios",
+        type=flags.choices(*cost2100.SCENARIOS),
+        default=list(cost2100.SCENARIOS),
+        metavar="NAME,...",
+        help="Scenarios of the table.",
+    )
+
+
+def main(args):
     points = []
-    for name, workdir, binary in rows():
-        of_row = row(name, workdir, binary)
+    for name, workdir, binary in rows(args):
+        of_row = row(args, name, workdir, binary)
         points += of_row
         print(results.table(of_row), flush=True)
-        results.write(_OUTPUT.value, points, load_config(workdir).seed)
+        results.write(args.output, points, load_config(workdir).seed)
         tf.keras.backend.clear_session()
     print(results.table(points))
 
 
 if __name__ == "__main__":
-    try:
-        app.run(main)
-    except (OSError, ValueError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+    program.Program(__doc__, add_arguments, main).start()

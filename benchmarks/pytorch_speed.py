@@ -1,6 +1,5 @@
 """Training steps in tfcsi and in PyTorch, the same networks side by side.
 
-    pip install -e '.[benchmark]'
     python benchmarks/pytorch_speed.py --output=results/pytorch_speed.json
 
 A step is a forward pass, the mean squared error, a backward pass and Adam, for CsiNet,
@@ -8,8 +7,9 @@ CRNet and STNet at CR 4 on 32 x 32 matrices in batches of 200. The PyTorch netwo
 written as in the code of such papers: plain modules, eager, channels first. Both sides
 take turns in one process. Run this on a machine that does nothing else, because other
 programs slow PyTorch (OpenMP) down more than TensorFlow. The program writes the median
-speeds and their ratio, which is above 1 if tfcsi is faster. On Linux the first command
-downloads gigabytes of CUDA libraries. The version without them is enough:
+speeds and their ratio, which is above 1 if tfcsi is faster. PyTorch comes with
+`pip install -e '.[benchmark]'`, which on Linux downloads gigabytes of CUDA libraries.
+The version without them is enough:
 
     pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 """
@@ -17,7 +17,6 @@ downloads gigabytes of CUDA libraries. The version without them is enough:
 import json
 import os
 import pathlib
-import sys
 import time
 
 import tfcsi
@@ -27,18 +26,12 @@ tfcsi.need_full()
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from tfcsi import files, models, results, transforms
 from tfcsi.channels import cost2100
+from tfcsi.commands import flags, program
 from tfcsi.training import optimizer
 
-_OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 6, "Number of rounds; both sides take steps in each."
-)
-_STEPS = flags.DEFINE_integer("steps", 4, "Timed steps of a side in a round.")
-_THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Threads of both sides.")
 _BATCH, _LATENT, _SEED, _RATE = 200, 512, 1, 1e-3
 _NETWORK = {"stnet": {"attention": "released"}}  # Arguments in tfcsi.
 
@@ -83,31 +76,56 @@ def _torch_step(name, x):
     return sum(p.numel() for p in model.parameters()), step
 
 
-def _speeds(steps, batch):
+def _speeds(steps, batch, args):
     """Matrices a second of each step, taken in turn."""
     seconds = {side: [] for side in steps}
-    for _ in range(_ROUNDS.value):
+    for _ in range(args.rounds):
         for side, step in steps.items():
             step()
-            for _ in range(_STEPS.value):
+            for _ in range(args.steps):
                 began = time.perf_counter()
                 step()
                 seconds[side].append(time.perf_counter() - began)
     return {side: batch / float(np.median(s)) for side, s in seconds.items()}
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
+def add_arguments(parser):
+    flags.add(parser, "output", required=True, help="Results file to write (.json).")
+    parser.add_argument(
+        "--rounds",
+        type=flags.integer(1),
+        default=6,
+        metavar="N",
+        help="Number of rounds; both sides take steps in each.",
+    )
+    parser.add_argument(
+        "--steps",
+        type=flags.integer(1),
+        default=4,
+        metavar="N",
+        help="Number of timed steps of a side in a round.",
+    )
+    parser.add_argument(
+        "--threads",
+        type=flags.integer(1),
+        default=os.cpu_count(),
+        metavar="N",
+        help="Number of threads of both sides.",
+    )
+
+
+def main(args):
     try:
         import pytorch_networks
         import torch
     except ImportError as error:
         install = "pip install -e '.[benchmark]'"
-        sys.exit(f"error: {error}: PyTorch is needed; install it by: {install}")
-    tf.config.threading.set_intra_op_parallelism_threads(_THREADS.value)
-    tf.config.threading.set_inter_op_parallelism_threads(_THREADS.value)
-    torch.set_num_threads(_THREADS.value)
+        raise ImportError(
+            f"{error}: PyTorch is needed; install it by: {install}"
+        ) from None
+    tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(args.threads)
+    torch.set_num_threads(args.threads)
     x = transforms.to_real(cost2100.simulate(_BATCH, _SEED, "indoor"))
     points = {}
     for name in pytorch_networks.NETWORKS:
@@ -115,7 +133,9 @@ def main(argv):
         sizes = {side: size for side, (size, _) in sides.items()}
         if len(set(sizes.values())) > 1:
             raise AssertionError(f"{name} has not the same parameters: {sizes}")
-        speeds = _speeds({side: step for side, (_, step) in sides.items()}, len(x))
+        speeds = _speeds(
+            {side: step for side, (_, step) in sides.items()}, len(x), args
+        )
         points[name] = {
             "parameters": sizes["tfcsi"],
             "matrices_per_second": speeds,
@@ -125,14 +145,14 @@ def main(argv):
     content = {
         "command": "python benchmarks/pytorch_speed.py",
         "versions": {**results.versions(), "torch": torch.__version__},
-        "threads": _THREADS.value,
+        "threads": args.threads,
         "batch": len(x),
         "networks": points,
     }
     text = json.dumps(content, indent=1) + "\n"
-    files.write_text(pathlib.Path(_OUTPUT.value), text)
+    files.write_text(pathlib.Path(args.output), text)
     print(text)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    program.Program(__doc__, add_arguments, main).start()

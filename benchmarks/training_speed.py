@@ -11,7 +11,6 @@ ratio of the two speeds.
 import json
 import os
 import pathlib
-import sys
 import time
 
 import tfcsi
@@ -20,27 +19,50 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tfcsi.need_full()
 
 import numpy as np
-from absl import app, flags
 
 from tfcsi import files, results
 from tfcsi.channels import cost2100
+from tfcsi.commands import flags, program
 from tfcsi.models import stqenet
 from tfcsi.training import config as configs
 from tfcsi.training import pair
 
-_CONFIG = flags.DEFINE_string("config", "stqenet_indoor", "Name or path of a config.")
-_OUTPUT = flags.DEFINE_string("output", None, "Results file.", required=True)
-_STEPS = flags.DEFINE_integer("steps", 4, "Steps of one form in a round.")
-_ROUNDS = flags.DEFINE_integer("rounds", 6, "Timed rounds; each form has its turn.")
-_BATCH = flags.DEFINE_integer("batch_size", None, "Matrices a step; as the config.")
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--config",
+        type=flags.FILE,
+        default="stqenet_indoor",
+        metavar="NAME",
+        help="Name of a config, or a config file.",
+    )
+    flags.add(parser, "output", required=True, help="Results file to write (.json).")
+    parser.add_argument(
+        "--steps",
+        type=flags.integer(1),
+        default=4,
+        metavar="N",
+        help="Number of steps of one form in a round.",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=flags.integer(1),
+        default=6,
+        metavar="N",
+        help="Number of timed rounds; each form has its turn.",
+    )
+    parser.add_argument(
+        "--batch_size",
+        type=flags.integer(1),
+        metavar="N",
+        help="Number of matrices in a step; that of the config if not given.",
+    )
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {argv[1:]}")
-    config = configs.read(_CONFIG.value)
-    config.batch_size = _BATCH.value or config.batch_size
-    count = config.batch_size * _STEPS.value
+def main(args):
+    config = configs.read(args.config)
+    config.batch_size = args.batch_size or config.batch_size
+    count = config.batch_size * args.steps
     h = cost2100.simulate(count, config.seed, config.scenario)
     trainings = {}
     for attention in stqenet.ATTENTIONS:
@@ -50,7 +72,7 @@ def main(argv):
         training.train_epoch(h, False)  # Compiles the step.
         trainings[attention] = training
     seconds = {attention: [] for attention in trainings}
-    for _ in range(_ROUNDS.value):
+    for _ in range(args.rounds):
         for attention, training in trainings.items():
             began = time.perf_counter()
             training.train_epoch(h, False)
@@ -64,12 +86,9 @@ def main(argv):
         "ratio": median["windowed"] / median["released"],
     }
     text = json.dumps(content, indent=1) + "\n"
-    files.write_text(pathlib.Path(_OUTPUT.value), text)
+    files.write_text(pathlib.Path(args.output), text)
     print(text)
 
 
 if __name__ == "__main__":
-    try:
-        app.run(main)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    program.Program(__doc__, add_arguments, main).start()

@@ -12,6 +12,7 @@ import pytest
 
 import tfcsi
 from tfcsi.__main__ import COMMANDS, GROUPS, main, parser_of
+from tfcsi.commands.parser import UsageError, heading
 from tfcsi.training import config
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -19,6 +20,11 @@ PROGRAMS = sorted(
     str(path.relative_to(ROOT))
     for folder in ("train", "tflite")
     for path in (ROOT / folder).glob("*.py")
+)
+BENCHMARKS = sorted(
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "benchmarks").glob("*.py")
+    if "__main__" in path.read_text()
 )
 TYPES = (
     r"\((switch|text|file|folder|name|number|integer|positive integer|one of|some of"
@@ -80,12 +86,12 @@ def test_defaults_stand_in_the_help_and_the_parser_takes_the_example(command, ca
     assert parser.parse_args(words[2:])
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [*PROGRAMS, *BENCHMARKS])
 def test_the_help_of_a_program_has_its_own_flags_and_absls_on_request(program):
     done = started(program, "--help")
     assert done.returncode == 0 and not done.stderr
     check_help(done.stdout, f"python {program}", f"python {program}")
-    assert "--workdir" in done.stdout and "--verbosity" not in done.stdout
+    assert not {"--verbosity", "--alsologtostderr"} & entries(done.stdout).keys()
     assert "--helpfull also lists the flags of absl." in done.stdout
 
 
@@ -153,6 +159,20 @@ def test_the_version_is_that_of_the_package(capsys):
         ("train --config=demo --workdir=a --sources=b", "give both"),
         ("demo --config=csi_inr --workdir=a", "has no num_test; give the number of"),
         (
+            "train --config=demo --workdir=a --data_dir=b --config.num_train=9",
+            "--config.num_train is for simulated matrices, but the training is on",
+        ),
+        (
+            "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "
+            "--output=e.json --config.num_val=9",
+            "--config.num_val is for simulated matrices, but transfer reads files",
+        ),
+        (
+            "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "
+            "--output=e.json --options=bs=3",
+            "--options=bs=3; give NAME:KEY=VALUE,...",
+        ),
+        (
             "train --config=demo --workdir=a --data_dir=b --channel=c",
             "--data_dir and --channel were given; give one of them",
         ),
@@ -165,11 +185,15 @@ def test_a_wrong_command_line_is_refused_with_2_and_a_hint(command, words, capsy
     assert not shown.out
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_every_program_refuses_misspelt_and_missing_flags(program):
-    done = started(program, "--wrokdir=a")
+@pytest.mark.parametrize(
+    ("program", "flag", "nearest"),
+    [(program, "--wrokdir", "--workdir") for program in PROGRAMS]
+    + [(program, "--ouptut", "--output") for program in BENCHMARKS],
+)
+def test_every_program_refuses_misspelt_and_missing_flags(program, flag, nearest):
+    done = started(program, f"{flag}=a")
     assert done.returncode == 2
-    assert "unknown flag --wrokdir; did you mean --workdir" in done.stderr
+    assert f"unknown flag {flag}; did you mean {nearest}" in done.stderr
     done = started(program)
     assert done.returncode == 2
     assert f"python {program}: error: expected --" in done.stderr
@@ -188,6 +212,19 @@ def test_a_program_refuses_a_wrong_command_line_without_a_traceback(flags, words
     assert done.returncode == 2
     assert words in done.stderr and "Traceback" not in done.stderr
     assert "usage: python train/cost2100.py" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_no_command_takes_an_empty_folder_file_or_name(command, empty):
+    parser = parser_of(command)
+    for action in parser.shown:
+        if "DIR" in heading(action) or "FILE" in heading(action):
+            name = action.option_strings[:1]
+            with pytest.raises(
+                UsageError, match=f"{empty}(: a value is missing|; give)"
+            ):
+                parser.parse_args([f"{name[0]}={empty}"] if name else [empty])
 
 
 def test_a_reader_that_stops_reading_gets_no_traceback(tmp_path):

@@ -30,6 +30,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "paths",
         nargs="+",
+        type=flags.TEXT,
         metavar="verify DIR | stats FILE [FILE2]",
         help="What to do, and the folder or the files.",
     )

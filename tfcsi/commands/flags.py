@@ -40,7 +40,7 @@ class Kind:
 
 
 def _text(text: str) -> str:
-    if not text:
+    if not text.strip():
         raise ValueError
     return text
 
@@ -120,6 +120,13 @@ def _numbers(text: str) -> list[float]:
     return [round(low + step * i, 10) for i in range(count)]
 
 
+def _integers(text: str) -> list[int]:
+    values = [int(part) for part in text.split(",")]
+    if min(values) < 1:
+        raise ValueError
+    return values
+
+
 def _arguments(text: str) -> dict:
     arguments = {}
     for part in text.split(",") if text else ():
@@ -131,6 +138,14 @@ def _arguments(text: str) -> dict:
         except (ValueError, SyntaxError):
             arguments[key] = value
     return arguments
+
+
+def _options(text: str) -> tuple[str, dict]:
+    name, _, arguments = text.partition(":")
+    options = _arguments(arguments)
+    if not options:
+        raise ValueError
+    return _text(name), options
 
 
 def _shape(text: str) -> tuple[int, int]:
@@ -162,6 +177,12 @@ NUMBERS = Kind(
 )
 # A value that is no Python number, truth or tuple is a word.
 ARGUMENTS = Kind("key=value,key=value", _arguments, "; give key=value,key=value")
+OPTIONS = Kind(
+    "name:key=value,..., any number of times", _options, "; give NAME:KEY=VALUE,..."
+)
+INTEGERS = Kind(
+    "integers, separated by commas", _integers, "; give positive integers, as in 4,8"
+)
 SHAPE = Kind("num_tx,num_delay", _shape, "; give num_tx,num_delay")
 COUNTS = Kind("N, or train,val,test", _counts, "; give N, or three: train,val,test")
 RESULTS = Kind("file", _results_file, "; give FILE.json, the picture is FILE.png")
@@ -263,6 +284,24 @@ def add_config(parser: Parser, **keywords: Any) -> None:
         help="Change a field of the config, as in --config.lmbda=1e-4 or "
         "--config.network.latent=conv; tfcsi train --helpfull lists the fields.",
     )
+
+
+def refuse_counts(args: argparse.Namespace, reason: str) -> None:
+    """Refuses --config.num_train, num_val and num_test where they change nothing.
+
+    Args:
+      args: Has changes.
+      reason: Why they change nothing, for the message.
+
+    Raises:
+      UsageError: If one of them was given.
+    """
+    for name in ("num_train", "num_val", "num_test"):
+        if any(change.partition("=")[0] == name for change in args.changes):
+            raise UsageError(
+                f"--config.{name} is for simulated matrices, but {reason}, whose "
+                f"matrices are all used; leave it out"
+            )
 
 
 def config_of(
