@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tfcsi import metrics, results
+from tfcsi.__main__ import main
 from tfcsi.coding.packet_file import read_file
 from tfcsi.commands import demo
 from tfcsi.tflite import exports
@@ -45,6 +46,27 @@ def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
     assert report.count("<img") == 3 and "klt" in report
     shown = capsys.readouterr().out
     assert "NMSE [dB]" in shown and "SGCS" in shown and "bits/CSI" in shown
+    demo.clear(workdir)  # Knows every file that the demo wrote.
+    assert [path.name for path in workdir.iterdir()] == [demo.MARK]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["config.json", "codec.npz"], f"no {demo.MARK} of an earlier demo"),
+        (
+            ["config.json", demo.MARK, "thesis.tex"],
+            "holds thesis.tex, which is no file",
+        ),
+    ],
+)
+def test_a_demo_deletes_nothing_but_an_earlier_demo(names, words, tmp_path, capsys):
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    assert main(["tfcsi", "demo", f"--workdir={tmp_path}"]) == 1
+    assert words in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert all((tmp_path / name).read_text() == "mine" for name in names)
 
 
 def test_a_decoder_that_fails_in_its_process_is_reported(tmp_path, codec, h):

@@ -51,6 +51,12 @@ def test_packets_and_arrays_are_replaced_by_their_own_kind_alone(csi, workdir, c
         before = (workdir / name).read_bytes()
         refused(capsys, "decompress", *given, f"--output={workdir / name}")
         assert (workdir / name).read_bytes() == before
+    other = csi.with_name("calibration.npy")  # Of another run.
+    np.save(other, np.zeros((4, 8, 8, 2), np.float16))
+    before = other.read_bytes()
+    error = refused(capsys, "decompress", *given, f"--output={other}")
+    assert "is not an array of CSI (it is float16 [4, 8, 8, 2])" in error
+    assert other.read_bytes() == before
     refused(capsys, "decompress", *given, f"--output={packets}")
     refused(capsys, "decompress", *given, f"--output={workdir}")
 

@@ -2,14 +2,16 @@
 
     tfcsi decompress --workdir=runs/a --input=h.tcsi --output=h_hat.npy
 
-The workdir must be that of the run that wrote the packets. A .npy file that is there is
-replaced; a file of another kind is not.
+The workdir must be that of the run that wrote the packets. A .npy file of CSI matrices
+that is there is replaced; another array or a file of another kind is not.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     from tfcsi.codecs.workdir import CALIBRATION_FILE, load
 
     kept = [args.input, pathlib.Path(args.workdir, CALIBRATION_FILE)]
-    files.check_output(args.output, files.ARRAY, kept)
+    check_output(args.output, kept)
     session, packets = read_file(args.input)
     codec = load(args.workdir)
     check_session(session, codec.session, args.input)
@@ -45,3 +47,29 @@ def run(args: argparse.Namespace) -> None:
         with open(temporary, "wb") as file:
             np.save(file, h_hat)
     print(f"{len(h_hat)} CSI matrices to {args.output}")
+
+
+def check_output(path: str, inputs: Iterable[str | os.PathLike]) -> None:
+    """Refuses to write over anything but an array of CSI, such as calibration.npy.
+
+    Args:
+      path: File to write; it need not exist.
+      inputs: Files that are read and stay as they are.
+
+    Raises:
+      FileExistsError: If the file exists and must stay.
+    """
+    files.check_output(path, files.ARRAY, inputs)
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return
+    try:
+        array = np.load(path, mmap_mode="r")
+        kind = f"{array.dtype} {list(array.shape)}"
+        is_csi = array.dtype == np.complex64 and array.ndim == 3
+    except ValueError:
+        kind, is_csi = "damaged", False
+    if not is_csi:
+        raise FileExistsError(
+            f"{path} exists and is not an array of CSI (it is {kind}), so it is not "
+            f"replaced; give another --output"
+        )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfcsi import files, results, transforms
-from tfcsi.codecs.workdir import CALIBRATION_FILE, check_free
+from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Every network has these.
 _SIMULATION_SEED = 2100
+# The mark of a folder that a demo wrote, and what else a demo writes there.
+MARK = "made_by_tfcsi_demo.txt"
+_OWN = (
+    *("config.json", "run.json", "log.csv", "codec.npz", "calibration.npy"),
+    *("checkpoints", "tensorboard", "packets.tcsi", "h_hat.npy", "tables.npz"),
+    *("results.json", "report.html"),
+    *(f"encoder_{precision}.tflite" for precision in PRECISIONS),
+)
 
 
 def add_arguments(parser: Parser) -> None:
@@ -41,7 +49,8 @@ def add_arguments(parser: Parser) -> None:
         parser,
         "workdir",
         required=True,
-        help="Folder of the run; a run that it holds is deleted.",
+        help="Folder of the run, new or empty. The files of an earlier demo are "
+        "deleted; a folder that holds anything else is refused.",
     )
     flags.add_config(
         parser,
@@ -75,12 +84,13 @@ def show(
 
     Args:
       config: As in `configs/demo.py`.
-      workdir: Folder of the run; what it held is deleted. Gets the files of a run,
+      workdir: Folder of the run, as `clear` takes it. Gets the files of a run,
         packets.tcsi, h_hat.npy, encoder_*.tflite, tables.npz, results.json and
         report.html.
       data_dir: Folder of the published files; None simulates channels.
 
     Raises:
+      FileExistsError: If the workdir holds anything but an earlier demo.
       ValueError: As the steps do.
     """
     from tfcsi.evaluation import measure, plots, report
@@ -91,10 +101,7 @@ def show(
 
     began = time.time()
     workdir = pathlib.Path(workdir)
-    if (workdir / "config.json").exists():
-        shutil.rmtree(workdir)
-    check_free(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)  # Fails before the simulation.
+    clear(workdir)  # Fails before the simulation.
     (h_train, h_val, h_test), source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 
@@ -130,6 +137,42 @@ def show(
     report.report(workdir / "report.html", "tfcsi demo", text, points, figures)
     print(f"\n{results.table(points)}\n")
     print(f"{workdir / 'report.html'} shows it; {time.time() - began:.0f} s in all")
+
+
+def clear(workdir: pathlib.Path) -> None:
+    """Makes a folder for a demo, or deletes the earlier demo that it holds.
+
+    Args:
+      workdir: Folder that is new or empty, or holds the mark and the files of a demo
+        alone. It gets the mark.
+
+    Raises:
+      FileExistsError: If it holds anything else; nothing is deleted then.
+      NotADirectoryError: If it is a file.
+    """
+    workdir.parent.mkdir(parents=True, exist_ok=True)
+    if workdir.exists() and not workdir.is_dir():
+        raise NotADirectoryError(f"{workdir} is a file; give a folder for the demo")
+    workdir.mkdir(exist_ok=True)
+    held = sorted(workdir.iterdir())
+    names = [path.name for path in held]
+    remedy = "nothing is deleted: give another --workdir, or delete it yourself"
+    if names and MARK not in names:
+        raise FileExistsError(
+            f"{workdir} is not empty, and it has no {MARK} of an earlier demo; {remedy}"
+        )
+    if strangers := [name for name in names if name not in (MARK, *_OWN)]:
+        raise FileExistsError(
+            f"{workdir} holds {strangers[0]}, which is no file of a demo; {remedy}"
+        )
+    for path in held:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    files.write_text(
+        workdir / MARK, "The next tfcsi demo in this folder deletes the files here.\n"
+    )
 
 
 def send(

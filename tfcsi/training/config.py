@@ -58,9 +58,9 @@ FIELDS = _by_name(
         ("files", "simulate"),
     ),
     Field("simulator", "dict", UNSET, "Arguments of the simulator."),
-    Field("num_train", "int", 16000, "Training matrices that a simulator makes."),
-    Field("num_val", "int", 3000, "Validation matrices that a simulator makes."),
-    Field("num_test", "int", UNSET, "Test matrices that a simulator makes."),
+    Field("num_train", "int", 16000, "Simulated training matrices; not for files."),
+    Field("num_val", "int", 3000, "Simulated validation matrices; not for files."),
+    Field("num_test", "int", UNSET, "Test matrices of tfcsi demo."),
     Field("shape", "tuple[int, int]", (32, 32), "(num_tx, num_delay) of a matrix."),
     Field("model", "str", "csinet", "A file of tfcsi/models, or a codec such as klt."),
     Field("network", "dict", {}, "Arguments of the builders or of the fit."),
@@ -158,13 +158,7 @@ QUANTIZER_ARGS = {
     "uniform": {},
 }
 STAGE = _by_name(
-    Field(
-        "share",
-        "float",
-        UNSET,
-        "Length of the stage relative to the other stages.",
-        positive=True,
-    ),
+    Field("share", "float", UNSET, "Relative length of a stage.", positive=True),
     Field(
         "train",
         "str",
