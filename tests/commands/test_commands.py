@@ -78,12 +78,16 @@ def test_info_explains_a_file_a_packet_and_a_workdir(sent, workdir, codec, capsy
     flags = ["--packet=3", f"--workdir={workdir}"]
     assert tfcsi("info", sent / "packets.tcsi", *flags) == 0
     shown = capsys.readouterr().out
-    assert packet.hex() in shown and f"{8 * len(packet) - 11} bits follow" in shown
+    assert packet.hex(" ") in " ".join(shown.split())
+    assert f"{8 * len(packet) - 11} bits follow" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines()[2:])
     symbols = codec.receive([packet])[0][0].tolist()
     assert " ".join(map(str, symbols)) in " ".join(shown.split())
     assert tfcsi("info", workdir) == 0
     shown = capsys.readouterr().out
     assert codec.session.fingerprint.hex() in shown and "codec.npz" in shown
+    assert f"num_train              {codec.facts['num_train']}\n" in shown
+    assert shown.count("num_train") == 1
 
 
 @pytest.mark.parametrize("position", [0, 20, -1])

@@ -9,10 +9,12 @@ multiply-accumulates and activations. A path that exists wins over a model of th
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pathlib
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +23,16 @@ from tfcsi.coding.packet_file import check_session, read_file
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
 from tfcsi.commands import flags
 from tfcsi.commands.parser import WIDTH, Parser, UsageError
+from tfcsi.training.log import RUN_FILE
+
+COUNTS = ("num_train", "num_val")  # Of matrices that a run was trained on.
 
 
 def add_arguments(parser: Parser) -> None:
     """Adds the arguments of the command."""
     parser.add_argument(
         "path",
+        type=flags.FILE,
         metavar="PATH|MODEL",
         help="Folder of a run, file of packets, or name of a model such as csinet.",
     )
@@ -95,14 +101,28 @@ def of_workdir(path: pathlib.Path) -> str:
     from tfcsi.codecs.workdir import load
 
     codec = load(path)
-    facts = {**codec.describe(), "session fingerprint": codec.session.fingerprint.hex()}
-    facts.pop("config")
+    facts: dict[str, Any] = {
+        **codec.describe(),
+        "session fingerprint": codec.session.fingerprint.hex(),
+    }
+    fields = facts.pop("config")
+    facts |= {key: value for key, value in _counts(path).items() if key not in facts}
     lines = [f"{key:22s} {value}" for key, value in facts.items()]
-    lines += ["", "config", str(codec.config).rstrip(), "", "files"]
+    if fields.get("data") != "simulate":  # Files have their own numbers of matrices.
+        fields = {k: v for k, v in fields.items() if k not in COUNTS}
+    text = json.dumps(fields, indent=2, sort_keys=True)
+    lines += ["", "config", text, "", "files"]
     for file in sorted(path.iterdir()):
         if file.is_file():
             lines.append(f"  {file.name:32s} {file.stat().st_size:>10,} bytes")
     return "\n".join(lines)
+
+
+def _counts(path: pathlib.Path) -> dict[str, int]:
+    """How many matrices a codec without a network was fitted to, by its run.json."""
+    record = path / RUN_FILE
+    facts = json.loads(record.read_text()) if record.exists() else {}
+    return {key: facts[key] for key in COUNTS if key in facts}
 
 
 def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> str:
@@ -145,7 +165,8 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
             f"--packet={number}; the file has packets 0 to {len(packets) - 1}"
         )
     packet = packets[number]
-    lines.append(f"packet {number}   {len(packet)} bytes: {packet.hex()}")
+    lines.append(f"packet {number}   {len(packet)} bytes:")
+    lines.append(_wrapped(packet.hex(" ")))
     if session.version == 1:
         head = int.from_bytes(packet[:HEADER_BYTES], "big")
         lines.append(
@@ -171,14 +192,16 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
         f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
         f"{codec.bits_estimated(symbols)[0]:.1f} bits by the tables",
-        textwrap.fill(
-            " ".join(map(str, symbols[0].tolist())),
-            WIDTH,
-            initial_indent=" " * 11,
-            subsequent_indent=" " * 11,
-        ),
+        _wrapped(" ".join(map(str, symbols[0].tolist()))),
     ]
     return "\n".join(lines)
+
+
+def _wrapped(words: str) -> str:
+    """Words on lines that are no wider than a help text."""
+    return textwrap.fill(
+        words, WIDTH, initial_indent=" " * 11, subsequent_indent=" " * 11
+    )
 
 
 def of_model(

@@ -135,6 +135,8 @@ def train(
             f"simulator.{fields[0]} is given, but the training is on files; it goes "
             f"with --channel or --config.data=simulate"
         )
+    if not simulated:
+        flags.refuse_counts(args, "the training is on files")
     check_free(args.workdir, args.resume)
     from tfcsi.channels.epochs import Epochs, validation
     from tfcsi.training import fit

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser
+from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import check_output, publish
 
 
@@ -43,6 +43,15 @@ def add_arguments(parser: Parser) -> None:
         type=flags.RESULTS,
         required=True,
         help="Results file to write (.json); its picture gets the same name.",
+    )
+    parser.add_argument(
+        "--options",
+        type=flags.OPTIONS,
+        action="append",
+        default=[],
+        metavar="NAME:KEY=VALUE,...",
+        help="Options of one source, such as deepmimo_O1_3p5:bs=3, for training and "
+        "test; they override --config.source. Give the flag once for each source.",
     )
     parser.add_argument(
         "--shots",
@@ -91,6 +100,10 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the results file and its picture."""
     config = flags.config_of(args)
+    flags.refuse_counts(args, "transfer reads files")
+    options = dict(args.options)
+    if len(options) < len(args.options):
+        raise UsageError("--options names a source twice; give all its options at once")
     check_output(args.output)
     from tfcsi.evaluation import plots
     from tfcsi.evaluation import transfer as work
@@ -103,6 +116,7 @@ def run(args: argparse.Namespace) -> None:
         args.test_on,
         args.shots,
         args.limit,
+        options,
         epochs=args.tune_epochs,
         batch_size=args.tune_batch_size,
         learning_rate=args.tune_learning_rate,

@@ -94,6 +94,8 @@ def train(
         "seed": config.seed,
         "versions": results.versions(),
         "train_seconds": round(time.time() - began, 1),
+        "num_train": len(matrices),
+        "num_val": len(h_val),
     }
     codec.save(workdir)
     files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")

@@ -125,6 +125,8 @@ def train(
     codec.facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
         "best_epoch": _best(rows[first:])["epoch"],
+        "num_train": len(matrices),
+        "num_val": len(h_val),
     }
     codec.save(workdir)
     with files.replacing(workdir / CALIBRATION_FILE) as temporary:
