@@ -196,7 +196,7 @@ def test_every_program_refuses_misspelt_and_missing_flags(program, flag, nearest
     assert f"unknown flag {flag}; did you mean {nearest}" in done.stderr
     done = started(program)
     assert done.returncode == 2
-    assert f"python {program}: error: expected --" in done.stderr
+    assert f"python {program}: error: expected " in done.stderr
 
 
 @pytest.mark.parametrize(
