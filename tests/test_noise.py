@@ -113,3 +113,9 @@ def test_the_same_bits_inverted_twice_are_the_bits_sent():
 def test_a_rate_that_is_no_probability_is_refused(rate):
     with pytest.raises(ValueError, match="a bit error rate must be 0 to 1"):
         flip_bits(packets(), rate, 3)
+
+
+@pytest.mark.parametrize("snr_db", [-1e9, 1e9, np.nan, -np.inf])
+def test_an_snr_that_is_not_plausible_is_refused(snr_db):
+    with pytest.raises(ValueError, match="snr_db is .*; it is in dB, -300 to 300"):
+        numpy_awgn(np.ones((2, 3)), np.array([10, snr_db]), 0)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfcsi.options import check_physical
+
 
 def awgn(
     y: np.ndarray, snr_db: np.ndarray | float, seed: int | Sequence[int]
@@ -27,7 +29,14 @@ def awgn(
 
     Returns:
       float32 [n, ...], y with noise.
+
+    Raises:
+      ValueError: If an SNR is NaN, or neither within 300 dB nor infinite.
     """
+    numbers = np.ravel(snr_db)
+    noisy = numbers[numbers != np.inf]  # An infinite SNR is no noise.
+    if len(noisy):
+        check_physical(snr_db=noisy[np.argmax(np.abs(noisy))])
     y = np.asarray(y, np.float32)
     power = np.mean(np.square(y), tuple(range(1, y.ndim)), keepdims=True)
     snr_db = np.broadcast_to(np.asarray(snr_db, np.float32), len(y))

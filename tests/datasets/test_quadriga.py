@@ -314,3 +314,32 @@ def test_the_registry_has_every_scenario_of_every_module():
         ValueError, match="unknown source 'quadriga'; known: cost2100_i"
     ):
         datasets.load("quadriga", "data", "test", "angular_delay")
+
+
+def test_channel_objects_that_python_wrote_have_its_axes(tmp_path):
+    channels = objects()
+    with h5py.File(tmp_path / "c.mat", "w") as file:
+        for name, value in variables(channels).items():
+            if name.endswith(("Coeffs", "Delays")):
+                file[name] = value
+    sent = transforms.to_peak(responses(channels)[-400:, :, ::2])[0]
+    h = load(tmp_path, "c.mat", "test", "space_frequency", rx=1, **BAND)
+    assert metrics.nmse(sent, h).max() < 1e-9
+
+
+def test_blocked_snapshots_and_delays_in_another_unit(tmp_path, caplog):
+    channels = objects(20)
+    channels[19][0][..., 1] = 0
+    channels[18][0][..., 2] = np.nan
+    write_objects(tmp_path / "c.mat", variables(channels), "6")
+    options = {**BAND, "num_val": 10, "num_test": 20}
+    h = load(tmp_path, "c.mat", "test", **options)
+    assert len(h) == 18 and "2 of 20 matrices are zero, NaN or empty" in caplog.text
+    h = load(tmp_path, "c.mat", "test", keep_empty=True, **options)
+    assert len(h) == 20 and not h[18].any() and not h[16].any() and h[17].any()
+    with pytest.raises(ValueError, match="for 20 MHz give 2e.07"):
+        load(tmp_path, "c.mat", "test", **{**options, "bandwidth": 20})
+    late = [(coeffs, 1e6 * delays) for coeffs, delays in channels]
+    write_objects(tmp_path / "c.mat", variables(late), "6")
+    with pytest.raises(quadriga.DataError, match="they are in s, .* microseconds"):
+        load(tmp_path, "c.mat", "test", **options)
