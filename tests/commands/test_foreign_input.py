@@ -1,4 +1,4 @@
-"""Commands read foreign files by told axes, print what they took, and refuse the rest."""
+"""Commands read foreign files by told axes, print what they took, refuse the rest."""
 
 import h5py
 import numpy as np
