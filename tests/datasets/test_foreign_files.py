@@ -244,6 +244,15 @@ def test_the_shape_of_ht_is_told_and_printed(tmp_path, foreign):
         any_file.read_csi(path, shape=(32, 64))
 
 
+def test_an_array_that_cannot_be_read_does_not_keep_the_others_from_it(tmp_path):
+    pickled = np.array([{"a": 1}], object)
+    np.savez(tmp_path / "a.npz", about=pickled, H=H)
+    np.testing.assert_allclose(any_file.read_csi(tmp_path / "a.npz"), H, rtol=1e-6)
+    np.savez(tmp_path / "b.npz", about=pickled, fc=3.5e9)
+    with pytest.raises(DataError, match=r"found about unreadable \[1\], fc real \[\]"):
+        any_file.read_csi(tmp_path / "b.npz")
+
+
 def test_one_square_matrix_is_read(tmp_path):
     np.save(tmp_path / "a.npy", H[0])
     lines = []

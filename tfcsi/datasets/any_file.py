@@ -84,7 +84,7 @@ def _only(
     if len(variables) == 1:
         return next(iter(variables))
     told = len(_axes.names_of(axes)) if axes else None
-    kinds = {key: array.kind() for key, array in variables.items()}
+    kinds = {key: _kind(array) for key, array in variables.items()}
     fits = [
         key
         for key, array in variables.items()
@@ -108,6 +108,14 @@ def _only(
         f"{path}: {count}; found {listed or 'none'}; name one by its key. Taken are "
         f"{_axes.TAKEN}"
     )
+
+
+def _kind(array: Array) -> str:
+    """Kind of an array; "unreadable" of one that holds Python objects or is damaged."""
+    try:
+        return array.kind()
+    except DataError:
+        return "unreadable"
 
 
 def _single(block: np.ndarray, path: Path, key: str, first: int) -> np.ndarray:
