@@ -157,6 +157,17 @@ def check_limits(**limits: float | None) -> None:
             raise ValueError(f"{argument} is {limit}; it must be a finite number")
 
 
+@runtime_checkable
+class SearchingCodec(Protocol):
+    """What a codec has as well if its encoder searches, more or less thoroughly.
+
+    Attributes:
+      efforts: Names that `compress(h, effort=NAME)` takes, from fast to thorough.
+    """
+
+    efforts: Sequence[str]
+
+
 def refuse_wishes(
     codec: str, remedies: Mapping[str, str], **wishes: float | None
 ) -> None:

@@ -50,12 +50,14 @@ class Paths:
       atoms: Atoms of the array and the band.
       tables: PathTables of the contexts.
       step: Number i of the usual step, 2^(-i/8).
+      efforts: Names of the efforts of `compress`, from fast to thorough.
       config: dict of what config.json holds: model, shape, seed and domain, and what
         the caller adds, such as dataset and scenario of the training matrices.
       session: packets.Session, its fingerprint covers all of the above.
     """
 
     name = "paths"
+    efforts = tuple(pursuit.EFFORTS)
 
     def __init__(self, atoms: Atoms, tables: PathTables, step: int):
         """See the attributes; `fit` makes a codec from data."""

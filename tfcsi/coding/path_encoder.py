@@ -85,6 +85,10 @@ def training_lists(
     return norm, steps, lists, tables
 
 
+class MissedTarget(UserWarning):
+    """Some matrices miss the NMSE that was asked for; the text says by how much."""
+
+
 class PathEncoder:
     """The search of the lists of some matrices.
 
@@ -156,6 +160,7 @@ class PathEncoder:
             warnings.warn(
                 f"{len(missed)} of {num} matrices miss {nmse_db} dB, by up to "
                 f"{10 * math.log10(worst) - nmse_db:.2f} dB",
+                MissedTarget,
                 stacklevel=3,
             )
         return steps, lists

@@ -2,22 +2,29 @@
 
     tfcsi compress --workdir=runs/a --input=h.npy --output=h.tcsi
 
-`tfcsi decompress` with the same workdir reads the file. A file of packets that is there
-is replaced; a file of another kind is not. Files of one workdir may be joined, as `cat`
-does; the result is read like one file.
+Codecs that come with tfcsi need no training, and some codecs meet a target:
+
+    tfcsi compress --codec=paths --nmse_db=-20 --input=h.npy --output=h.tcsi
+
+`tfcsi decompress` with the same workdir or codec reads the file. A file of packets that
+is there is replaced; a file of another kind is not. Files of one workdir may be joined,
+as `cat` does; the result is read like one file.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfcsi import files
+from tfcsi.codecs.contract import SearchingCodec
 from tfcsi.coding.packet_file import write_file
+from tfcsi.coding.path_encoder import MissedTarget
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
 
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", required=True)
+    flags.add_codec(parser)
     flags.add(
         parser,
         "input",
@@ -37,6 +44,32 @@ def add_arguments(parser: Parser) -> None:
     )
     flags.add(parser, "output", required=True, help="File of packets to write.")
     flags.add(parser, "key", "axes", "rx", "zero")
+    parser.add_argument(
+        "--nmse_db",
+        type=flags.number(),
+        metavar="DB",
+        help="Largest NMSE of each matrix in dB, for codecs that can meet it.",
+    )
+    parser.add_argument(
+        "--max_bits",
+        type=flags.integer(1),
+        metavar="BITS",
+        help="Most bits of each packet, for codecs that can keep to it.",
+    )
+    parser.add_argument(
+        "--step",
+        type=flags.number(0),
+        metavar="STEP",
+        help="Bin width of the quantiser, for codecs that have several. That of paths "
+        "is relative to the norm of a matrix.",
+    )
+    parser.add_argument(
+        "--effort",
+        type=flags.TEXT,
+        metavar="NAME",
+        help="How much the encoder searches, for codecs that search: light, default or "
+        "high for paths.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,7 +80,11 @@ def run(args: argparse.Namespace) -> None:
     codec = load(args.workdir)
     log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
     h = _read(args, codec, lambda line: print(line, file=log))
-    packets = codec.compress(h)
+    with warnings.catch_warnings(record=True) as missed:
+        warnings.simplefilter("always", MissedTarget)
+        packets = codec.compress(h, **_wishes(args, codec))
+    for warning in missed:
+        print(f"warning: {warning.message}", file=sys.stderr)
     num_bytes = write_file(args.output, codec.session, packets)
     packet_bits, file_bits = (
         8 * size / max(len(packets), 1)
@@ -58,6 +95,16 @@ def run(args: argparse.Namespace) -> None:
         f"{file_bits:.1f} with their share of the file, to {args.output}",
         file=log,
     )
+
+
+def _wishes(args: argparse.Namespace, codec: Codec) -> dict[str, Any]:
+    """Arguments of `compress` that were given."""
+    names = ("step", "nmse_db", "max_bits", "effort")
+    wishes = {name: getattr(args, name) for name in names}
+    wishes = {name: wish for name, wish in wishes.items() if wish is not None}
+    if "effort" in wishes and not isinstance(codec, SearchingCodec):
+        raise ValueError(f"codec {codec.name!r} does not search; leave out --effort")
+    return wishes
 
 
 def _read(

@@ -2,8 +2,9 @@
 
     tfcsi decompress --workdir=runs/a --input=h.tcsi --output=h_hat.npy
 
-The workdir must be that of the run that wrote the packets. A .npy file of CSI matrices
-that is there is replaced; another array or a file of another kind is not.
+The workdir must be that of the run that wrote the packets, or the name of the codec
+that did, as in --codec=paths. A .npy file of CSI matrices that is there is replaced;
+another array or a file of another kind is not.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tfcsi.commands.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", required=True)
+    flags.add_codec(parser)
     flags.add(parser, "input", required=True, help="File of packets to read.")
     flags.add(
         parser,

@@ -271,6 +271,19 @@ def add(parser: Parser, *names: str, **keywords: Any) -> None:
         parser.add_argument(f"--{name}", **{**SHARED[name], **keywords})
 
 
+def add_codec(parser: Parser) -> None:
+    """Adds the flag --workdir, or --codec: a run, or a codec that comes with tfcsi."""
+    parser.add_argument(
+        "--workdir",
+        "--codec",
+        type=FOLDER,
+        required=True,
+        metavar="DIR",
+        help="Folder of the run, or the name of a codec that comes with tfcsi, such as "
+        "paths. A folder of that name is ./paths. --codec is the same flag.",
+    )
+
+
 def add_config(parser: Parser, **keywords: Any) -> None:
     """Adds --config and --config.FIELD; `config_of` reads what was given."""
     add(parser, "config", **keywords)

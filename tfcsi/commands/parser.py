@@ -99,7 +99,7 @@ class Parser(argparse.ArgumentParser):
         try:
             values, rest = self.parse_known_args(args, namespace)
         except argparse.ArgumentError as error:
-            name = error.argument_name or ""
+            name = (error.argument_name or "").partition("/")[0]
             join = "" if error.message[:1] in ("=", " ") else ": "
             raise UsageError(f"flag {name}{join}{error.message}") from None
         for word in rest:
