@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfcsi import metrics
+import tfcsi
+from tfcsi import metrics, results
 from tfcsi.__main__ import main
-from tfcsi.channels import cost2100
+from tfcsi.channels.cost2100 import simulate
 from tfcsi.codecs.klt import Klt
 from tfcsi.coding.packet_file import read_file
+from tfcsi.datasets import cost2100
 
 
 @pytest.fixture(scope="module")
 def h():
     """Complex64 [12, 32, 32] of COST 2100 indoor."""
-    return cost2100.simulate(12, 3, "indoor")
+    return simulate(12, 3, "indoor")
 
 
 @pytest.fixture
@@ -75,3 +77,17 @@ def test_what_a_codec_cannot_do_is_refused(folder, capsys, codec, flag, message)
     assert compress(folder, name, flag) != 0
     assert message in capsys.readouterr().err
     assert not (folder / "h.tcsi").exists()
+
+
+def test_a_shipped_codec_is_evaluated_and_described_by_name(folder, h, capsys):
+    cost2100.write(folder / cost2100.file_name("test"), h)
+    flags = ["--codec=paths_cost2100_indoor", f"--data_dir={folder}"]
+    assert main(["tfcsi", "evaluate", *flags]) == 2
+    assert "comes with tfcsi; give --output=FILE" in capsys.readouterr().err
+    path = folder / "points.json"
+    assert main(["tfcsi", "evaluate", *flags, f"--output={path}"]) == 0
+    (point,) = results.read(path)["points"]
+    assert point["num_matrices"] == len(h) and point["nmse_db"] < -12
+    capsys.readouterr()
+    assert main(["tfcsi", "info", "paths"]) == 0
+    assert tfcsi.load("paths").session.fingerprint.hex() in capsys.readouterr().out

@@ -61,8 +61,7 @@ def load(workdir: str | os.PathLike) -> Codec:
       ValueError: If the files are damaged or do not fit together.
       ImportError: If the codec has a network and the full set is not installed.
     """
-    if isinstance(workdir, str) and workdir in shipped():
-        workdir = ZOO / workdir
+    workdir = folder_of(workdir)
     model = read_config(workdir).get("model")
     kind = model if model in KINDS else "neural"
     if kind == "neural":
@@ -104,6 +103,17 @@ def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
         raise FileExistsError(
             f"{workdir} already holds a run: give another folder, or --resume"
         )
+
+
+def folder_of(workdir: str | os.PathLike) -> pathlib.Path:
+    """Returns the folder of a run, or of a codec that comes with the package.
+
+    Args:
+      workdir: A folder, or one of `shipped()` as a str.
+    """
+    if isinstance(workdir, str) and workdir in shipped():
+        return ZOO / workdir
+    return pathlib.Path(workdir)
 
 
 def shipped() -> list[str]:

@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(
+    flags.add_codec(
         parser,
-        "workdir",
         type=flags.NAMES,
-        required=True,
         metavar="DIR,...",
-        help="Folder of the run, or folders of several runs.",
+        help="Folder of the run, or folders of several runs. The name of a codec that "
+        "comes with tfcsi, such as paths, does as well. --codec is the same flag.",
     )
     flags.add(parser, "data_dir", required=True)
     flags.add(
@@ -105,9 +104,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _runs(args: argparse.Namespace) -> list[tuple[pathlib.Path, str]]:
     """The workdirs and a name for each."""
-    workdirs = [pathlib.Path(name) for name in args.workdir]
+    from tfcsi.codecs.workdir import ZOO, folder_of
+
+    workdirs = [folder_of(name) for name in args.workdir]
     if len(workdirs) > 1 and not args.output:
         raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
+    if ZOO in workdirs[0].parents and not args.output:
+        raise UsageError(f"{args.workdir[0]} comes with tfcsi; give --output=FILE")
     names = [workdir.resolve().name for workdir in workdirs]
     if len(set(names)) < len(names):
         names = [str(workdir) for workdir in workdirs]

@@ -271,17 +271,20 @@ def add(parser: Parser, *names: str, **keywords: Any) -> None:
         parser.add_argument(f"--{name}", **{**SHARED[name], **keywords})
 
 
-def add_codec(parser: Parser) -> None:
-    """Adds the flag --workdir, or --codec: a run, or a codec that comes with tfcsi."""
-    parser.add_argument(
-        "--workdir",
-        "--codec",
-        type=FOLDER,
-        required=True,
-        metavar="DIR",
-        help="Folder of the run, or the name of a codec that comes with tfcsi, such as "
-        "paths. A folder of that name is ./paths. --codec is the same flag.",
-    )
+def add_codec(parser: Parser, **keywords: Any) -> None:
+    """Adds the flag --workdir, or --codec: a run, or a codec that comes with tfcsi.
+
+    Args:
+      parser: Gets the flag.
+      **keywords: Arguments of `add_argument` that differ.
+    """
+    words = {
+        "type": FOLDER,
+        "metavar": "DIR",
+        "help": "Folder of the run, or the name of a codec that comes with tfcsi, such "
+        "as paths. A folder of that name is ./paths. --codec is the same flag.",
+    }
+    parser.add_argument("--workdir", "--codec", required=True, **{**words, **keywords})
 
 
 def add_config(parser: Parser, **keywords: Any) -> None:

@@ -69,7 +69,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the explanation."""
-    path = pathlib.Path(args.path)
+    from tfcsi.codecs.workdir import folder_of
+
+    path = folder_of(args.path)
     of_file, of_net = ("packet", "workdir"), ("latent_dim", "shape", "network")
     kind: str = "a model"
     idle: tuple[str, ...] = of_file
