@@ -10,6 +10,12 @@ packets for `tfcsi decompress`:
     python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \
         --input=h.npy --output=h.tcsi
 
+A codec of paths has no network. Its encoder needs NumPy and the tables alone:
+
+    ue = PathUe("tables.npz", effort="light")
+
+    python -m tfcsi.ue --tables=tables.npz --input=h.npy --output=h.tcsi
+
 `Codec.compress` takes the same steps and calls the same functions.
 """
 
@@ -29,6 +35,8 @@ from tfcsi import files
 from tfcsi.coding import grids
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
+from tfcsi.coding.path_sending import CODEC, PathSender
+from tfcsi.coding.pursuit import EFFORTS
 from tfcsi.coding.sending import TABLES_FILE, network_input, packets, quantize
 from tfcsi.coding.tables import Tables
 
@@ -108,8 +116,9 @@ class Ue:
 
     def _load_tables(self, path: pathlib.Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = dict(stored)
+            arrays = _arrays(path)
+            if str(arrays["codec"]) == CODEC:
+                raise ValueError("it is of a codec of paths: use PathUe, no encoder")
             version = int(arrays["format"])
             if version not in VERSIONS:
                 raise ValueError(f"it has format {version}, not one of {VERSIONS}")
@@ -126,10 +135,7 @@ class Ue:
         except OSError:
             raise
         except Exception as error:
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(
-                f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
-            ) from error
+            raise _refusal(path, error) from error
         self._shape = (self.session.num_tx, self.session.num_delay)
 
     def _load_encoder(self, path: pathlib.Path) -> None:
@@ -153,6 +159,51 @@ class Ue:
                 )
         (self._input,), (self._output,) = inputs, outputs
         self._interpreter = interpreter
+
+
+class PathUe:
+    """Encoder of a codec of paths on a phone.
+
+    Attributes:
+      sender: PathSender of the tables.
+      session: packets.Session of the packets.
+      limits: Keywords of `PathSender.send` for each matrix.
+    """
+
+    def __init__(self, tables: str | os.PathLike, **limits: Any):
+        """Loads the tables.
+
+        Args:
+          tables: `.npz` file that `tfcsi export` wrote for a codec of paths.
+          **limits: At most one of `step`, `nmse_db` and `max_bits`, and `effort` and
+            `noise_variance`, as of `Paths.compress`.
+
+        Raises:
+          OSError: If the file is missing.
+          ValueError: If it is of another kind.
+        """
+        try:
+            self.sender = PathSender.from_arrays(_arrays(pathlib.Path(tables)))
+        except OSError:
+            raise
+        except Exception as error:
+            raise _refusal(pathlib.Path(tables), error) from error
+        self.session, self.limits = self.sender.session, limits
+
+    def encode(self, h: np.ndarray) -> bytes:
+        """Turns a CSI matrix into a packet.
+
+        Args:
+          h: complex64 [num_tx, num_delay], of any scale.
+
+        Returns:
+          The packet.
+
+        Raises:
+          ValueError: If h has another shape or is not finite, or if no packet keeps to
+            the limits.
+        """
+        return self.sender.send(np.asarray(h)[None], **self.limits)[0]
 
 
 def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
@@ -187,6 +238,19 @@ def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
 
 
 _STORED = (np.float32, np.int8, np.uint8, np.int16)
+
+
+def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _refusal(path: pathlib.Path, error: Exception) -> ValueError:
+    """Error that names a file of tables and says what is wrong with it."""
+    reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+    return ValueError(
+        f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
+    )
 
 
 def _interpreter(path: pathlib.Path) -> Any:
@@ -239,17 +303,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m tfcsi.ue", description=(main.__doc__ or "").split(";")[0] + "."
     )
     for name, text in (
-        ("encoder", "TFLite encoder of a run, the file encoder_PRECISION.tflite."),
-        ("tables", "The file tables.npz of the same run."),
+        ("tables", "The file tables.npz of a run."),
         ("input", "A .npy file, complex [n, num_tx, num_delay] or one matrix."),
         ("output", "File of packets to write; tfcsi decompress reads it."),
     ):
         parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
+    parser.add_argument(
+        "--encoder",
+        metavar="FILE",
+        help="TFLite encoder of the same run, the file encoder_PRECISION.tflite; "
+        "without it the run must be one of the codec paths.",
+    )
+    for name, text in (
+        ("step", "Step of the gains relative to the norm of a matrix."),
+        ("nmse_db", "Largest NMSE of a matrix in dB."),
+        ("max_bits", "Most bits of a packet."),
+    ):
+        of_paths = f"{text} For the codec paths."
+        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=of_paths)
+    parser.add_argument(
+        "--effort",
+        choices=[*EFFORTS],
+        help="How much the codec paths searches; default if not given.",
+    )
     args = parser.parse_args(argv)
+    names = ("step", "nmse_db", "max_bits", "effort")
+    wishes = {name: getattr(args, name) for name in names}
+    limits = {name: wish for name, wish in wishes.items() if wish is not None}
     try:
-        kept = [args.encoder, args.tables, args.input]
+        if args.encoder and limits:
+            raise ValueError(f"--{next(iter(limits))} goes with the codec paths alone")
+        kept = [path for path in (args.encoder, args.tables, args.input) if path]
         files.check_output(args.output, files.PACKETS, kept)
-        ue = Ue(args.encoder, args.tables)
+        ue: Ue | PathUe
+        if args.encoder:
+            ue = Ue(args.encoder, args.tables)
+        else:
+            ue = PathUe(args.tables, **limits)
         h = np.load(args.input, allow_pickle=False)
         sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
         num_bytes = write_file(args.output, ue.session, sent)

@@ -146,17 +146,6 @@ class CodewordCodec(SymbolCodec, Protocol):
         ...
 
 
-def check_limits(**limits: float | None) -> None:
-    """Refuses arguments of `compress` that are neither None nor finite, by name.
-
-    Raises:
-      ValueError: If one is NaN or infinite.
-    """
-    for argument, limit in limits.items():
-        if limit is not None and not np.isfinite(limit):
-            raise ValueError(f"{argument} is {limit}; it must be a finite number")
-
-
 @runtime_checkable
 class SearchingCodec(Protocol):
     """What a codec has as well if its encoder searches, more or less thoroughly.

@@ -17,22 +17,19 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.contract import check_limits
 from tfcsi.coding import pursuit
-from tfcsi.coding.atoms import MAX_FINENESS, Atoms
+from tfcsi.coding.atoms import Atoms
 from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import (
     PacketError,
     Session,
     check_ends,
-    pack,
-    session_of,
     unpack,
 )
-from tfcsi.coding.path_coder import PathCoder
-from tfcsi.coding.path_encoder import PathEncoder, norm_of, training_lists
+from tfcsi.coding.path_encoder import norm_of, training_lists
 from tfcsi.coding.path_lists import Lists
-from tfcsi.coding.path_steps import STEPS, step_number, step_of
+from tfcsi.coding.path_sending import CODEC, PathSender
+from tfcsi.coding.path_steps import step_number, step_of
 
 NUM_FFT = 257  # Delay taps of the published COST 2100 data, see `transforms.NUM_FFT`.
 
@@ -51,35 +48,27 @@ class Paths:
       tables: PathTables of the contexts.
       step: Number i of the usual step, 2^(-i/8).
       efforts: Names of the efforts of `compress`, from fast to thorough.
+      sender: PathSender, the encoder.
       config: dict of what config.json holds: model, shape, seed and domain, and what
         the caller adds, such as dataset and scenario of the training matrices.
       session: packets.Session, its fingerprint covers all of the above.
     """
 
-    name = "paths"
+    name = CODEC
     efforts = tuple(pursuit.EFFORTS)
 
     def __init__(self, atoms: Atoms, tables: PathTables, step: int):
         """See the attributes; `fit` makes a codec from data."""
-        if not 0 <= step < STEPS:
-            raise ValueError(f"step must be in 0..{STEPS - 1}, got {step}")
-        self.atoms, self.tables, self.step = atoms, tables, int(step)
-        self.shape = (atoms.num_tx, atoms.num_delay)
-        self.coder = PathCoder(tables, atoms, self.step)
+        self.sender = PathSender(atoms, tables, step)
+        self.atoms, self.tables, self.step = atoms, tables, self.sender.step
+        self.shape, self.coder = self.sender.shape, self.sender.coder
         self.config: dict[str, Any] = {
             "model": self.name,
             "shape": list(self.shape),
             "seed": 0,
             "domain": atoms.domain,
         }
-        numbers = np.array([atoms.num_fft, MAX_FINENESS, self.step], "<i8")
-        self.session: Session = session_of(
-            self.name,
-            self.shape,
-            tables.fingerprint(),
-            numbers,
-            atoms.domain.encode(),
-        )
+        self.session: Session = self.sender.session
 
     @classmethod
     def fit(
@@ -169,28 +158,18 @@ class Paths:
           ValueError: If `h` is of another shape or not finite, if more than one of the
             three limits is given, or if one cannot be met by any packet.
         """
-        given = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
-        check_limits(**given)
-        given = {k: v for k, v in given.items() if v is not None}
-        if len(given) > 1:
-            raise ValueError(f"give one of {', '.join(given)}")
-        pursuit.check_effort(effort)
-        h = transforms.as_csi(h, self.shape)
-        if not np.isfinite(h).all():
-            raise ValueError("h holds NaN or infinity")
-        if not len(h):
-            return []
-        encoder = PathEncoder(h, self.atoms, self.coder, effort, noise_variance)
-        if nmse_db is not None:
-            steps, lists = encoder.meet(float(nmse_db))
-        elif max_bits is not None:
-            steps, lists = encoder.within(float(max_bits), self.step)
-        else:
-            i = self.step if step is None else step_number(step)
-            steps = np.full(len(h), i)
-            lists = encoder.find(np.arange(len(h)), steps)
-        payloads = self.coder.parts(steps, encoder.norm, lists.sorted()).payloads()
-        return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
+        return self.sender.send(
+            h,
+            step=step,
+            nmse_db=nmse_db,
+            max_bits=max_bits,
+            effort=effort,
+            noise_variance=noise_variance,
+        )
+
+    def save_ue(self, path: str | os.PathLike) -> None:
+        """Writes the `.npz` file that `tfcsi.ue.PathUe` takes."""
+        self.sender.save_tables(path)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Reconstructs matrices.

@@ -4,7 +4,8 @@
 
 The files have builtin operations only. They are written to the workdir, and the tables
 of the entropy coder beside them. With
---clusters or --sparsity the weights become few values, or many zeros, first.
+--clusters or --sparsity the weights become few values, or many zeros, first. A codec of
+paths has no network: only its tables are written.
 """
 
 from __future__ import annotations
@@ -73,12 +74,22 @@ def run(args: argparse.Namespace) -> None:
             "--clusters goes with float32, float16 and dynamic, whose weights are not "
             "rounded anew, and not with --sparsity"
         )
-    from tfcsi.codecs import neural
-    from tfcsi.codecs.workdir import CALIBRATION_FILE
+    from tfcsi.codecs import neural, paths
+    from tfcsi.codecs.workdir import CALIBRATION_FILE, read_config
     from tfcsi.coding.sending import TABLES_FILE
-    from tfcsi.tflite import convert, runner
 
     workdir = pathlib.Path(args.workdir)
+    if read_config(workdir)["model"] == paths.Paths.name:
+        if args.clusters is not None or args.sparsity is not None:
+            raise UsageError(
+                "--clusters and --sparsity go with a network; paths has none"
+            )
+        paths.load(workdir).save_ue(workdir / TABLES_FILE)
+        size = (workdir / TABLES_FILE).stat().st_size
+        print(f"{workdir / TABLES_FILE}: {size:,} bytes; paths has no network")
+        return
+    from tfcsi.tflite import convert, runner
+
     codec = neural.load(workdir)
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
     kind = _shrink(codec, x, args)

@@ -1,0 +1,122 @@
+"""Matrices to packets of path coding: what the codec and the software of a phone share.
+
+`tfcsi.ue` (the phone) and the codec `paths` call the same functions, so both write the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfcsi import files, transforms
+from tfcsi.coding import pursuit
+from tfcsi.coding.atoms import MAX_FINENESS, Atoms
+from tfcsi.coding.contexts import PathTables
+from tfcsi.coding.packets import VERSION, Session, pack, session_of
+from tfcsi.coding.path_coder import PathCoder
+from tfcsi.coding.path_encoder import PathEncoder
+from tfcsi.coding.path_steps import STEPS, step_number
+
+CODEC = "paths"  # Name of the codec in the session.
+
+
+class PathSender:
+    """The encoder of path coding.
+
+    Attributes:
+      atoms: Atoms of the array and the band.
+      tables: PathTables of the contexts.
+      step: Number i of the usual step, 2^(-i/8).
+      shape: (num_tx, num_delay).
+      coder: PathCoder of these tables.
+      session: packets.Session, its fingerprint covers all of the above.
+    """
+
+    def __init__(self, atoms: Atoms, tables: PathTables, step: int):
+        """See the attributes."""
+        if not 0 <= step < STEPS:
+            raise ValueError(f"step must be in 0..{STEPS - 1}, got {step}")
+        self.atoms, self.tables, self.step = atoms, tables, int(step)
+        self.shape = (atoms.num_tx, atoms.num_delay)
+        self.coder = PathCoder(tables, atoms, self.step)
+        numbers = np.array([atoms.num_fft, MAX_FINENESS, self.step], "<i8")
+        domain = atoms.domain.encode()
+        self.session: Session = session_of(
+            CODEC, self.shape, tables.fingerprint(), numbers, domain
+        )
+
+    def send(
+        self,
+        h: np.ndarray,
+        *,
+        step: float | None = None,
+        nmse_db: float | None = None,
+        max_bits: float | None = None,
+        effort: str = "default",
+        noise_variance: np.ndarray | float = 0.0,
+    ) -> list[bytes]:
+        """Codes matrices; arguments, result and errors as of `Paths.compress`."""
+        limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in given.items():
+            if not np.isfinite(limit):
+                raise ValueError(f"{name} is {limit}; it must be a finite number")
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(given)}")
+        pursuit.check_effort(effort)
+        h = transforms.as_csi(h, self.shape)
+        if not np.isfinite(h).all():
+            raise ValueError("h holds NaN or infinity")
+        if not len(h):
+            return []
+        encoder = PathEncoder(h, self.atoms, self.coder, effort, noise_variance)
+        if nmse_db is not None:
+            steps, lists = encoder.meet(float(nmse_db))
+        elif max_bits is not None:
+            steps, lists = encoder.within(float(max_bits), self.step)
+        else:
+            i = self.step if step is None else step_number(step)
+            steps = np.full(len(h), i)
+            lists = encoder.find(np.arange(len(h)), steps)
+        payloads = self.coder.parts(steps, encoder.norm, lists.sorted()).payloads()
+        return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
+
+    def save_tables(self, path: str | os.PathLike) -> None:
+        """Writes what a UE needs to a `.npz` file, whole or not at all."""
+        arrays = {
+            "format": np.array(VERSION),
+            "codec": np.array(CODEC),
+            "shape": np.array(self.shape),
+            "fingerprint": np.frombuffer(self.session.fingerprint, np.uint8),
+            "domain": np.array(self.atoms.domain),
+            "num_fft": np.array(self.atoms.num_fft),
+            "step": np.array(self.step),
+        }
+        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        files.write_arrays(path, arrays)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PathSender:
+        """Makes the encoder of what `save_tables` wrote.
+
+        Raises:
+          KeyError: If an array is missing.
+          ValueError: If the arrays are not sound, or not those of this session.
+        """
+        if int(arrays["format"]) != VERSION or str(arrays["codec"]) != CODEC:
+            raise ValueError(
+                f"it has format {int(arrays['format'])} and is of the codec "
+                f"{str(arrays['codec'])!r}, not {VERSION} and {CODEC!r}"
+            )
+        num_tx, num_delay = arrays["shape"].tolist()
+        num_fft, domain = int(arrays["num_fft"]), str(arrays["domain"])
+        atoms = Atoms(num_tx, num_delay, num_fft, domain)
+        stored = files.part(arrays, "tables")
+        tables = PathTables.of(stored, atoms.angle, atoms.delay)
+        sender = cls(atoms, tables, int(arrays["step"]))
+        if arrays["fingerprint"].tobytes() != sender.session.fingerprint:
+            raise ValueError("its tables are not those of its fingerprint")
+        return sender
