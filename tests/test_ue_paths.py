@@ -12,6 +12,7 @@ import pytest
 import tfcsi
 from tfcsi import __main__ as command_line
 from tfcsi.channels import cost2100
+from tfcsi.coding import pursuit
 from tfcsi.coding.packet_file import read_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.ue import PathUe, Ue, main
@@ -111,3 +112,27 @@ def test_tables_of_another_kind_are_refused(run, tmp_path, capsys):
     flags = [f"--{name}={tmp_path / 'other.npz'}" for name in ("tables", "input")]
     assert main([*flags, f"--output={tmp_path / 'h.tcsi'}"]) == 1
     assert "it lacks 'num_fft'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("effort", ["light", "default"])
+def test_the_stated_work_is_that_of_the_pursuit(codec, matrices, monkeypatch, effort):
+    atoms, done = codec.atoms, 0
+    for name, cost in (
+        ("_peak", pursuit.macs_peak(atoms)),
+        ("_correlate", pursuit.macs_search(atoms)),
+        ("_difference", pursuit.macs_update(atoms)),
+    ):
+        method = getattr(pursuit._Block, name)
+
+        def counted(self, first, *more, method=method, cost=cost):
+            nonlocal done
+            done += cost * len(getattr(first, "re", first))
+            return method(self, first, *more)
+
+        monkeypatch.setattr(pursuit._Block, name, counted)
+    packets = codec.compress(matrices, effort=effort)
+    counts = codec.receive_lists(packets)[2].count
+    how = pursuit.EFFORTS[effort]
+    stated = sum(pursuit.macs(atoms, how, int(num)) for num in counts)
+    assert abs(done - stated) < 0.15 * done
+    assert codec.describe()["ue_macs"][effort] == pursuit.macs(atoms, how, 10)

@@ -32,6 +32,7 @@ from tfcsi.coding.path_sending import CODEC, PathSender
 from tfcsi.coding.path_steps import step_number, step_of
 
 NUM_FFT = 257  # Delay taps of the published COST 2100 data, see `transforms.NUM_FFT`.
+_TYPICAL_PATHS = 10  # Of a matrix for which `describe` counts the work of the encoder.
 
 
 class Paths:
@@ -210,9 +211,8 @@ class Paths:
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec.
 
-        `table_entries` counts the integers of the tables, `ue_macs_peak` and
-        `ue_macs_search` the products of the search for a new path, and for a path near
-        its place.
+        `table_entries` counts the integers of the tables. `ue_macs` has the
+        multiply-accumulates of the encoder for a matrix of ten paths at each effort.
         """
         arrays = self.tables.arrays().values()
         return {
@@ -220,8 +220,10 @@ class Paths:
             "step": step_of(self.step),
             "num_fft": self.atoms.num_fft,
             "table_entries": sum(array.size for array in arrays),
-            "ue_macs_peak": pursuit.macs_peak(self.atoms),
-            "ue_macs_search": pursuit.macs_search(self.atoms),
+            "ue_macs": {
+                name: pursuit.macs(self.atoms, effort, _TYPICAL_PATHS)
+                for name, effort in pursuit.EFFORTS.items()
+            },
             "config": dict(self.config),
         }
 

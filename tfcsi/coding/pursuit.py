@@ -82,6 +82,29 @@ def macs_search(atoms: Atoms) -> int:
     return 3 * num_tx * 2 * num_delay + 18 * num_delay + 3 * (num_tx + num_delay)
 
 
+def macs_update(atoms: Atoms) -> int:
+    """Multiply-accumulates of a path that moves: two atoms of a picture."""
+    return 4 * atoms.num_delay * (1 + atoms.num_tx)
+
+
+def macs(atoms: Atoms, effort: Effort, paths: int) -> int:
+    """Multiply-accumulates of the pursuit of a matrix, without prices and parabolas.
+
+    Each path is counted as found at once, never dropped, and moved by each search.
+
+    Args:
+      atoms: The atoms of the picture.
+      effort: How much is searched.
+      paths: Number of paths of the matrix. Of an effort that searches near a new path
+        alone, all earlier ones are counted as near.
+    """
+    near = paths * (paths - 1) // 2 if effort.near else 0
+    again = near + effort.passes * paths
+    search, update = macs_search(atoms), macs_update(atoms)
+    once = (paths + 1) * macs_peak(atoms) + paths * (3 * search + update)
+    return len(effort.lambdas) * (once + again * (2 * search + update))
+
+
 def find(
     x: np.ndarray,
     atoms: Atoms,
