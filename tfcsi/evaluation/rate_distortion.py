@@ -23,19 +23,35 @@ from tfcsi.codecs.gaussian_mixture import GaussianMixture, fit_scales
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.topk import TopK
-from tfcsi.codecs.workdir import load
+from tfcsi.codecs.workdir import load, shipped
 from tfcsi.evaluation import baselines, measure
 
 REFERENCE = "klt"  # The codec that BD-rates are relative to.
-_STEPS = (0.5, 0.35, 0.25, 0.16, 0.1, 0.06)  # Relative to the root mean square norm.
-_PATH_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625)
+_STEPS = (
+    0.5,
+    0.35,
+    0.25,
+    0.16,
+    0.1,
+    0.06,
+    0.03,
+    0.015,
+)  # Relative to the root mean square norm.
+_PATH_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125)
 _COMPONENTS = 256
 _BITS = (100, 200, 400, 800, 1600)
 
 
 class Csi(NamedTuple):
-    """The matrices of a source, complex64 [n, num_tx, num_delay] each."""
+    """The matrices of a source, complex64 [n, num_tx, num_delay] each.
 
+    Attributes:
+      name: Of the source.
+      train, val, test: Its splits.
+      num_fft: Length of the DFT over the band, of which they have the first taps.
+    """
+
+    name: str
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
@@ -90,10 +106,20 @@ def _paths(csi: Csi, norm: float) -> dict[float, Callable]:
 
     def at(step: float) -> tuple[Codec, dict]:
         if not made:
-            made.append(Paths.fit(csi.train, num_fft=csi.num_fft))
+            made.append(_shipped(csi) or Paths.fit(csi.train, num_fft=csi.num_fft))
         return made[0].at_step(step), {}
 
     return {s: lambda s=s: at(s) for s in _PATH_STEPS}
+
+
+def _shipped(csi: Csi) -> Paths | None:
+    """The codec `paths` that comes with the package for a source, or None."""
+    name = f"paths_{csi.name}"
+    if name not in shipped():
+        return None
+    codec = load(name)
+    assert isinstance(codec, Paths)
+    return codec.resized(csi.test.shape[1:], csi.num_fft, datasets.DOMAINS[0])
 
 
 # Name of a codec to the function (csi, norm) that `rates_of` calls.
@@ -115,7 +141,7 @@ def read(dataset: str, data_root: str | os.PathLike) -> Csi:
     )
     # The matrices of ray tracing have all delay taps; the others are the first of many.
     own = {"quadriga": 1024, "raytraced": test.shape[2]}
-    return Csi(train, val, test, own.get(datasets.parts(dataset)[0], NUM_FFT))
+    return Csi(dataset, train, val, test, own.get(datasets.parts(dataset)[0], NUM_FFT))
 
 
 def measure_all(
