@@ -47,11 +47,13 @@ class Csi(NamedTuple):
 
     Attributes:
       name: Of the source.
+      data_root: Folder of the folders of the data sets.
       train, val, test: Its splits.
       num_fft: Length of the DFT over the band, of which they have the first taps.
     """
 
     name: str
+    data_root: str | os.PathLike
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
@@ -119,7 +121,7 @@ def _shipped(csi: Csi) -> Paths | None:
         return None
     codec = load(name)
     assert isinstance(codec, Paths)
-    return codec.resized(csi.test.shape[1:], csi.num_fft, datasets.DOMAINS[0])
+    return codec
 
 
 # Name of a codec to the function (csi, norm) that `rates_of` calls.
@@ -141,7 +143,14 @@ def read(dataset: str, data_root: str | os.PathLike) -> Csi:
     )
     # The matrices of ray tracing have all delay taps; the others are the first of many.
     own = {"quadriga": 1024, "raytraced": test.shape[2]}
-    return Csi(dataset, train, val, test, own.get(datasets.parts(dataset)[0], NUM_FFT))
+    return Csi(
+        dataset,
+        data_root,
+        train,
+        val,
+        test,
+        own.get(datasets.parts(dataset)[0], NUM_FFT),
+    )
 
 
 def measure_all(
@@ -183,15 +192,18 @@ def measure_all(
         point = there.get((name, rate))
         if point is None:
             codec, wishes = make()
-            point = {**_point(codec, wishes, csi.test), "codec": name}
+            point = {**_point(codec, wishes, csi), "codec": name}
             point |= {"dataset": dataset, "split": "test"}
             point |= {} if rate is None else {"rate": rate}
         ordered.append(point)
         yield with_bd_rates(ordered)
 
 
-def _point(codec: Codec, wishes: dict, h: np.ndarray) -> dict:
-    """A point of one codec: facts, measures and times."""
+def _point(codec: Codec, wishes: dict, csi: Csi) -> dict:
+    """A point of one codec, in its own domain: facts, measures and times."""
+    h = csi.test
+    if codec.domain != datasets.DOMAINS[0]:
+        h = datasets.load(csi.name, csi.data_root, "test", codec.domain)
     began = time.perf_counter()
     packets = codec.compress(h, **wishes)
     between = time.perf_counter()
