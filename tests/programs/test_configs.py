@@ -25,7 +25,7 @@ def test_a_config_trains_and_sends(name, tmp_path):
     scenario = config.scenario if config.dataset == "cost2100" else "indoor"
     h = cost2100.simulate(60, 1, scenario)
     if config.domain == "space_frequency":
-        h = transforms.to_space_frequency(h, h.shape[2])
+        h, _ = transforms.to_peak(transforms.to_space_frequency(h, h.shape[2]))
     codec = fit.train(config, tmp_path / "run", h[:40], h[40:], progress=False)
     packets = codec.compress(h[40:])
     if not isinstance(codec, SymbolCodec):

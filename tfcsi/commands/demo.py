@@ -37,7 +37,7 @@ _SIMULATION_SEED = 2100
 MARK = "made_by_tfcsi_demo.txt"
 _OWN = (
     *("config.json", "run.json", "log.csv", "codec.npz", "calibration.npy"),
-    *("checkpoints", "tensorboard", "packets.tcsi", "h_hat.npy", "tables.npz"),
+    *("best", "checkpoints", "tensorboard", "packets.tcsi", "h_hat.npy", "tables.npz"),
     *("results.json", "report.html"),
     *(f"encoder_{precision}.tflite" for precision in PRECISIONS),
 )
