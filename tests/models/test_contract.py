@@ -63,6 +63,7 @@ NO_INT16 = {
     **dict.fromkeys(("csiformer", "stnet", "stqenet"), "GELU|RSQRT"),
     **dict.fromkeys(("aianet", "transnet"), "RSQRT"),
     "bcsinet": "CAST, GREATER",
+    "csi_inr": "COS, SIN, SQUARE",
 }
 
 
