@@ -149,7 +149,7 @@ def main(args):
         "batch": len(x),
         "networks": points,
     }
-    text = json.dumps(content, indent=1) + "\n"
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     files.write_text(pathlib.Path(args.output), text)
     print(text)
 

@@ -85,7 +85,7 @@ def main(args):
         "matrices_per_second": {a: count / s for a, s in median.items()},
         "ratio": median["windowed"] / median["released"],
     }
-    text = json.dumps(content, indent=1) + "\n"
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     files.write_text(pathlib.Path(args.output), text)
     print(text)
 

@@ -176,7 +176,38 @@ def test_the_confidence_interval_has_the_width_of_the_normal_law():
 
 
 def test_the_confidence_interval_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match=r"values must be \[n\], n > 0"):
-        metrics.confidence_interval(np.zeros(0))
+    with pytest.raises(ValueError, match=r"values must be \[n\], n > 1"):
+        metrics.confidence_interval(np.zeros(1))
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\)"):
         metrics.confidence_interval(np.zeros(3), level=95)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_reconstruction_that_is_not_finite_has_no_similarity(h, number):
+    h_hat, hf = h.copy(), transforms.to_subcarriers(h)
+    h_hat[3, 5, 7] = number
+    for value in (
+        metrics.sgcs(h, h_hat, TAPS),
+        metrics.sgcs(h, h_hat, FREQUENCY),
+        metrics.rho(h_hat, hf, TAPS),
+    ):
+        assert np.isnan(value[3]) and np.isfinite(np.delete(value, 3)).all()
+    value = metrics.nmse(h, h_hat)
+    assert not np.isfinite(value[3]) and not np.delete(value, 3).any()
+    assert not np.isfinite(metrics.to_db(value.mean()))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 2.0**-1000])
+def test_measures_are_the_same_at_scales_whose_squares_are_out_of_range(h, scale):
+    h = h[:70].astype(complex)
+    h_hat, hf = h + 0.3 * h[::-1], transforms.to_subcarriers(h).astype(complex)
+    far, far_hat = scale * h, scale * h_hat
+    expected = metrics.nmse(h, h_hat)
+    np.testing.assert_allclose(metrics.nmse(far, far_hat), expected, rtol=1e-9)
+    for domain in transforms.DOMAINS:
+        expected = metrics.sgcs(h, h_hat, domain)
+        found = metrics.sgcs(far, far_hat, domain)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        expected = metrics.rho(h_hat, hf, domain)
+        found = metrics.rho(far_hat, scale * hf, domain)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)

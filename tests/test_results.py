@@ -55,6 +55,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float64("-inf")])
+def test_a_number_that_json_cannot_hold_is_refused_by_its_place(tmp_path, number):
+    path = tmp_path / "points.json"
+    points = [{"codec": "klt"}, {"config": {"stages": (1.0, number)}}]
+    message = rf"points.json is not written: points\[1\].config.stages\[1\] is {number}"
+    with pytest.raises(ValueError, match=message):
+        results.write(path, points, seed=0)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '"points"', "{}", "3"])
 def test_what_is_no_results_file_is_refused_by_name(tmp_path, text):
     path = tmp_path / "points.json"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import math
 import os
 import pathlib
 import uuid
@@ -99,6 +101,47 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 def write_text(path: str | os.PathLike, content: str) -> None:
     """Writes text to a UTF-8 file, whole or not at all; errors as `replacing`."""
     write_bytes(path, content.encode())
+
+
+def write_json(
+    path: str | os.PathLike,
+    content: object,
+    indent: int = 2,
+    sort_keys: bool = False,
+) -> None:
+    """Writes a JSON file, whole or not at all.
+
+    Args:
+      path: File to write.
+      content: What JSON can hold. NaN and infinity are not among that.
+      indent: Spaces a level.
+      sort_keys: Whether the keys are sorted.
+
+    Raises:
+      ValueError: If a number is not finite. The message names it, and no file is
+        written.
+      OSError: As `replacing`.
+    """
+    for place, number in _numbers(content, ""):
+        if not math.isfinite(number):
+            raise ValueError(
+                f"{path} is not written: {place} is {number}, and JSON holds finite "
+                f"numbers only"
+            )
+    text = json.dumps(content, indent=indent, sort_keys=sort_keys, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _numbers(content: object, place: str) -> Iterator[tuple[str, float]]:
+    """Yields the numbers of what JSON can hold, each with its place."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _numbers(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(content, (list, tuple)):
+        for i, value in enumerate(content):
+            yield from _numbers(value, f"{place}[{i}]")
+    elif isinstance(content, float):
+        yield place, content
 
 
 def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:

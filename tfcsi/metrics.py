@@ -29,7 +29,7 @@ def nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
       h_hat: [n, num_tx, num_delay], complex, the reconstruction.
 
     Returns:
-      [n], float64, linear. It is 1 if `h_hat` is zero.
+      [n], float64, linear. It is 1 if `h_hat` is zero, and NaN if it holds NaN.
 
     Raises:
       ValueError: If the shapes differ, or a matrix of `h` has no energy or is not
@@ -52,7 +52,7 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
       domain: "angular_delay" or "space_frequency", the domain of both.
 
     Returns:
-      [n], float64, in [0, 1]. It is 0 if `h_hat` is zero.
+      [n], float64, in [0, 1]. It is 0 if `h_hat` is zero, and NaN if it is not finite.
 
     Raises:
       ValueError: If the shapes differ, the domain is not known, or a matrix of `h` has
@@ -61,14 +61,11 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
     transforms.check_domain(domain)
     delays = domain == "angular_delay"
     in_frequency = transforms.to_subcarriers if delays else np.asarray
-    return _blockwise(
-        lambda w, w_hat: _cosine_squared(in_frequency(w), in_frequency(w_hat)).mean(
-            axis=1
-        ),
-        h,
-        h_hat,
-        h_hat.shape,
-    )
+
+    def cosine(*pair: np.ndarray) -> np.ndarray:
+        return _cosine_squared(*(in_frequency(_near_one(w)) for w in pair))
+
+    return _blockwise(lambda *pair: cosine(*pair).mean(axis=1), h, h_hat, h_hat.shape)
 
 
 def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
@@ -86,7 +83,8 @@ def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
       domain: "angular_delay" or "space_frequency", the domain of `h_hat`.
 
     Returns:
-      [n], float64, in [0, 1], for each matrix. It is 0 if `h_hat` is zero.
+      [n], float64, in [0, 1], for each matrix. It is 0 if `h_hat` is zero, and NaN if
+      it is not finite.
 
     Raises:
       ValueError: If the shapes differ, the domain is not known, or a matrix of `hf` has
@@ -95,6 +93,7 @@ def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
     transforms.check_domain(domain)
 
     def cosine(w: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
+        w_hat = _near_one(w_hat)
         if domain == "space_frequency":
             w_hat = transforms.to_angular_delay(w_hat, w_hat.shape[-1])
         return np.sqrt(_cosine_squared(w, transforms.to_subcarriers(w_hat)))
@@ -170,12 +169,12 @@ def confidence_interval(
       (low, high), in the unit of `values`. `to_db` of both is the interval in dB.
 
     Raises:
-      ValueError: If `values` is empty or has more than one axis, or `level` is not in
-        (0, 1).
+      ValueError: If `values` has fewer than two entries, which have no interval, or
+        more than one axis, or `level` is not in (0, 1).
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or not values.size:
-        raise ValueError(f"values must be [n], n > 0, got shape {values.shape}")
+    if values.ndim != 1 or values.size < 2:
+        raise ValueError(f"values must be [n], n > 1, got shape {values.shape}")
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
     rng = np.random.default_rng(seed)
@@ -189,16 +188,41 @@ def confidence_interval(
 
 
 def _nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
-    return _energy(h - h_hat, (1, 2)) / _energy(h, (1, 2))
+    error, h = _near_one(h - h_hat, of=h), _near_one(h)
+    return _energy(error, (1, 2)) / _energy(h, (1, 2))
 
 
 def _cosine_squared(w: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
     """Returns |w^H w_hat|^2 / (|w|^2 |w_hat|^2) along axis 1; 0 if a vector is zero."""
-    w, w_hat = w.astype(np.complex128), w_hat.astype(np.complex128)
+    w, w_hat = (_near_one(v.astype(np.complex128), axis=1) for v in (w, w_hat))
     scale = _energy(w, 1) * _energy(w_hat, 1)
     product = np.abs(np.einsum("nik,nik->nk", w.conj(), w_hat)) ** 2
-    cosine = np.where(scale > 0, product / np.where(scale > 0, scale, 1), 0)
+    zero = scale == 0  # NaN is not.
+    cosine = np.where(zero, 0, product / np.where(zero, 1, scale))
     return np.minimum(cosine, 1)  # Rounding may exceed 1.
+
+
+def _peak(h: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Returns the largest real or imaginary part; the axes stay, with length one."""
+    parts = np.maximum(np.abs(h.real), np.abs(h.imag))
+    return parts.max(axis=axis, initial=0, keepdims=True)
+
+
+def _near_one(
+    h: np.ndarray,
+    of: np.ndarray | None = None,
+    axis: int | tuple[int, ...] = (1, 2),
+) -> np.ndarray:
+    """Divides by the power of two above the peak of `h` or `of`; its squares fit then.
+
+    This changes no digit. NaN and infinite entries stay what they are.
+    """
+    peak = _peak(h if of is None else of, axis)
+    octave = np.frexp(np.where(np.isfinite(peak), peak, 0))[1]
+    out = np.empty_like(h)
+    with np.errstate(over="ignore"):
+        out.real, out.imag = np.ldexp(h.real, -octave), np.ldexp(h.imag, -octave)
+    return out
 
 
 def _energy(h: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
@@ -224,12 +248,13 @@ def _blockwise(
     out = np.empty(len(h))
     for start in range(0, len(h), _BLOCK):
         truth = np.asarray(h[start : start + _BLOCK], dtype=np.complex128)
-        energy = _energy(truth, (1, 2))
-        if not (np.isfinite(energy) & (energy > 0)).all():
-            bad = start + int(np.argmin(np.isfinite(energy) & (energy > 0)))
+        peak = _peak(truth, (1, 2)).ravel()
+        if not (sound := np.isfinite(peak) & (peak > 0)).all():
+            bad = start + int(np.argmin(sound))
             raise ValueError(
                 f"matrix {bad} of the truth has no energy or is not finite"
             )
         estimate = np.asarray(h_hat[start : start + _BLOCK], dtype=np.complex128)
-        out[start : start + _BLOCK] = measure(truth, estimate)
+        with np.errstate(invalid="ignore", over="ignore"):  # NaN and inf are passed on.
+            out[start : start + _BLOCK] = measure(truth, estimate)
     return out

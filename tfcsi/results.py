@@ -94,6 +94,7 @@ def write(
 
     Raises:
       FileExistsError: If the file exists and is not a results file.
+      ValueError: If a number is NaN or infinite; the message names it.
     """
     path = pathlib.Path(path)
     check_output(path)
@@ -106,7 +107,7 @@ def write(
         "seed": seed,
         "points": [dict(point) for point in points],
     }
-    files.write_text(path, json.dumps(content, indent=1) + "\n")
+    files.write_json(path, content, indent=1)
 
 
 def check_output(path: str | os.PathLike) -> None:

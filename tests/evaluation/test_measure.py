@@ -68,6 +68,12 @@ def test_the_mean_comes_before_the_decibels(h):
     assert point["nmse_db_low"] < point["nmse_db"] < point["nmse_db_high"]
 
 
+def test_one_matrix_has_no_interval(h):
+    point = measure(h[:1], 0.9 * h[:1], [b""], "angular_delay")
+    assert point["nmse_db"] == pytest.approx(-20, abs=1e-4)
+    assert not {"nmse_db_low", "nmse_db_high"} & point.keys()
+
+
 def test_bits_are_the_size_of_the_file_less_its_frame(codec, h, tmp_path):
     sent = h[300:]
     packets = codec.compress(sent)

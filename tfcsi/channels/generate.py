@@ -176,7 +176,7 @@ def _claim(out: Path, request: dict) -> dict[str, int]:
 
 def _write_manifest(out: Path, request: dict, done: dict) -> None:
     manifest = {**request, "version": tfcsi.__version__, "done": done}
-    files.write_text(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    files.write_json(out / MANIFEST, manifest)
 
 
 def _pattern(form: str, split: str, scenario: str) -> str:

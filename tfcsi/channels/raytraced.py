@@ -348,8 +348,8 @@ def main(argv: Sequence[str]) -> None:
     arrays = trace(progress=True, **arguments)
     packages = ("sionna-rt", "mitsuba", "drjit", "numpy")
     versions = {name: importlib.metadata.version(name) for name in packages}
-    versions["tfcsi"] = tfcsi.__version__
-    arrays["made"] = np.array(json.dumps({**arguments, "versions": versions}))
+    arguments["versions"] = {**versions, "tfcsi": tfcsi.__version__}
+    arrays["made"] = np.array(json.dumps(arguments, allow_nan=False))
     files.write_arrays(output, arrays)
     print(
         f"{output}: {len(arrays['channel'])} users, {arrays['los'].mean():.0%} in line "

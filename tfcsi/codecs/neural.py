@@ -300,7 +300,7 @@ class Codec:
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the config, weights and tables to a workdir, each file atomically."""
         arrays = _arrays(self)
-        arrays["facts"] = np.array(json.dumps(self.facts))
+        arrays["facts"] = np.array(json.dumps(self.facts, allow_nan=False))
         arrays[VERSION_KEY] = np.array(self.packet_version)
         if self.tables is not None:
             arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}

@@ -126,8 +126,7 @@ def save_config(
 ) -> None:
     """Writes config.json to a workdir, a path."""
     fields = config if isinstance(config, dict) else config.to_dict()
-    text = json.dumps(fields, indent=2, sort_keys=True) + "\n"
-    files.write_text(pathlib.Path(workdir) / CONFIG_FILE, text)
+    files.write_json(pathlib.Path(workdir) / CONFIG_FILE, fields, sort_keys=True)
 
 
 def read_config(workdir: str | os.PathLike) -> dict:

@@ -59,20 +59,24 @@ def measure(
 
     Returns:
       num_matrices; nmse_db, the mean over the matrices in dB, with nmse_db_low and
-      nmse_db_high, its 95 % confidence interval; sgcs and, with hf, rho (means); bits,
-      the mean of a matrix; bpp, bits a real entry; packet_bytes, the mean.
+      nmse_db_high, its 95 % confidence interval, which one matrix does not have; sgcs
+      and, with hf, rho (means); bits, the mean of a matrix; bpp, bits a real entry;
+      packet_bytes, the mean.
 
     Raises:
       ValueError: As `metrics.nmse`, `metrics.sgcs` and `metrics.bits_per_csi`.
     """
     nmse = metrics.nmse(h, h_hat)
-    low, high = metrics.confidence_interval(nmse)
     bits = metrics.bits_per_csi(packets)
     point = {
         "num_matrices": len(h),
         "nmse_db": float(metrics.to_db(nmse.mean())),
-        "nmse_db_low": float(metrics.to_db(low)),
-        "nmse_db_high": float(metrics.to_db(high)),
+    }
+    if len(h) > 1:
+        ends = metrics.confidence_interval(nmse)
+        names = ("nmse_db_low", "nmse_db_high")
+        point |= {k: float(metrics.to_db(end)) for k, end in zip(names, ends)}
+    point |= {
         "sgcs": float(metrics.sgcs(h, h_hat, domain).mean()),
         "bits": bits,
         "bpp": metrics.bits_per_pixel(bits, 2 * h[0].size),

@@ -98,7 +98,7 @@ def train(
         "num_val": len(h_val),
     }
     codec.save(workdir)
-    files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
+    files.write_json(workdir / RUN_FILE, facts)
     packets = codec.compress(h_val)
     bits = 8 * np.mean([len(packet) for packet in packets])
     print(

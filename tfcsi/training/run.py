@@ -187,7 +187,7 @@ def _claim(
         "threads": os.cpu_count(),
         "gpus": len(tf.config.list_physical_devices("GPU")),
     }
-    files.write_text(workdir / RUN_FILE, json.dumps(facts, indent=2) + "\n")
+    files.write_json(workdir / RUN_FILE, facts)
     save_config(config, workdir)
 
 
