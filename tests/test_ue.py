@@ -94,7 +94,7 @@ def bundle(codec, folder, flatbuffer=None):
     if flatbuffer is None:
         flatbuffer = convert.convert(codec.encoder, "float32")
     (folder / "encoder.tflite").write_bytes(flatbuffer)
-    codec.save_ue(folder / TABLES_FILE)
+    codec.save_ue(folder / TABLES_FILE, encoder=flatbuffer)
     return Ue(folder / "encoder.tflite", folder / TABLES_FILE)
 
 
@@ -264,7 +264,7 @@ def test_what_is_no_encoder_or_no_tables_is_refused(codec, tmp_path):
         Ue(tmp_path / "none.tflite", tables)
     with pytest.raises(FileNotFoundError, match="none.npz"):
         Ue(encoder, tmp_path / "none.npz")
-    with pytest.raises(ValueError, match=f"{TABLES_FILE} is not a TFLite model"):
+    with pytest.raises(ValueError, match=f"{TABLES_FILE} is none of the encoders"):
         Ue(tables, tables)
     with pytest.raises(ValueError, match=f"encoder.tflite is not a {TABLES_FILE}"):
         Ue(encoder, encoder)

@@ -37,7 +37,13 @@ from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_sending import CODEC, PathSender
 from tfcsi.coding.pursuit import EFFORTS
-from tfcsi.coding.sending import TABLES_FILE, network_input, packets, quantize
+from tfcsi.coding.sending import (
+    TABLES_FILE,
+    check_encoder,
+    network_input,
+    packets,
+    quantize,
+)
 from tfcsi.coding.tables import Tables
 
 
@@ -62,12 +68,15 @@ class Ue:
 
         Raises:
           OSError: If a file is missing.
-          ValueError: If a file is of another kind, or the encoder does not fit the
-            tables.
+          ValueError: If a file is of another kind or damaged, or the encoder was not
+            exported with these tables.
           ImportError: If the LiteRT runtime is missing.
         """
-        self._load_tables(pathlib.Path(tables))
-        self._load_encoder(pathlib.Path(encoder))
+        arrays = self._load_tables(pathlib.Path(tables))
+        path = pathlib.Path(encoder)
+        content = path.read_bytes()
+        check_encoder(path, content, arrays)
+        self._load_encoder(path, content)
 
     def encode(self, h: np.ndarray) -> bytes:
         """Turns a CSI matrix into a packet.
@@ -114,7 +123,7 @@ class Ue:
         y = self._interpreter.get_tensor(self._output["index"])
         return from_stored(y, self._output)
 
-    def _load_tables(self, path: pathlib.Path) -> None:
+    def _load_tables(self, path: pathlib.Path) -> dict[str, np.ndarray]:
         try:
             arrays = _arrays(path)
             if str(arrays["codec"]) == CODEC:
@@ -137,9 +146,10 @@ class Ue:
         except Exception as error:
             raise _refusal(path, error) from error
         self._shape = (self.session.num_tx, self.session.num_delay)
+        return arrays
 
-    def _load_encoder(self, path: pathlib.Path) -> None:
-        interpreter = _interpreter(path)
+    def _load_encoder(self, path: pathlib.Path, content: bytes) -> None:
+        interpreter = _interpreter(path, content)
         inputs = interpreter.get_input_details()
         outputs = interpreter.get_output_details()
         x = [1, *self._shape, 2]
@@ -253,7 +263,7 @@ def _refusal(path: pathlib.Path, error: Exception) -> ValueError:
     )
 
 
-def _interpreter(path: pathlib.Path) -> Any:
+def _interpreter(path: pathlib.Path, content: bytes) -> Any:
     """Makes a LiteRT interpreter of one thread and allocates its tensors."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -261,7 +271,6 @@ def _interpreter(path: pathlib.Path) -> Any:
         raise ImportError(
             f"the LiteRT runtime is missing ({error}): pip install 'tfcsi[ue]'"
         ) from error
-    content = path.read_bytes()
     try:
         interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()

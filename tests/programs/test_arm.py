@@ -38,9 +38,12 @@ def run(workdir, codec, h, tmp_path_factory):
     x = transforms.to_real(h[:40])
     np.save(folder / CALIBRATION_FILE, x.astype(np.float16))
     for precision in ("float32", "int8_full"):
-        flatbuffer = convert.export(codec, precision, x)
-        (folder / exports.file_name(precision)).write_bytes(flatbuffer)
-    codec.save_ue(folder / TABLES_FILE)
+        flatbuffer, name = (
+            convert.export(codec, precision, x),
+            exports.file_name(precision),
+        )
+        (folder / name).write_bytes(flatbuffer)
+        codec.save_ue(folder / TABLES_FILE, **{name: flatbuffer})
     return folder
 
 

@@ -13,7 +13,7 @@ from tfcsi import files
 from tfcsi.codecs import workdir as run
 from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.coding import rangecoder, sending
-from tfcsi.coding.packets import CRC_BITS, VERSION, session_of, size_of
+from tfcsi.coding.packets import CRC_BITS, VERSION, Session, session_of, size_of
 from tfcsi.coding.tables import Tables
 from tfcsi.transforms import DOMAINS, klt_basis, vectorised
 
@@ -46,7 +46,8 @@ class Klt:
       tables: Tables of the positions re 0, im 0, re 1, ...; one a coefficient.
       config: dict of what config.json holds: model, shape, seed and domain, and what
         the caller adds, such as dataset and scenario of the training matrices.
-      session: packets.Session, its fingerprint covers all of the above.
+      names_domain: bool, whether the session tells the domain. That of early runs does
+        not.
     """
 
     name = "klt"
@@ -72,7 +73,8 @@ class Klt:
         }
         self.config["domain"] = DOMAINS[0]
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
-        self.session = session_of(
+        self.names_domain = True
+        self._session = session_of(
             self.name,
             self.shape,
             tables.fingerprint(),
@@ -146,6 +148,12 @@ class Klt:
         index = np.repeat(np.arange(used.sum()), 2)
         tables = Tables.from_counts(symbols, index=index)
         return cls(shape, basis[used], step, tables), symbols
+
+    @property
+    def session(self) -> Session:
+        """What UE and BS agree on; its fingerprint covers all that both share."""
+        named = self.names_domain
+        return self._session.in_domain(self.domain) if named else self._session
 
     @property
     def domain(self) -> str:
@@ -252,6 +260,7 @@ def load(workdir: str | os.PathLike) -> Klt:
         version = run.packet_version(arrays, run.CODEC_FILE)
         codec = Klt(config["shape"], basis, step, tables, version)
         codec.config = config
+        codec.names_domain = run.DOMAIN_KEY in arrays
         run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error

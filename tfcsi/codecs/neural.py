@@ -28,6 +28,7 @@ from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.codecs.workdir import (
     CODEC_FILE,
     CONFIG_FILE,
+    DOMAIN_KEY,
     KINDS,
     VERSION_KEY,
     load_config,
@@ -61,6 +62,7 @@ class Codec:
       tables: tables.Tables, or None before `use`.
       packet_version: Format of the packets, that of `packets.Session`. Runs that were
         saved before version 2 keep version 1.
+      names_domain: Whether the session tells the domain. That of early runs does not.
       facts: What a training recorded, such as `train_seconds`.
       analysis: Function x -> y that `compress` calls, float32 arrays; the Keras encoder
         at first, set it to run another one (TFLite; y may be as `ue.quantize` takes).
@@ -101,6 +103,7 @@ class Codec:
         )
         self._synthesis = batched(self.decoder, shapes[1:], shapes[0])
         self.packet_version = VERSION
+        self.names_domain = True
         self.facts: dict[str, object] = {}
         self._session: Session | None = None
 
@@ -126,9 +129,10 @@ class Codec:
         for name in sorted(weights):
             digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
         num_tx, num_delay = self.shape
-        self._session = Session(
+        session = Session(
             self.name, num_tx, num_delay, digest.digest()[:8], self.packet_version
         )
+        self._session = session.in_domain(self.domain) if self.names_domain else session
 
     @property
     def domain(self) -> str:
@@ -306,11 +310,12 @@ class Codec:
             arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         save(workdir, self.config, arrays)
 
-    def save_ue(self, path: str | os.PathLike) -> None:
+    def save_ue(self, path: str | os.PathLike, **encoders: bytes) -> None:
         """Writes what `tfcsi.ue.Ue` needs beside a `.tflite` encoder, atomically.
 
         Args:
           path: The `.npz` file to write, `sending.TABLES_FILE` in a workdir.
+          **encoders: Name of the file of each exported encoder to its content.
 
         Raises:
           RuntimeError: If the codec has no tables yet.
@@ -321,6 +326,7 @@ class Codec:
             self.config.quantizer,
             self.quantizer,
             self.config.send_gain,
+            encoders,
         )
 
 
@@ -366,6 +372,7 @@ def load(workdir: str | os.PathLike) -> Codec:
     if not isinstance(config.get("send_gain"), bool):
         raise ValueError(f"{workdir / CONFIG_FILE}: send_gain must be true or false")
     codec.packet_version = packet_version(arrays, path)
+    codec.names_domain = DOMAIN_KEY in arrays
     if tables := files.part(arrays, "tables"):
         codec.use(Tables.from_arrays(tables))
     return codec

@@ -18,6 +18,7 @@ from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.coding.packets import (
     VERSION,
     PacketError,
+    Session,
     check_ends,
     pack,
     session_of,
@@ -54,7 +55,8 @@ class TopK:
       mu: float, of the mu-law; 0 is the uniform quantiser.
       config: dict of what config.json holds: model, shape, seed and domain, and what
         the caller adds, such as dataset and scenario.
-      session: packets.Session, its fingerprint covers all of the above.
+      names_domain: bool, whether the session tells the domain. That of early runs does
+        not.
 
     Raises:
       ValueError: if k is not in 1..N, value_bits not in 1..16 or mu negative.
@@ -90,7 +92,8 @@ class TopK:
         }
         self.config["domain"] = DOMAINS[0]
         self.num_supports = math.comb(size, self.k)
-        self.session = session_of(
+        self.names_domain = True
+        self._session = session_of(
             self.name,
             self.shape,
             np.array([k, value_bits, mu], "<f8"),
@@ -129,6 +132,12 @@ class TopK:
         if best is None:
             raise ValueError(f"{bits} bits have no room for one entry")
         return best
+
+    @property
+    def session(self) -> Session:
+        """What UE and BS agree on; its fingerprint covers all that both share."""
+        named = self.names_domain
+        return self._session.in_domain(self.domain) if named else self._session
 
     @property
     def domain(self) -> str:
@@ -284,6 +293,7 @@ def load(workdir: str | os.PathLike) -> TopK:
         version = run.packet_version(arrays, run.CODEC_FILE)
         codec = TopK(config["shape"], k, value_bits, mu, version)
         codec.config = config
+        codec.names_domain = run.DOMAIN_KEY in arrays
         run.check_classical(codec, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error

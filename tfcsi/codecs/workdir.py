@@ -32,6 +32,7 @@ CLASSICAL_FIELDS = (
     *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
 )
 VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
+DOMAIN_KEY = "domain"  # Array of codec.npz: domain of the CSI. Early runs have none.
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
 # config is the kind; every other model is a network, of the kind "neural".
 KINDS = {
@@ -167,7 +168,8 @@ def save(
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     save_config(config, workdir)
-    files.write_arrays(workdir / CODEC_FILE, arrays)
+    domain = {DOMAIN_KEY: np.array(transforms.domain_of(config))}
+    files.write_arrays(workdir / CODEC_FILE, {**arrays, **domain})
 
 
 def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -175,7 +177,8 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises:
       FileNotFoundError: If there is none.
-      ValueError: If it is damaged; the message names the file.
+      ValueError: If it is damaged, or of another domain than config.json says; the
+        message names the file.
     """
     path = pathlib.Path(workdir) / CODEC_FILE
     if not path.exists():
@@ -185,9 +188,17 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
         )
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+            arrays = dict(stored)
     except Exception as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    domain = transforms.domain_of(read_config(workdir))
+    trained = str(arrays.get(DOMAIN_KEY, domain))
+    if trained != domain:
+        raise ValueError(
+            f"{path.with_name(CONFIG_FILE)} says domain {domain!r}, but the run is of "
+            f"{trained!r}: the file was changed; set it back"
+        )
+    return arrays
 
 
 def packet_version(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> int:

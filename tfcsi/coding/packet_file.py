@@ -130,6 +130,16 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
             raise PacketError(f"{os.fspath(path)}: {error}") from error
 
 
+def remark(session: Session) -> str:
+    """Says what cannot be told of a file of a session; empty if there is nothing."""
+    if session.version != 1:
+        return ""
+    return (
+        "files of version 1 do not hold the number of their packets, so it cannot be "
+        "told whether packets are missing at the end"
+    )
+
+
 def read_stream(stream: IO[bytes]) -> tuple[Session, Iterator[bytes]]:
     """Reads a file of packets from a stream, such as a pipe.
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tfcsi import transforms
 from tfcsi.coding.crc import CRC_BITS, crc11
 
 MAGIC = b"TCSI"
@@ -51,7 +52,8 @@ class Session:
     """What phone (UE) and base station (BS) agree on once, before any packet.
 
     Attributes:
-      codec: str, name of the codec, at most 255 bytes of UTF-8.
+      codec: str, name of the codec, at most 255 bytes of UTF-8. It ends in
+        "@space_frequency" if the CSI is of that domain.
       num_tx: int, antennas or angles of a CSI matrix, 0..65535.
       num_delay: int, delays of a CSI matrix, 0..65535.
       fingerprint: 8 bytes. They change with anything that both sides must share.
@@ -78,6 +80,15 @@ class Session:
             raise ValueError(f"fingerprint must be 8 bytes, got {self.fingerprint!r}")
         if self.version not in VERSIONS:
             raise ValueError(f"version must be one of {VERSIONS}, got {self.version}")
+
+    def in_domain(self, domain: str) -> Session:
+        """Returns a session whose name and fingerprint tell the domain of the CSI."""
+        transforms.check_domain(domain)
+        if domain == transforms.DOMAINS[0]:
+            return self
+        digest = hashlib.sha256(self.fingerprint + domain.encode()).digest()
+        name = f"{self.codec}@{domain}"
+        return dataclasses.replace(self, codec=name, fingerprint=digest[:8])
 
     def to_bytes(self) -> bytes:
         """Returns the header that stands at the start of a file."""

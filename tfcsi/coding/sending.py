@@ -6,8 +6,10 @@ same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -141,10 +143,12 @@ def save_tables(
     quantizer: str,
     grid: Grid,
     send_gain: bool,
+    encoders: Mapping[str, bytes] | None = None,
 ) -> None:
     """Writes what a UE needs besides its network; whole or not at all.
 
-    The version of the file is that of its packets.
+    The version of the file is that of its packets. If the file is there and of the same
+    session, the digests that it has of other encoders stay.
 
     Args:
       path: The `.npz` file to write.
@@ -153,6 +157,8 @@ def save_tables(
       quantizer: Name of the grid, a key of `grids.GRIDS`.
       grid: Grid or quantiser of that name.
       send_gain: Whether the gain is sent.
+      encoders: Name of the file of each exported encoder to its content; the tables
+        get the digests, for `check_encoder`.
     """
     arrays = {
         "format": np.array(session.version),
@@ -164,4 +170,55 @@ def save_tables(
     }
     arrays |= {f"quantizer/{k}": v for k, v in grid.arrays().items()}
     arrays |= {f"tables/{k}": v for k, v in tables.arrays().items()}
+    digests = _digests_of(path, session) | {
+        name: _digest(content) for name, content in (encoders or {}).items()
+    }
+    arrays |= {f"encoders/{name}": digest for name, digest in digests.items()}
     files.write_arrays(path, arrays)
+
+
+def check_encoder(
+    path: str | os.PathLike, content: bytes, tables: Mapping[str, np.ndarray]
+) -> None:
+    """Refuses an encoder that was not exported with the tables, or that is damaged.
+
+    Args:
+      path: The file of the encoder, for the message.
+      content: Its content.
+      tables: Arrays of the file of tables. Those of early versions have no digests of
+        encoders: a warning says so, and nothing is refused.
+
+    Raises:
+      ValueError: If the tables have digests, and none is that of the encoder.
+    """
+    digests = files.part(tables, "encoders")
+    if not digests:
+        warnings.warn(
+            f"the tables hold no digests of encoders, so it cannot be told whether "
+            f"{path} belongs to them; export both again",
+            stacklevel=2,
+        )
+    elif not any(np.array_equal(d, _digest(content)) for d in digests.values()):
+        raise ValueError(
+            f"{path} is none of the encoders that were exported with these tables "
+            f"({', '.join(sorted(digests))}): it is of another run or damaged; export "
+            f"both again"
+        )
+
+
+def _digest(content: bytes) -> np.ndarray:
+    """Returns the SHA-256 of a file, uint8 [32]."""
+    return np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
+
+
+def _digests_of(path: str | os.PathLike, session: Session) -> dict[str, np.ndarray]:
+    """Returns the digests of encoders in a file, if it has tables of the session."""
+    if not os.path.isfile(path):
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except Exception:  # It is damaged, and is written anew.
+        return {}
+    same = arrays.get("fingerprint", np.zeros(0)).tobytes() == session.fingerprint
+    return files.part(arrays, "encoders") if same else {}

@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import sys
 from collections.abc import Iterable
 
 import numpy as np
 
 from tfcsi import files
-from tfcsi.coding.packet_file import check_session, read_file
+from tfcsi.coding.packet_file import check_session, read_file, remark
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
 
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
         with open(temporary, "wb") as file:
             np.save(file, h_hat)
     print(f"{len(h_hat)} CSI matrices to {args.output}")
+    if doubt := remark(session):
+        print(f"warning: {args.input}: {doubt}", file=sys.stderr)
 
 
 def check_output(path: str, inputs: Iterable[str | os.PathLike]) -> None:

@@ -215,7 +215,8 @@ def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
         files.write_bytes(
             workdir / exports.file_name(precision), flatbuffers[precision]
         )
-    codec.save_ue(workdir / TABLES_FILE)
+    named = {exports.file_name(name): content for name, content in flatbuffers.items()}
+    codec.save_ue(workdir / TABLES_FILE, **named)
     return flatbuffers
 
 

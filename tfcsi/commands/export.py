@@ -93,18 +93,20 @@ def run(args: argparse.Namespace) -> None:
     codec = neural.load(workdir)
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
     kind = _shrink(codec, x, args)
+    encoders = {}
     for precision in args.precision:
         rounded_by = None if args.clusters else x
         content = convert.export(codec, precision, rounded_by, args.output)
         path = workdir / exports.file_name(precision, args.output, kind)
         files.write_bytes(path, content)
+        encoders[path.name] = content
         operations = ", ".join(runner.Runner(content).operations)
         print(
             f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
             f"gzip\nbuiltin operations: {operations}",
             flush=True,
         )
-    codec.save_ue(workdir / TABLES_FILE)
+    codec.save_ue(workdir / TABLES_FILE, **encoders)
 
 
 def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tfcsi.codecs.contract import SymbolCodec
-from tfcsi.coding.packet_file import check_session, read_file
+from tfcsi.coding.packet_file import check_session, read_file, remark
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
 from tfcsi.commands import flags
 from tfcsi.commands.parser import WIDTH, Parser, UsageError
@@ -153,6 +153,8 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         )
     else:
         lines.append("packets    0")
+    if doubt := remark(session):
+        lines.append(_wrapped(doubt))
     codec = None
     if workdir:
         from tfcsi.codecs.workdir import load

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pathlib
 
+import numpy as np
+
+from tfcsi.coding.sending import TABLES_FILE, check_encoder
+
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
 OUTPUTS = ("codeword", "symbols")
 CALIBRATED = ("int8", "int8_full", "int16x8")  # Precisions that need some matrices.
@@ -35,6 +39,7 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
 
     Raises:
       FileNotFoundError: If there are none.
+      ValueError: If one is damaged or of another run, as `sending.check_encoder`.
     """
 
     def place(variant: str) -> tuple[int, str]:
@@ -47,4 +52,10 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
         raise FileNotFoundError(
             f"{workdir} holds no {file_name('*')}: run tfcsi export first"
         )
-    return {name: paths[name].read_bytes() for name in sorted(paths, key=place)}
+    found = {name: paths[name].read_bytes() for name in sorted(paths, key=place)}
+    if (workdir / TABLES_FILE).exists():
+        with np.load(workdir / TABLES_FILE, allow_pickle=False) as stored:
+            tables = dict(stored)
+        for name, content in found.items():
+            check_encoder(paths[name], content, tables)
+    return found
