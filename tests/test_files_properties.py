@@ -18,7 +18,7 @@ NAMES = st.text(
     min_size=1,
     max_size=40,
 ).filter(lambda name: name not in (".", ".."))
-NUMBERS = st.floats(allow_nan=False) | st.integers()
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
 POINTS = st.lists(
     st.dictionaries(
         st.text(), st.none() | st.booleans() | NUMBERS | st.text(), max_size=5
@@ -143,3 +143,34 @@ def test_a_table_goes_between_its_markers_and_nothing_else_changes(
     results.insert(path, ["x.json"], new)
     assert path.read_text() == f"{before}{begin}{new}\n{end}{after}"
     path.unlink()
+
+
+def test_csi_is_read_with_numpy_alone(tmp_path):
+    h = np.arange(12).reshape(2, 3, 2) * (1 + 1j)
+    for array in (h, h[0]):
+        np.save(tmp_path / "h.npy", array)
+        read = files.read_csi(tmp_path / "h.npy")
+        np.testing.assert_array_equal(read, array.reshape(-1, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((4, 3, 2)), r"holds float64 \[4, 3, 2\]; give a .npy file of one"),
+        (np.zeros((1, 4, 3, 2), complex), r"holds complex128 \[1, 4, 3, 2\]"),
+        (np.array([{}]), "cannot be read as a .npy file: Object arrays"),
+        (None, "h.npy cannot be read as a .npy file"),
+        ("archive", "holds an archive; give a .npy file"),
+    ],
+)
+def test_what_is_no_csi_is_refused_by_the_name_of_its_file(tmp_path, array, words):
+    path = tmp_path / "h.npy"
+    if isinstance(array, str):
+        with open(path, "wb") as file:
+            np.savez(file, h=np.zeros(3))
+    elif array is None:
+        path.write_text("time,re,im")
+    else:
+        np.save(path, array)
+    with pytest.raises(ValueError, match=words):
+        files.read_csi(path)

@@ -92,6 +92,32 @@ def check_output(
         )
 
 
+def read_csi(path: str | os.PathLike) -> np.ndarray:
+    """Reads CSI matrices where NumPy alone is installed.
+
+    Args:
+      path: A .npy file, complex [n, num_tx, num_delay] or one matrix.
+
+    Returns:
+      complex [n, num_tx, num_delay].
+
+    Raises:
+      OSError: If the file cannot be opened.
+      ValueError: If it is no .npy file, or does not hold complex matrices.
+    """
+    try:
+        h = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as a .npy file: {error}") from error
+    kind = f"{h.dtype} {list(h.shape)}" if isinstance(h, np.ndarray) else "an archive"
+    if not isinstance(h, np.ndarray) or h.ndim not in (2, 3) or h.dtype.kind != "c":
+        raise ValueError(
+            f"{path} holds {kind}; give a .npy file of one complex matrix or of [n, "
+            f"num_tx, num_delay]"
+        )
+    return h[None] if h.ndim == 2 else h
+
+
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Writes bytes to a file, whole or not at all; errors as `replacing`."""
     with replacing(path) as temporary:

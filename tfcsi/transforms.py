@@ -328,8 +328,8 @@ def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndar
         bad = int(np.argmax(off))
         raise ValueError(
             f"h[{bad}] has max |h| = {peak[bad]:.3g}; networks are trained on "
-            f"max |h| = {PEAK}. Scale h with tfcsi.transforms.to_peak, or train "
-            f"a codec with --config.send_gain=True, which sends the scale"
+            f"max |h| = {PEAK}. Scale h with tfcsi.transforms.to_peak or --scale, or "
+            f"train a codec with --config.send_gain=True, which sends the scale"
         )
     return peak
 

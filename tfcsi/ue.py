@@ -26,12 +26,13 @@ import os
 import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfcsi import files
+from tfcsi import files, transforms
 from tfcsi.coding import grids
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
@@ -323,6 +324,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="TFLite encoder of the same run, the file encoder_PRECISION.tflite; "
         "without it the run must be one of the codec paths.",
     )
+    parser.add_argument(
+        "--scale",
+        action="store_true",
+        help="Scale each matrix to max|h| = 0.5 first, as networks need it. This loses "
+        "its power.",
+    )
     for name, text in (
         ("step", "Step of the gains relative to the norm of a matrix."),
         ("nmse_db", "Largest NMSE of a matrix in dB."),
@@ -346,11 +353,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         files.check_output(args.output, files.PACKETS, kept)
         ue: Ue | PathUe
         if args.encoder:
-            ue = Ue(args.encoder, args.tables)
+            with warnings.catch_warnings(record=True) as doubts:
+                warnings.simplefilter("always")
+                ue = Ue(args.encoder, args.tables)
+            for doubt in doubts:
+                print(f"{parser.prog}: warning: {doubt.message}", file=sys.stderr)
         else:
             ue = PathUe(args.tables, **limits)
-        h = np.load(args.input, allow_pickle=False)
-        sent = [ue.encode(matrix) for matrix in (h[None] if h.ndim == 2 else h)]
+        h = files.read_csi(args.input)
+        if args.scale:
+            h = transforms.to_peak(h)[0]
+        sent = [ue.encode(matrix) for matrix in h]
         num_bytes = write_file(args.output, ue.session, sent)
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

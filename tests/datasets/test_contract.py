@@ -5,6 +5,7 @@ A data set that is added to the registry needs an entry in `WRITERS`.
 
 import dataclasses
 import inspect
+import json
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ import scipy.io
 from ml_collections import ConfigDict
 
 from tfcsi import datasets, transforms
-from tfcsi.datasets import cost2100, quadriga, raytraced
+from tfcsi.datasets import cost2100, generated, quadriga, raytraced, tfrecord
 from tfcsi.datasets._files import DataError
 
 NUM = 640  # matrices of a file that holds all splits: 40, 200 and 400
@@ -65,11 +66,36 @@ def write_deepmimo(folder):
     return {"mine.npz": few, "O1": few}
 
 
+def write_generated(folder):
+    forms = {
+        "cost2100_indoor": ("angular_delay", "hdf5"),
+        "tr38901_uma_nlos": ("space_frequency", "tfrecord"),
+    }
+    for seed, (channel, (domain, form)) in enumerate(forms.items()):
+        place = folder / channel
+        place.mkdir()
+        parts = np.split(channels(60, seed)[:, :24, :20], [30, 45])
+        done = dict(zip(("train", "val", "test"), map(len, parts)))
+        manifest = {"channel": channel, "setup": {"domain": domain}, "done": done}
+        text = json.dumps({**manifest, "format": form})
+        (place / generated.MANIFEST).write_text(text)
+        for split, part in zip(done, parts):
+            h = transforms.to_peak(part)[0]
+            if form == "tfrecord":
+                tfrecord.write(place / f"{split}-00000-of-00001.tfrecord", h)
+                continue
+            with h5py.File(place / f"{split}.h5", "w") as file:
+                file["h"] = h
+                file["h"].attrs["axes"] = "n,tx,delay"
+    return {"cost2100_indoor": {}, "tr38901_uma_nlos": {}}
+
+
 WRITERS = {
     "cost2100": write_cost2100,
     "quadriga": write_quadriga,
     "raytraced": write_raytraced,
     "deepmimo": write_deepmimo,
+    "generated": write_generated,
 }
 
 
@@ -221,7 +247,7 @@ def test_options_of_a_config_are_those_of_its_own_dataset():
     source = {"timing": "strongest"}
     config = ConfigDict({"dataset": "raytraced", "scenario": "munich"})
     config.update(domain="space_frequency", source=ConfigDict(source))
-    assert datasets.name_of(config) == "raytraced_munich"
+    assert datasets.source_of(config) == "raytraced_munich"
     own = {"domain": "space_frequency", **source}
     assert datasets.options_of(config) == own
     assert datasets.options_of(config, "raytraced_street_canyon") == own
@@ -233,7 +259,7 @@ def test_options_of_a_config_are_those_of_its_own_dataset():
 
 def test_a_config_without_the_fields_is_of_cost_2100_and_angular_delay():
     config = ConfigDict({"scenario": "outdoor"})
-    assert datasets.name_of(config) == "cost2100_outdoor"
+    assert datasets.source_of(config) == "cost2100_outdoor"
     assert datasets.options_of(config) == {"domain": "angular_delay"}
     with pytest.raises(ValueError, match="domain is 'time'; it must be one of"):
         datasets.options_of(ConfigDict({"domain": "time"}))

@@ -91,7 +91,7 @@ def test_the_config_of_a_run_has_the_options_of_its_own_source(root, config):
     assert (street.dataset, street.scenario) == ("raytraced", "street_canyon")
     assert not street.get("source", {})
     options = datasets.options_of(mine)
-    h = datasets.read(datasets.name_of(mine), root / "quadriga", "test", **options)
+    h = datasets.read(datasets.source_of(mine), root / "quadriga", "test", **options)
     np.testing.assert_array_equal(h, sources.load(MINE, "test"))
 
 

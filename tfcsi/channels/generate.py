@@ -23,11 +23,12 @@ import tfcsi
 from tfcsi import channels, files
 from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
+from tfcsi.datasets.generated import MANIFEST, SUFFIXES
 from tfcsi.transforms import NUM_SC
 
 SHARD = 10000  # Matrices of a TFRecord file.
-FORMATS = ("mat", "hdf5", "tfrecord")
-MANIFEST, PARTS = "generate.json", "parts"
+FORMATS = tuple(SUFFIXES)
+PARTS = "parts"
 _MAT5_BYTES = 1 << 31  # A variable of MATLAB v5 is smaller.
 
 
@@ -87,7 +88,7 @@ def generate(
     frequency = frequency and domain == "angular_delay" and "test" in num
     # Raises the errors of wrong arguments before any process starts.
     head, _ = draw(channel, seed, 0, 0, 1, frequency, setup=setup)
-    write = _writer(form, model, scenario, head.shape[1:])
+    write = _writer(form, model, scenario, head.shape[1:], domain)
     out = Path(out)
     request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
     done = _claim(out, request)
@@ -189,7 +190,9 @@ def _pattern(form: str, split: str, scenario: str) -> str:
     return f"DATA_H{split}*{suffix}*.mat"
 
 
-def _writer(form: str, model: str, scenario: str, shape: tuple) -> Callable:
+def _writer(
+    form: str, model: str, scenario: str, shape: tuple, domain: str | None
+) -> Callable:
     """Returns the function (out, split, h, hf) that writes the files of a split."""
     if form == "mat":
         from tfcsi.datasets import cost2100
@@ -200,8 +203,16 @@ def _writer(form: str, model: str, scenario: str, shape: tuple) -> Callable:
                 f"cost2100_outdoor, 32 x 32, not of {model}_{scenario} {shape}: give "
                 f"hdf5 or tfrecord"
             )
+        if domain != "angular_delay":
+            raise ValueError(
+                f"format is 'mat'; the published form holds angles by delays, not "
+                f"domain {domain!r}: give hdf5 or tfrecord"
+            )
         return lambda *args: _write_mat(scenario, *args)
-    return _write_hdf5 if form == "hdf5" else _write_tfrecord
+    if form == "tfrecord":
+        return _write_tfrecord
+    columns = "delay" if domain == "angular_delay" else "sc"
+    return lambda *args: _write_hdf5(f"n,tx,{columns}", *args)
 
 
 def _write_mat(
@@ -223,13 +234,13 @@ def _version(num_bytes: int) -> str:
 
 
 def _write_hdf5(
-    out: Path, split: str, h: np.ndarray, hf: np.ndarray | None
+    axes_of_h: str, out: Path, split: str, h: np.ndarray, hf: np.ndarray | None
 ) -> list[Path]:
     import h5py
 
     path = out / f"{split}.h5"
     with files.replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, values, axes in (("h", h, "n,tx,delay"), ("hf", hf, "n,tx,sc")):
+        for name, values, axes in (("h", h, axes_of_h), ("hf", hf, "n,tx,sc")):
             if values is None:
                 continue
             chunks = (min(64, len(values)), *values.shape[1:])

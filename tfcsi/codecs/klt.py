@@ -280,6 +280,7 @@ def _quantize(z: np.ndarray, step: float) -> np.ndarray:
     if not magnitude.max(initial=0) <= 2.0**30:
         raise ValueError(
             f"h has coefficients up to {np.abs(x).max():.3g}, too many steps of "
-            f"{step:.3g}; scale h with tfcsi.transforms.to_peak, as for the training"
+            f"{step:.3g}; scale h as for the training (--scale, "
+            f"tfcsi.transforms.to_peak)"
         )
     return (np.sign(x) * magnitude).astype(np.int32)

@@ -252,7 +252,7 @@ class TopK:
         if off.any():
             raise ValueError(
                 f"h[{np.argmax(off)}] has max |h| = {peak[off][0]:.3g}, this codec "
-                f"takes {PEAK}; scale h with tfcsi.transforms.to_peak"
+                f"takes {PEAK}; scale h with tfcsi.transforms.to_peak (--scale)"
             )
         support = np.argpartition(-np.abs(flat), self.k - 1, axis=1)[:, : self.k]
         support.sort(axis=1)

@@ -69,8 +69,8 @@ def _measure(codec: Codec, args: argparse.Namespace) -> list[dict]:
     from tfcsi import datasets
     from tfcsi.tflite import compare, exports, footprint
 
-    name = datasets.name_of(codec.config)
-    options = datasets.options_of(codec.config)
+    name = datasets.source_of(codec.config)
+    options = datasets.options_of(codec.config, name)
     h = datasets.read(name, args.data_dir, args.split, **options)
     encoders = exports.find(pathlib.Path(args.workdir))
     points = compare.compare(codec, encoders, h)

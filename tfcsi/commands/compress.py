@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfcsi import files
+from tfcsi import files, transforms
 from tfcsi.codecs.contract import SearchingCodec
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.path_encoder import MissedTarget
@@ -40,10 +40,10 @@ def add_arguments(parser: Parser) -> None:
         "input",
         required=True,
         help="File of CSI matrices (.npy, .npz, .mat, .h5), such as complex [n, "
-        "num_tx, num_delay].",
+        "num_tx, num_delay]; or a file of a source, which is read as for training.",
     )
     flags.add(parser, "output", required=True, help="File of packets to write.")
-    flags.add(parser, "key", "axes", "rx", "zero")
+    flags.add(parser, "key", "axes", "rx", "zero", "prepared", "scale")
     parser.add_argument(
         "--nmse_db",
         type=flags.number(),
@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> None:
     codec = load(args.workdir)
     log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
     h = _read(args, codec, lambda line: print(line, file=log))
+    if args.scale:
+        h = transforms.to_peak(h)[0]
     with warnings.catch_warnings(record=True) as missed:
         warnings.simplefilter("always", MissedTarget)
         packets = codec.compress(h, **_wishes(args, codec))
@@ -112,10 +114,15 @@ def _read(
 ) -> np.ndarray:
     """Reads CSI; where NumPy alone is installed, from .npy files only."""
     try:
-        from tfcsi.datasets import any_file
+        from tfcsi.datasets import inputs
     except ImportError:
-        if not args.input.endswith(".npy"):
-            raise
-        return np.load(args.input, allow_pickle=False)
-    told = (args.key, args.axes, codec.shape, args.rx, args.zero)
-    return any_file.read_csi(args.input, *told, codec.domain, report)
+        return files.read_csi(args.input)
+    return inputs.read(
+        args.input,
+        codec.domain,
+        codec.config,
+        codec.shape,
+        {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")},
+        args.prepared,
+        report,
+    )

@@ -34,7 +34,13 @@ def add_arguments(parser: Parser) -> None:
         metavar="verify DIR | stats FILE [FILE2]",
         help="What to do, and the folder or the files.",
     )
-    flags.add(parser, "key", "axes", "rx", "zero")
+    flags.add(parser, "key", "axes", "rx", "zero", "prepared")
+    flags.add(
+        parser,
+        "workdir",
+        help="Folder of a run, with stats: the file is read as the run reads it, and "
+        "--domain and --shape are those of the run.",
+    )
     parser.add_argument(
         "--shape",
         type=flags.SHAPE,
@@ -44,9 +50,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--domain",
         type=flags.choice(*transforms.DOMAINS),
-        default=transforms.DOMAINS[0],
         metavar="NAME",
-        help="Domain of the matrices, with stats.",
+        help="Domain of the matrices, with stats; angular_delay if not given.",
     )
     flags.add(
         parser,
@@ -74,17 +79,23 @@ def run(args: argparse.Namespace) -> None:
 
 def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
-    from tfcsi.datasets import any_file, tfrecord
+    from tfcsi.codecs.workdir import folder_of, read_config
+    from tfcsi.datasets import inputs
     from tfcsi.datasets.statistics import statistics
     from tfcsi.evaluation import plots, report
 
-    output, domain = args.output, args.domain
-    told = (args.key, args.axes, args.shape, args.rx, args.zero, domain, print)
+    output, shape, config = args.output, args.shape, None
+    domain = args.domain or transforms.DOMAINS[0]
+    if args.workdir:
+        if args.domain or shape:
+            raise UsageError("--domain and --shape do not go with --workdir")
+        config = read_config(folder_of(args.workdir))
+        domain, shape = transforms.domain_of(config), tuple(config["shape"])
+    told = {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")}
     files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
-        records = path.endswith(".tfrecord")
-        h = tfrecord.read([path]) if records else any_file.read_csi(path, *told)
+        h = inputs.read(path, domain, config, shape, told, args.prepared, print)
         measured[path], few = statistics(h, domain), h[:4]
         if domain == "space_frequency":
             few = transforms.to_angular_delay(few, few.shape[-1])

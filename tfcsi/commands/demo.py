@@ -224,8 +224,8 @@ def _data(
     config: ml_collections.ConfigDict, data_dir: str | os.PathLike | None
 ) -> tuple[list[np.ndarray], str]:
     """Training, validation and test matrices, and the name of their source."""
+    from tfcsi import datasets
     from tfcsi.channels import cost2100 as simulator
-    from tfcsi.datasets import cost2100
 
     sizes = (config.num_train, config.num_val, config.num_test)
     if data_dir is None:
@@ -236,8 +236,8 @@ def _data(
         return parts, f"simulated COST 2100 {config.scenario}"
     domain = transforms.domain_of(config)
     parts = [
-        cost2100.load(data_dir, config.scenario, split, domain)[:size]
-        for split, size in zip(cost2100.SPLITS, sizes)
+        datasets.read(f"cost2100_{config.scenario}", data_dir, split, domain)[:size]
+        for split, size in zip(("train", "val", "test"), sizes)
     ]
     return parts, f"cost2100_{config.scenario}"
 

@@ -121,9 +121,14 @@ def _frequency(
     dataset: str, scenario: str, args: argparse.Namespace
 ) -> np.ndarray | None:
     """Frequency-domain truth of test matrices, where there is one."""
-    from tfcsi.datasets import cost2100
+    from tfcsi.datasets import cost2100, generated
 
-    if (dataset, args.split) != ("cost2100", "test"):
+    channel = scenario if dataset == "generated" else f"{dataset}_{scenario}"
+    if args.split != "test":
+        return None
+    if dataset == "generated" or generated.holds(args.data_dir, channel):
+        return generated.load_frequency(args.data_dir, channel)
+    if dataset != "cost2100":
         return None
     name = cost2100.frequency_file_name(scenario)
     if not pathlib.Path(args.data_dir, name).exists():
@@ -170,14 +175,7 @@ def _matrices(
     """Data set and scenario that a run is measured on, and the matrices."""
     from tfcsi import datasets
 
-    dataset = datasets.dataset_of(config)
-    scenario = args.scenario or config.get("scenario")
-    if not scenario:
-        raise ValueError("the run's config has no scenario: give --scenario")
-    known, first = datasets.DATASETS, scenario.partition("_")[0]
-    if first in known or dataset not in known:  # A whole source, or a mixed run.
-        dataset, scenario = datasets.parts(scenario)
-    name = f"{dataset}_{scenario}"
+    name = datasets.source_of(config, args.scenario)
     options = datasets.options_of(config, name)
     h = datasets.read(name, args.data_dir, args.split, **options)
-    return dataset, scenario, h
+    return *datasets.parts(name), h

@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> None:
     output = args.output or f"{args.workdir.rstrip('/')}_qat"
     check_free(output, args.resume)
     source = neural.load(args.workdir)
-    name = datasets.name_of(source.config)
-    options = datasets.options_of(source.config)
+    name = datasets.source_of(source.config)
+    options = datasets.options_of(source.config, name)
     h_train, h_val = (
         datasets.read(name, args.data_dir, split, **options)
         for split in ("train", "val")

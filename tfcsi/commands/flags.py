@@ -249,6 +249,16 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "Number that stands for zero, with --axes of real numbers; 0.5 for "
         "parts in [0, 1].",
     },
+    "prepared": {
+        "action": Switch,
+        "help": "Read the file as matrices in the domain of the codec, even if it has "
+        "the form of a source, such as channel of DeepMIMO.",
+    },
+    "scale": {
+        "action": Switch,
+        "help": "Scale each matrix to max|h| = 0.5 first, as networks need it. This "
+        "loses its power.",
+    },
     "split": {
         "type": choice(*SPLITS),
         "default": "test",

@@ -9,9 +9,11 @@ Each module has a `contract.Dataset`: the same `load(folder, scenario, split, do
     quadriga/   quadriga_uma_nlos_{28ghz,5p3ghz,300mhz}.mat, or any .mat by its name
     raytraced/  munich_3p5ghz.npz, street_canyon_3p5ghz.npz
     deepmimo/   folders of scenarios, and files of generated data sets
+    generated/  folders that `tfcsi generate` wrote, each with the name of its channel
 
 `SOURCES` lists those with a fixed name; `deepmimo_NAME` and `quadriga_NAME.mat` are
-read from the folder or file NAME.
+read from the folder or file NAME, and `generated_CHANNEL` from what `tfcsi generate`
+wrote. Such a folder also serves as the files of its channel, such as `cost2100_indoor`.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ import ml_collections
 import numpy as np
 
 from tfcsi import transforms
-from tfcsi.datasets import cost2100, deepmimo, quadriga, raytraced
+from tfcsi.datasets import cost2100, deepmimo, generated, quadriga, raytraced
 from tfcsi.datasets.contract import Dataset
 
 DATASETS: dict[str, Dataset] = {
     module.DATASET.name: module.DATASET
-    for module in (cost2100, quadriga, raytraced, deepmimo)
+    for module in (cost2100, quadriga, raytraced, deepmimo, generated)
 }
 SOURCES = tuple(
     f"{dataset.name}_{scenario}"
@@ -126,6 +128,9 @@ def read_with_loss(
       DataError: as `load`.
     """
     dataset, scenario = parts(name)
+    if dataset != "generated" and generated.holds(folder, name):
+        dataset, scenario = "generated", name
+        options = {k: v for k, v in options.items() if k in get(dataset).options}
     return get(dataset).load_with_loss(folder, scenario, split, domain, **options)
 
 
@@ -183,9 +188,33 @@ def dataset_of(config: Mapping[str, Any]) -> str:
     return config.get("dataset", "cost2100")
 
 
-def name_of(config: ml_collections.ConfigDict) -> str:
-    """Returns the name of the source that a run was trained on, "DATASET_SCENARIO"."""
-    return f"{dataset_of(config)}_{config.scenario}"
+def source_of(config: Mapping[str, Any], scenario: str | None = None) -> str:
+    """Returns the name of the source that a run is measured on.
+
+    Args:
+      config: of the run.
+      scenario: a scenario of the run's data set, or the whole name of any source; that
+        of the training if None.
+
+    Returns:
+      A name such as "cost2100_indoor". That of a run on simulated matrices is the
+      source `generated`, which has files of its channel.
+
+    Raises:
+      ValueError: neither the config nor the caller names a scenario, or there is no
+        such source.
+    """
+    dataset, chosen = dataset_of(config), scenario or config.get("scenario")
+    if not chosen:
+        raise ValueError("the run's config has no scenario: give --scenario")
+    if chosen.partition("_")[0] in DATASETS:  # A whole name.
+        name = chosen
+    elif dataset in DATASETS:
+        name = f"{dataset}_{chosen}"
+    else:
+        name = chosen if dataset == "mixed" else f"generated_{dataset}_{chosen}"
+    parts(name)
+    return name
 
 
 def options_of(

@@ -17,6 +17,7 @@ from tfcsi import transforms
 from tfcsi.datasets._files import Array, DataError
 
 NUM_VAL, NUM_TEST = 200, 400  # Matrices of a file that holds all splits.
+ALL = "all"  # In place of a split: all matrices of a file.
 _log = logging.getLogger("tfcsi.datasets")
 
 
@@ -30,6 +31,7 @@ def split_users(
     """Returns the numbers of the matrices of a split.
 
     The last `num_test` are "test", the `num_val` before them "val", the others "train".
+    `ALL` are all of them.
 
     Args:
       num: number of matrices of all splits.
@@ -45,6 +47,8 @@ def split_users(
       ValueError: unknown split, or nothing for validation or test.
       DataError: too few matrices.
     """
+    if split == ALL and num:
+        return np.arange(num)
     if min(num_val, num_test) < 1:
         raise ValueError(
             f"num_val is {num_val} and num_test {num_test}; both are 1 or more"

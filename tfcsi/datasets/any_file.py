@@ -57,6 +57,12 @@ def read_csi(
         if key is None:
             key = _only(variables, path, axes, shape)
         array = _files.pick(variables, path, key, "CSI matrices")
+        given = axes or array.axes
+        if domain == "space_frequency" and "delay" in given.split(","):
+            raise DataError(
+                f"{path}: {key!r} has an axis of delays (axes={given}), but matrices "
+                f"of domain {domain!r} are wanted, which have subcarriers"
+            )
         names = _axes.reading(array, axes, shape)
         matrices = _axes.arranged(array, names, rx, shape, zero)
         if shape is not None and matrices.shape[1:] != tuple(shape):

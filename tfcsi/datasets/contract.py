@@ -26,6 +26,10 @@ class Dataset:
         `load_with_loss` returns them, with `options` an `Options`. It is called with
         names that have been checked.
       Options: dataclass of the options, each with its default and its meaning.
+      of_file: function (path, domain, options) -> h, which reads all matrices of one
+        file, of any name, as `reader` reads those of a split.
+      owns: function (path, options) -> bool, whether a file has the form of the data
+        set: with the options of a run, or by its form alone if they are None.
       scenarios: names of the scenarios with files of a fixed name.
       own: ending of the names of other scenarios, which are files or folders of the
         user's: "" for any name, None if there are none.
@@ -37,6 +41,8 @@ class Dataset:
     name: str
     reader: Callable[[Path, str, str, str, Any], tuple[np.ndarray, np.ndarray | None]]
     Options: type
+    of_file: Callable[[Path, str, Any], np.ndarray]
+    owns: Callable[[Path, Any], bool]
     scenarios: tuple[str, ...] = ()
     own: str | None = None
     splits: tuple[str, ...] = SPLITS
@@ -86,6 +92,36 @@ class Dataset:
         """
         return self.load_with_loss(folder, scenario, split, domain, **options)[0]
 
+    def read_file(
+        self, path: str | os.PathLike, domain: str, **options: Any
+    ) -> np.ndarray:
+        """Reads all matrices of one file of the data set, whatever its name.
+
+        Args:
+          path: the file.
+          domain: as for `load`.
+          **options: fields of `Options`; numbers of matrices of splits do not count.
+
+        Returns:
+          [n, num_tx, num_delay], as `load`, in the order of the file.
+
+        Raises:
+          ValueError: as `load`.
+          DataError: as `load`.
+        """
+        self._check(domain, options)
+        return self.of_file(Path(path), domain, self.Options(**options))
+
+    def _check(self, domain: str, options: dict[str, Any]) -> None:
+        """Refuses a domain or options that the data set does not have."""
+        transforms.check_domain(domain)
+        if domain not in self.domains:
+            known = ", ".join(self.domains)
+            raise ValueError(
+                f"{self.name} cannot be read in domain {domain!r}; it gives {known}"
+            )
+        check_options(options, self.options, self.name)
+
     def load_with_loss(
         self,
         folder: str | os.PathLike,
@@ -121,12 +157,6 @@ class Dataset:
         if split not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"{self.name}: unknown split {split!r}; known: {known}")
-        transforms.check_domain(domain)
-        if domain not in self.domains:
-            known = ", ".join(self.domains)
-            raise ValueError(
-                f"{self.name} cannot be read in domain {domain!r}; it gives {known}"
-            )
-        check_options(options, self.options, self.name)
+        self._check(domain, options)
         chosen = self.Options(**options)
         return self.reader(Path(folder), scenario, split, domain, chosen)

@@ -131,7 +131,29 @@ def _read(
     return h, None
 
 
-DATASET = Dataset("cost2100", _read, Options, tuple(SCENARIOS))
+def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
+    """Reads all matrices of a file, in memory."""
+    del options
+    with _files.arrays(path) as variables:
+        array = _files.pick(variables, path, KEY, f"{KEY} [n, {WIDTH}]")
+        shape = (NUM_TX, NUM_DELAY)
+        blocks = [from_ht(block, label, shape) for label, block in array.blocks()]
+    h = transforms.to_complex(np.concatenate(blocks))
+    if domain == "space_frequency":
+        h = transforms.to_peak(transforms.to_space_frequency(h, NUM_DELAY))[0]
+    return h
+
+
+def _owns(path: Path, options: Options | None) -> bool:
+    """Whether a file has matrices of 32 x 32 in the published form."""
+    del options
+    if path.suffix.lower() not in (".npz", ".mat", ".h5", ".hdf5"):
+        return False
+    with _files.arrays(path) as variables:
+        return KEY in variables and variables[KEY].shape[1:] == (WIDTH,)
+
+
+DATASET = Dataset("cost2100", _read, Options, _of_file, _owns, tuple(SCENARIOS))
 load = DATASET.load
 
 

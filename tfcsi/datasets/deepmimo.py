@@ -114,7 +114,12 @@ def _read(
     Scenario folders report the energy in clipped paths and in delay taps that are cut
     off.
     """
-    o, path = options, folder / scenario
+    return _of_path(folder / scenario, split, domain, options)
+
+
+def _of_path(
+    path: Path, split: str, domain: str, o: Options
+) -> tuple[np.ndarray, np.ndarray | None]:
     _check_timing(o.timing)
     if not path.is_dir():
         return _read_generated(path, split, domain, o), None
@@ -147,7 +152,25 @@ def _read_generated(path: Path, split: str, domain: str, o: Options) -> np.ndarr
     return _splits.read_split(channel, split, convert, *counts, order, o.keep_empty)
 
 
-DATASET = Dataset("deepmimo", _read, Options, own="")
+def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
+    """Reads all matrices of a generated data set."""
+    return _of_path(path, _splits.ALL, domain, options)[0]
+
+
+def _owns(path: Path, options: Options | None) -> bool:
+    """Whether a file has `channel`, with all four axes if no run is of these files.
+
+    MATLAB's cell of base stations is such a file, too.
+    """
+    if path.suffix.lower() not in (".npz", ".mat", ".h5", ".hdf5"):
+        return False
+    with _files.arrays(path) as variables:
+        four = KEY in variables and len(variables[KEY].shape) == 4
+        firsts = {name.split("/")[0] for name in variables}
+    return MATLAB_KEY in firsts or four or (options is not None and KEY in firsts)
+
+
+DATASET = Dataset("deepmimo", _read, Options, _of_file, _owns, own="")
 load = DATASET.load
 
 

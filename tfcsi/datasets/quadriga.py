@@ -87,8 +87,14 @@ def _read(
     The last `num_test` of a file are for test, the `num_val` before them for
     validation. Channel objects report the energy in the delay taps that are cut off.
     """
-    o, published = options, scenario in FILES
+    published = scenario in FILES
     path = _files.find(folder, FILES.get(scenario, scenario))
+    return _of_path(path, split, domain, options, published)
+
+
+def _of_path(
+    path: Path, split: str, domain: str, o: Options, published: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     with _files.arrays(path) as variables:
         if any(_CHANNEL.fullmatch(variable) for variable in variables):
             return _of_objects(path, split, domain, o)
@@ -105,7 +111,8 @@ def _read(
         else:
             axes = o.axes or array.axes
             axes = "rx,tx,sc,n" if not axes and len(array.shape) == 4 else axes
-            names = _axes.reading(array, axes, None, o.num_val + o.num_test + 1)
+            least = 1 if split == _splits.ALL else o.num_val + o.num_test + 1
+            names = _axes.reading(array, axes, None, least)
         matrices = _axes.arranged(array, names, o.rx)
         convert = _converter(matrices.shape[2], o, domain)
         counts = (o.num_val, o.num_test)
@@ -129,7 +136,26 @@ def _of_objects(
     return _splits.scaled(h, lost, f"{path}: snapshots of {split!r}", o.keep_empty)
 
 
-DATASET = Dataset("quadriga", _read, Options, tuple(FILES), own=".mat")
+def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
+    """Reads all matrices of a file."""
+    published = path.name in FILES.values()
+    return _of_path(path, _splits.ALL, domain, options, published)[0]
+
+
+def _owns(path: Path, options: Options | None) -> bool:
+    """Whether a file has channel objects, or the variable of a run's options."""
+    if path.suffix.lower() not in (".mat", ".h5", ".hdf5"):
+        return False
+    with _files.arrays(path) as variables:
+        named = options is not None and options.key in variables
+        return (
+            named
+            or path.name in FILES.values()
+            or any(_CHANNEL.fullmatch(variable) for variable in variables)
+        )
+
+
+DATASET = Dataset("quadriga", _read, Options, _of_file, _owns, tuple(FILES), own=".mat")
 load = DATASET.load
 
 

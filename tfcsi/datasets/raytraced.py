@@ -54,7 +54,10 @@ def _read(
     The last `num_test` of a file are for test, the `num_val` before them for
     validation.
     """
-    path = _files.find(folder, FILES[scenario])
+    return _of_path(_files.find(folder, FILES[scenario]), split, domain, options), None
+
+
+def _of_path(path: Path, split: str, domain: str, options: Options) -> np.ndarray:
     array = deepmimo.generated(path)
     if array.shape[1:] != (1, NUM_TX, NUM_SC) or not array.is_complex():
         kind = "complex" if array.is_complex() else "real"
@@ -65,9 +68,20 @@ def _read(
     o, matrices = options, deepmimo.arranged(array, 0)
     convert = deepmimo.converter(matrices, domain, NUM_SC, "spread", o.timing)
     counts = (o.num_val, o.num_test)
-    h = _splits.read_split(matrices, split, convert, *counts, keep_empty=o.keep_empty)
-    return h, None
+    return _splits.read_split(
+        matrices, split, convert, *counts, keep_empty=o.keep_empty
+    )
 
 
-DATASET = Dataset("raytraced", _read, Options, tuple(FILES))
+def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
+    """Reads all matrices of a file."""
+    return _of_path(path, _splits.ALL, domain, options)
+
+
+def _owns(path: Path, options: Options | None) -> bool:
+    """Whether a file has the form of a generated data set, and the run is of these."""
+    return options is not None and deepmimo.DATASET.owns(path, deepmimo.Options())
+
+
+DATASET = Dataset("raytraced", _read, Options, _of_file, _owns, tuple(FILES))
 load = DATASET.load

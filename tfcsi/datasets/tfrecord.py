@@ -45,11 +45,15 @@ def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) 
                 writer.write(example.SerializeToString())
 
 
-def dataset(paths: Sequence[str | os.PathLike]) -> Any:
+_SHAPES = {"x": "shape", "xf": "shape_f"}  # Key of the shape of each matrix.
+
+
+def dataset(paths: Sequence[str | os.PathLike], key: str = "x") -> Any:
     """Streams the matrices of files, in their order.
 
     Args:
       paths: paths of files that `write` made.
+      key: "x", or "xf" for the frequency-domain truth.
 
     Returns:
       A `tf.data.Dataset` of float32 [num_tx, num_delay, 2] (re, im). Errors of the
@@ -57,24 +61,34 @@ def dataset(paths: Sequence[str | os.PathLike]) -> Any:
     """
     import tensorflow as tf
 
+    shape = _SHAPES[key]
     spec = {
-        "x": tf.io.RaggedFeature(tf.float32),
-        "shape": tf.io.RaggedFeature(tf.int64),
+        key: tf.io.RaggedFeature(tf.float32),
+        shape: tf.io.RaggedFeature(tf.int64),
     }
 
     def parse(record: Any) -> Any:
         example = tf.io.parse_single_example(record, spec)
-        return tf.reshape(example["x"], tf.concat([example["shape"], [2]], 0))
+        return tf.reshape(example[key], tf.concat([example[shape], [2]], 0))
 
     records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
     return records.map(parse, tf.data.AUTOTUNE)
 
 
-def read(paths: Sequence[str | os.PathLike]) -> np.ndarray:
+def has(path: str | os.PathLike, key: str) -> bool:
+    """Returns whether the first matrix of a file has an entry, such as "xf"."""
+    import tensorflow as tf
+
+    records = tf.data.TFRecordDataset(os.fspath(path)).take(1).as_numpy_iterator()
+    return any(key in tf.train.Example.FromString(r).features.feature for r in records)
+
+
+def read(paths: Sequence[str | os.PathLike], key: str = "x") -> np.ndarray:
     """Reads the matrices of files, in their order.
 
     Args:
       paths: paths of files that `write` made; all matrices have the same shape.
+      key: as for `dataset`.
 
     Returns:
       [n, num_tx, num_delay], complex64.
@@ -85,7 +99,7 @@ def read(paths: Sequence[str | os.PathLike]) -> np.ndarray:
     import tensorflow as tf
 
     try:
-        x = list(dataset(paths).as_numpy_iterator()) if len(paths) else []
+        x = list(dataset(paths, key).as_numpy_iterator()) if len(paths) else []
     except (tf.errors.OpError, ValueError) as error:
         message = str(error).splitlines()[0]
         raise DataError(
