@@ -75,6 +75,20 @@ def test_the_rest_is_what_the_paths_leave():
     np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
 
 
+def test_a_path_behind_one_that_was_dropped_stays_in_the_list():
+    rng, gaps = np.random.default_rng(3), 0
+    effort = dataclasses.replace(EFFORT, near=0)  # Drops paths at the end.
+    for _ in range(10):
+        x = 2 * rng.normal(size=(1, 16, 2, 16)).astype(np.float32)
+        block = pursuit._Block(
+            x.copy(), ATOMS[0], None, effort, np.zeros(1), 0.15, np.zeros(1)
+        )
+        whole, found = block.run(), pursuit.find(x, ATOMS[0], None, effort)
+        gaps += whole.power[0, whole.count[0] - 1] == 0
+        assert found.count == whole.count
+    assert gaps
+
+
 def test_an_effort_that_is_not_known_is_refused():
     with pytest.raises(ValueError, match="effort is 'most'; it must be one of light"):
         pursuit.check_effort("most")

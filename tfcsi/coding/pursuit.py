@@ -144,7 +144,8 @@ def find(
             floor[part],
         )
         lists.put(part, block.run())
-    return lists.narrow(int((lists.power > 0).any(axis=0).sum()))
+    used = np.flatnonzero((lists.power > 0).any(axis=0))
+    return lists.narrow(int(used.max(initial=-1)) + 1)
 
 
 class _Block:
