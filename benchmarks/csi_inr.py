@@ -25,12 +25,12 @@ tfcsi.need_full()
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import datasets, results
+from tfcsi import datasets, models, results, transforms
 from tfcsi.codecs import requantize
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
 from tfcsi.coding.packets import CRC_BITS
 from tfcsi.commands import flags, program
-from tfcsi.commands.parser import Switch
+from tfcsi.commands.parser import Switch, UsageError
 from tfcsi.datasets import deepmimo, raytraced
 from tfcsi.evaluation import plots
 from tfcsi.evaluation.measure import evaluate
@@ -177,6 +177,12 @@ def add_arguments(parser):
 
 
 def main(args):
+    for system in args.systems:
+        name, _, domain = system.partition(":")
+        if name not in models.MODELS or domain not in ("", *transforms.DOMAINS):
+            raise UsageError(
+                f"--systems has {system}; give names of models, or NAME:angular_delay"
+            )
     tf.get_logger().setLevel("ERROR")  # Else it warns that many codecs are traced.
     draw = {
         "length": plots.over_length,
@@ -193,6 +199,11 @@ def main(args):
                     results.write(f"{args.output}_{kind}.json", points, seed)
                     plots.save(draw[kind](points), f"{args.output}_{kind}.png")
             tf.keras.backend.clear_session()
+    if not tables["length"]:
+        raise ValueError(
+            f"nothing is measured: {args.workdir} holds none of these runs; leave out "
+            f"--notrain to train them"
+        )
     for points in tables.values():
         print(f"\n{results.table(points)}")
 

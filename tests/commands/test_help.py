@@ -160,12 +160,12 @@ def test_the_version_is_that_of_the_package(capsys):
         ("demo --config=csi_inr --workdir=a", "has no num_test; give the number of"),
         (
             "train --config=demo --workdir=a --data_dir=b --config.num_train=9",
-            "--config.num_train is for simulated matrices, but the training is on",
+            "--config.num_train would change nothing, because the training is on",
         ),
         (
             "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "
             "--output=e.json --config.num_val=9",
-            "--config.num_val is for simulated matrices, but transfer reads files",
+            "--config.num_val would change nothing, because transfer reads files",
         ),
         (
             "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "

@@ -185,7 +185,8 @@ def transfer(project, *flags, config="tiny.py:2e-3", output="t.json", shots=20):
             *(f"--data_root={project}", f"--workdir={project}/runs"),
             *("--train_on=quadriga_28ghz", f"--output={project}/{output}"),
             *("--test_on=quadriga_28ghz,raytraced_street_canyon", "--limit=50"),
-            *(f"--shots={shots}", "--tune_epochs=3", *flags),
+            *(["--tune_epochs=3"] if shots else []),
+            *(f"--shots={shots}", *flags),
         ]
     )
 
@@ -235,7 +236,7 @@ def test_a_run_of_another_config_is_not_taken_for_this_one(project, capsys):
         (["--options=a:b=1", "--options=a:c=1"], 2, "names a source twice"),
         (["--shots=-1"], 2, "--shots=-1"),
         (["--limit=0"], 2, "--limit=0"),
-        (["--tune_augment=x"], 1, "augment is 'x'; it must be one of none, phase"),
+        (["--tune_augment=x"], 2, "=x; it must be one of none, phase, phase_flip"),
         (["--config=none.py"], 2, "none.py"),
         (["--output="], 2, "give FILE.json"),
         (["--output=a.png"], 2, "--output=a.png; give FILE.json"),

@@ -18,6 +18,7 @@ import numpy as np
 from tfcsi import results, transforms
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, Switch
+from tfcsi.tflite import exports
 
 
 def add_arguments(parser: Parser) -> None:
@@ -34,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--runtimes",
-        type=flags.NAMES,
+        type=flags.choices(*exports.RUNTIMES),
         metavar="NAME,...",
         help="Runtimes to time: tf.lite, litert or both; both if not given.",
     )
@@ -76,13 +77,13 @@ def _measure(workdir: pathlib.Path, args: argparse.Namespace) -> tuple[list[dict
     """The points of a run, and its seed."""
     from tfcsi.codecs import neural
     from tfcsi.codecs.workdir import CALIBRATION_FILE
-    from tfcsi.tflite import exports, footprint, runner
+    from tfcsi.tflite import footprint
 
     codec, contents = neural.load(workdir), exports.find(workdir)
     x = np.load(workdir / CALIBRATION_FILE)[: args.matrices].astype(np.float32)
     h = transforms.to_complex(x)
     points = []
-    for runtime in args.runtimes or runner.RUNTIMES:
+    for runtime in args.runtimes or exports.RUNTIMES:
         for xnnpack in (True, False):
             encoders = _loaded(contents, runtime, xnnpack)
             if not encoders:
@@ -105,6 +106,8 @@ def _measure(workdir: pathlib.Path, args: argparse.Namespace) -> tuple[list[dict
                         contents[name], x[0], runtime, xnnpack
                     )
                 points.append(point)
+    if not points:
+        raise ValueError(f"{workdir}: no runtime can load any encoder, see above")
     return points, codec.config.seed
 
 

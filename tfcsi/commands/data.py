@@ -56,8 +56,7 @@ def add_arguments(parser: Parser) -> None:
     flags.add(
         parser,
         "output",
-        default="statistics.html",
-        help="Page to write, with stats.",
+        help="Page to write, with stats; statistics.html if not given.",
     )
 
 
@@ -68,6 +67,10 @@ def run(args: argparse.Namespace) -> None:
         return _statistics(paths, args)
     if task != "verify" or len(paths) != 1:
         raise UsageError("give tfcsi data verify DIR, or tfcsi data stats FILE [FILE2]")
+    stats = ("key", "axes", "rx", "prepared", "workdir", "shape", "domain", "output")
+    for name in stats:
+        if getattr(args, name):
+            raise UsageError(f"--{name} goes with tfcsi data stats")
     from tfcsi.datasets import cost2100
 
     rows = cost2100.verify(paths[0])
@@ -84,7 +87,7 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     from tfcsi.datasets.statistics import statistics
     from tfcsi.evaluation import plots, report
 
-    output, shape, config = args.output, args.shape, None
+    output, shape, config = args.output or "statistics.html", args.shape, None
     domain = args.domain or transforms.DOMAINS[0]
     if args.workdir:
         if args.domain or shape:

@@ -67,6 +67,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Shows the whole job with the config of the flags."""
     config = flags.config_of(args)
+    idle = ("dataset", "data", "source", "simulator")
+    flags.refuse_idle(args, idle, "the demo takes COST 2100 channels")
     if "num_test" not in config:
         raise UsageError(
             f"the config {args.config} has no num_test; give the number of test "
@@ -228,13 +230,16 @@ def _data(
     from tfcsi.channels import cost2100 as simulator
 
     sizes = (config.num_train, config.num_val, config.num_test)
+    domain = transforms.domain_of(config)
     if data_dir is None:
+        setup = {"domain": domain}
+        if domain == "space_frequency":
+            setup["num_sc"] = config.shape[1]
         h = simulator.simulate(
-            sum(sizes), _SIMULATION_SEED, config.scenario, progress=True
+            sum(sizes), _SIMULATION_SEED, config.scenario, progress=True, **setup
         )
         parts = np.split(h, np.cumsum(sizes)[:-1])
         return parts, f"simulated COST 2100 {config.scenario}"
-    domain = transforms.domain_of(config)
     parts = [
         datasets.read(f"cost2100_{config.scenario}", data_dir, split, domain)[:size]
         for split, size in zip(("train", "val", "test"), sizes)

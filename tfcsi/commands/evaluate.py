@@ -69,13 +69,23 @@ def add_arguments(parser: Parser) -> None:
         metavar="RATE,...",
         help="Rates of inverted bits, 0 to 1, at which the NMSE is measured.",
     )
-    flags.add(parser, "seed", help="Seed of noise and bit errors.")
+    flags.add(
+        parser,
+        "seed",
+        default=None,
+        help="Seed of noise and bit errors; 1 if not given.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes a results file and prints it as a table."""
     if args.noise and args.snr_db is None:
         raise UsageError(f"--noise={args.noise}; it goes with --snr_db=...")
+    if args.seed is not None and args.snr_db is args.bit_error_rate is None:
+        raise UsageError(
+            f"--seed={args.seed}; it goes with --snr_db or --bit_error_rate"
+        )
+    args.seed = 1 if args.seed is None else args.seed
     runs = _runs(args)
     if args.output:
         check_output(args.output)

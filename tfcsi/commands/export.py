@@ -32,18 +32,16 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--precision",
         type=flags.choices(*exports.PRECISIONS),
-        default=["float32"],
         metavar="NAME,...",
-        help="Precision of the encoder; each gives a file.",
+        help="Precision of the encoder; each gives a file. It is float32 if not given.",
     )
     flags.add(
         parser,
         "output",
         type=flags.choice(*exports.OUTPUTS),
-        default="codeword",
         metavar="NAME",
-        help="Output of the network: the codeword in floats, or the symbols. For the "
-        "symbols the network also quantises.",
+        help="Output of the network: the codeword in floats (if not given), or the "
+        "symbols. For the symbols the network also quantises.",
     )
     parser.add_argument(
         "--clusters",
@@ -60,15 +58,20 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tune_steps",
         type=flags.integer(1),
-        default=300,
         metavar="N",
-        help="Number of training steps with --clusters or --sparsity.",
+        help="Number of training steps with --clusters or --sparsity; 300 if not "
+        "given.",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes a file for each precision, and the tables."""
-    integers = set(args.precision) & set(exports.CALIBRATED)
+    shrinks = args.clusters is not None or args.sparsity is not None
+    if args.tune_steps is not None and not shrinks:
+        raise UsageError("--tune_steps goes with --clusters or --sparsity")
+    steps = args.tune_steps or 300
+    precisions, output = args.precision or ["float32"], args.output or "codeword"
+    integers = set(precisions) & set(exports.CALIBRATED)
     if args.clusters is not None and (integers or args.sparsity is not None):
         raise UsageError(
             "--clusters goes with float32, float16 and dynamic, whose weights are not "
@@ -80,10 +83,9 @@ def run(args: argparse.Namespace) -> None:
 
     workdir = pathlib.Path(args.workdir)
     if read_config(workdir)["model"] == paths.Paths.name:
-        if args.clusters is not None or args.sparsity is not None:
-            raise UsageError(
-                "--clusters and --sparsity go with a network; paths has none"
-            )
+        for name in ("precision", "output", "clusters", "sparsity"):
+            if getattr(args, name) is not None:
+                raise UsageError(f"--{name} goes with a network; paths has none")
         paths.load(workdir).save_ue(workdir / TABLES_FILE)
         size = (workdir / TABLES_FILE).stat().st_size
         print(f"{workdir / TABLES_FILE}: {size:,} bytes; paths has no network")
@@ -92,12 +94,12 @@ def run(args: argparse.Namespace) -> None:
 
     codec = neural.load(workdir)
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
-    kind = _shrink(codec, x, args)
+    kind = _shrink(codec, x, args, steps)
     encoders = {}
-    for precision in args.precision:
+    for precision in precisions:
         rounded_by = None if args.clusters else x
-        content = convert.export(codec, precision, rounded_by, args.output)
-        path = workdir / exports.file_name(precision, args.output, kind)
+        content = convert.export(codec, precision, rounded_by, output)
+        path = workdir / exports.file_name(precision, output, kind)
         files.write_bytes(path, content)
         encoders[path.name] = content
         operations = ", ".join(runner.Runner(content).operations)
@@ -109,14 +111,14 @@ def run(args: argparse.Namespace) -> None:
     codec.save_ue(workdir / TABLES_FILE, **encoders)
 
 
-def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace) -> str:
+def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace, steps: int) -> str:
     """Gives the encoder few values or many zeros; returns a name for it."""
     if args.clusters is None and args.sparsity is None:
         return ""
     from tfcsi.model_optimization import sparsity
 
     if args.clusters is None:
-        codec.encoder = sparsity.prune(codec.encoder, args.sparsity, x, args.tune_steps)
+        codec.encoder = sparsity.prune(codec.encoder, args.sparsity, x, steps)
         return f"sparsity{100 * args.sparsity:g}"
-    codec.encoder = sparsity.cluster(codec.encoder, args.clusters, x, args.tune_steps)
+    codec.encoder = sparsity.cluster(codec.encoder, args.clusters, x, steps)
     return f"clusters{args.clusters}"

@@ -43,6 +43,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fine-tunes the run on the data it was trained on."""
     tuning = flags.config_of(args, tuning=True)
+    idle = ("num_test", "source", "simulator")
+    flags.refuse_idle(args, idle, "a fine-tuning is on the data of the run")
     from tfcsi import datasets
     from tfcsi.codecs import neural
     from tfcsi.codecs.workdir import check_free

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -312,21 +312,26 @@ def add_config(parser: Parser, **keywords: Any) -> None:
     )
 
 
-def refuse_counts(args: argparse.Namespace, reason: str) -> None:
-    """Refuses --config.num_train, num_val and num_test where they change nothing.
+def changed(args: argparse.Namespace) -> list[str]:
+    """Returns the fields that --config.FIELD names, without what is behind a dot."""
+    return [change.partition("=")[0].partition(".")[0] for change in args.changes]
+
+
+def refuse_idle(args: argparse.Namespace, names: Iterable[str], reason: str) -> None:
+    """Refuses --config.FIELD of fields that would change nothing.
 
     Args:
       args: Has changes.
+      names: Names of such fields.
       reason: Why they change nothing, for the message.
 
     Raises:
       UsageError: If one of them was given.
     """
-    for name in ("num_train", "num_val", "num_test"):
-        if any(change.partition("=")[0] == name for change in args.changes):
+    for name in names:
+        if name in changed(args):
             raise UsageError(
-                f"--config.{name} is for simulated matrices, but {reason}, whose "
-                f"matrices are all used; leave it out"
+                f"--config.{name} would change nothing, because {reason}; leave it out"
             )
 
 

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+COUNTS = ("num_train", "num_val")  # Fields that are for simulated matrices.
+# Fields of a config that count for a codec without a network.
+OF_ANY_CODEC = (
+    *("dataset", "scenario", "domain", "source", "data", "simulator", "shape", "model"),
+    *("network", "seed", "num_test", *COUNTS),
+)
+
+
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
     add_run(parser)
@@ -114,16 +122,30 @@ def train(
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
-    from tfcsi.codecs.workdir import check_free
+    from tfcsi.codecs.workdir import KINDS, check_free
+    from tfcsi.training.config import FIELDS
 
     names, simulated = list(folders), config.data == "simulate"
     parts_of = blocks.parts_of if simulated else datasets.parts
+    asked = config.dataset, config.scenario
     if len(names) == 1:
         config.dataset, config.scenario = parts_of(names[0])
     else:
         config.dataset, config.scenario = "mixed", ",".join(names)
         if simulated:
             raise ValueError("data is 'simulate'; that goes with one source")
+    for name, value in zip(("dataset", "scenario"), asked):
+        if name in flags.changed(args) and value != config[name]:
+            raise UsageError(
+                f"--config.{name}={value} does not go with a training on "
+                f"{','.join(names)}, whose {name} is {config[name]}; leave it out"
+            )
+    flags.refuse_idle(args, ("num_test",), "only tfcsi demo has test matrices")
+    if config.model in KINDS:
+        fields = [field for field in FIELDS if field not in OF_ANY_CODEC]
+        flags.refuse_idle(args, fields, f"the codec {config.model} has no network")
+    if simulated:
+        flags.refuse_idle(args, ("source",), "the matrices are simulated")
     present = {name: folder for name, folder in folders.items() if folder is not None}
     missing = [name for name in names if name not in present]
     if missing and not simulated:
@@ -136,7 +158,7 @@ def train(
             f"with --channel or --config.data=simulate"
         )
     if not simulated:
-        flags.refuse_counts(args, "the training is on files")
+        flags.refuse_idle(args, COUNTS, "the training is on files, all of them")
     check_free(args.workdir, args.resume)
     from tfcsi.channels.epochs import Epochs, validation
     from tfcsi.training import fit

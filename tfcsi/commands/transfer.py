@@ -17,6 +17,9 @@ from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import check_output, publish
 
+# Defaults of --tune_NAME.
+TUNING = {"epochs": 50, "batch_size": 20, "learning_rate": 1e-3, "augment": "phase"}
+
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
@@ -70,37 +73,43 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tune_epochs",
         type=flags.integer(1),
-        default=50,
         metavar="N",
-        help="Number of epochs of the tuning.",
+        help="Number of epochs of the tuning; 50 if not given.",
     )
     parser.add_argument(
         "--tune_batch_size",
         type=flags.integer(1),
-        default=20,
         metavar="N",
-        help="Number of matrices in a step of the tuning.",
+        help="Number of matrices in a step of the tuning; 20 if not given.",
     )
     parser.add_argument(
         "--tune_learning_rate",
         type=flags.number(0),
-        default=1e-3,
         metavar="RATE",
-        help="Learning rate of the tuning (Adam).",
+        help="Learning rate of the tuning (Adam); 1e-3 if not given.",
     )
     parser.add_argument(
         "--tune_augment",
-        type=flags.TEXT,
-        default="phase",
+        type=flags.choice("none", "phase", "phase_flip"),
         metavar="NAME",
-        help="Augmentation in the tuning: none, phase or phase_flip.",
+        help="Augmentation in the tuning: none, phase or phase_flip; phase if not "
+        "given.",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes the results file and its picture."""
     config = flags.config_of(args)
-    flags.refuse_counts(args, "transfer reads files")
+    idle = ("num_train", "num_val", "num_test", "data", "simulator")
+    flags.refuse_idle(args, idle, "transfer reads files, all of their matrices")
+    named = "--train_on and --test_on name the sources"
+    flags.refuse_idle(args, ("dataset", "scenario"), named)
+    tuning = {k: getattr(args, f"tune_{k}") for k in TUNING}
+    if not args.shots and (given := [k for k, v in tuning.items() if v is not None]):
+        raise UsageError(
+            f"--tune_{given[0]} is given, but with --shots=0 nothing is tuned"
+        )
+    tuning = {k: TUNING[k] if v is None else v for k, v in tuning.items()}
     options = dict(args.options)
     if len(options) < len(args.options):
         raise UsageError("--options names a source twice; give all its options at once")
@@ -117,9 +126,6 @@ def run(args: argparse.Namespace) -> None:
         args.shots,
         args.limit,
         options,
-        epochs=args.tune_epochs,
-        batch_size=args.tune_batch_size,
-        learning_rate=args.tune_learning_rate,
-        augment=args.tune_augment,
+        **tuning,
     )
     publish(args.output, points, config.seed, plots.transfer)

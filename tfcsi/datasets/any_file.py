@@ -64,6 +64,11 @@ def read_csi(
                 f"of domain {domain!r} are wanted, which have subcarriers"
             )
         names = _axes.reading(array, axes, shape)
+        if zero and "reim" not in names:
+            raise ValueError(
+                f"zero is {zero:g}; it goes with axes that have reim, and {key!r} of "
+                f"{path} is read with axes={','.join(names)}"
+            )
         matrices = _axes.arranged(array, names, rx, shape, zero)
         if shape is not None and matrices.shape[1:] != tuple(shape):
             raise DataError(

@@ -9,6 +9,7 @@ import numpy as np
 from tfcsi.coding.sending import TABLES_FILE, check_encoder
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
+RUNTIMES = ("tf.lite", "litert")
 OUTPUTS = ("codeword", "symbols")
 CALIBRATED = ("int8", "int8_full", "int16x8")  # Precisions that need some matrices.
 

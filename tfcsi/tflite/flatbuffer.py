@@ -130,8 +130,14 @@ def _name(model: Any, operator: Any) -> str:
 
 
 def _read(flatbuffer: bytes) -> tuple[Any, Any]:
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
-    (graph,) = model.subgraphs
+    try:
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+        (graph,) = model.subgraphs
+    except Exception as error:  # The library checks no offset.
+        raise ValueError(
+            f"this is not a TFLite model of one network, or it is damaged "
+            f"({type(error).__name__}: {error})"
+        ) from error
     return model, graph
 
 

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tfcsi import ue
 from tfcsi.tflite import flatbuffer
-
-RUNTIMES = ("tf.lite", "litert")
+from tfcsi.tflite.exports import RUNTIMES
 
 
 def interpreter(

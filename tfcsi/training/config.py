@@ -69,7 +69,13 @@ FIELDS = _by_name(
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
     Field("quantizer", "str", "float", "Quantiser of the codeword."),
     Field("quantizer_args", "dict", {}, "Arguments of the quantiser."),
-    Field("prior", "str", "none", "Model of the rate; 'none' for float codewords."),
+    Field(
+        "prior",
+        "str",
+        "none",
+        "Model of the rate; 'none' for float codewords.",
+        ("factorized", "histogram", "none"),
+    ),
     Field("coder", "str", "range", "Entropy coder that makes the bytes.", CODERS),
     Field(
         "send_gain",
