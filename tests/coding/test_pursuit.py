@@ -92,3 +92,21 @@ def test_a_path_behind_one_that_was_dropped_stays_in_the_list():
 def test_an_effort_that_is_not_known_is_refused():
     with pytest.raises(ValueError, match="effort is 'most'; it must be one of light"):
         pursuit.check_effort("most")
+
+
+@every_form
+@pytest.mark.parametrize("effort", pursuit.EFFORTS)
+def test_a_path_whose_gain_lies_between_two_resolutions_is_kept(atoms, effort):
+    # Rounding the place changes the gain, and with it the resolution of the place.
+    num = 4000
+    rng = np.random.default_rng(2)
+    border = 2.0 ** (rng.integers(2, 6, num) + 0.5)
+    phase = rng.uniform(0, 2 * np.pi, num)
+    lists = Lists.empty(num, 1)
+    gain = border * (1 + rng.uniform(-0.02, 0.02, num)) * np.exp(1j * phase)
+    for name in ("angle", "delay"):
+        getattr(lists, name)[:, 0] = 4 * UNIT + rng.integers(0, 4 * UNIT, num)
+    x = atoms.synthesize(gain[:, None], lists.angle, lists.delay)
+    found = pursuit.find(x, atoms, None, pursuit.EFFORTS[effort])
+    rest = ((x - picture(atoms, found)) ** 2).sum(axis=(1, 2, 3))
+    assert (rest < 0.1 * border**2).all()

@@ -268,19 +268,18 @@ class _Block:
             power = g[:, :, 0] ** 2 + g[:, :, 1] ** 2
             angle = angles.wrap(angle + _vertex(power[:, :, 1], spacing))
             delay = delays.wrap(delay + _vertex(power[:, 1, :], spacing))
-        largest = np.minimum(power.max(axis=(1, 2)), MAX_POWER)
-        digits = fineness(np.maximum(largest, 1))
-        cell = UNIT >> digits
-        angle = angles.wrap((angle + cell // 2) // cell * cell)
-        delay = delays.wrap((delay + cell // 2) // cell * cell)
-        g, near_angles, near_delays = self._correlate(rest, old, angle, delay, cell)
-        # The four lattice points round each gain: [n, angles, (re, im), delays, 4].
-        q = np.floor(g)[..., None] + _CORNERS
-        earned = (g**2 - (g - q.transpose(4, 0, 1, 2, 3)) ** 2).sum(axis=3)
-        earned = np.moveaxis(earned, 0, -1)
-        power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
-        fits = (power > 0) & (power <= MAX_POWER)
-        fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
+        digits = _digits(power)
+        found = self._candidates(rest, old, angle, delay, digits)
+        # Rounding the place changes the gain a little. If no lattice point about it has
+        # the resolution any more, the place gets the resolution of the new gain.
+        none = np.flatnonzero(~found[-1].any(axis=(1, 2, 3)))
+        if none.size:
+            q = found[2][none]
+            digits[none] = _digits(q[:, :, 0] ** 2 + q[:, :, 1] ** 2)
+            some = (rest[none], old[none], angle[none], delay[none], digits[none])
+            for all_rows, part in zip(found, self._candidates(*some)):
+                all_rows[none] = part
+        near_angles, near_delays, q, earned, fits = found
         above = earned > self.floor[rows, None, None, None]
         # Without prices a path must earn what one at the stop would, less a margin.
         least = 0.7 * self.effort.stop**2
@@ -309,6 +308,32 @@ class _Block:
             for field in FIELDS:
                 getattr(lists, field)[i, j] = getattr(chosen, field)[moved]
         return kept
+
+    def _candidates(
+        self,
+        rest: np.ndarray,
+        old: Lists,
+        angle: np.ndarray,
+        delay: np.ndarray,
+        digits: np.ndarray,
+    ) -> tuple[np.ndarray, ...]:
+        """Quantised paths at and about places, with an old path taken out, [n] each.
+
+        Returns:
+          Angles and delays int [n, 3]; q float32 [n, 3 angles, (re, im), 3 delays, 4],
+          the four lattice points round each gain; the error that each takes away,
+          float32 [n, 3, 3, 4]; whether it has the resolution `digits`, bool.
+        """
+        cell = UNIT >> digits
+        angle = self.atoms.angle.wrap((angle + cell // 2) // cell * cell)
+        delay = self.atoms.delay.wrap((delay + cell // 2) // cell * cell)
+        g, angles, delays = self._correlate(rest, old, angle, delay, cell)
+        q = np.floor(g)[..., None] + _CORNERS
+        earned = (g**2 - (g - q.transpose(4, 0, 1, 2, 3)) ** 2).sum(axis=3)
+        power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
+        fits = (power > 0) & (power <= MAX_POWER)
+        fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
+        return angles, delays, q, np.moveaxis(earned, 0, -1), fits
 
     def _difference(self, old: Lists, new: Lists) -> np.ndarray:
         """Pictures of old paths [n] minus those of new ones."""
@@ -342,6 +367,12 @@ class _Block:
         q = np.stack([old.re, old.im], axis=1).astype(np.float32)
         g += a[:, :, :, None] * q[:, None, :, None] * d[:, None, None, :, 0]
         return g, angles, delays
+
+
+def _digits(power: np.ndarray) -> np.ndarray:
+    """Resolution of the places of the largest of some |g|^2 [n, ...], int64 [n]."""
+    largest = power.reshape(len(power), -1).max(axis=1)
+    return fineness(np.clip(largest, 1, MAX_POWER))
 
 
 def _rows(axis: Axis, place: np.ndarray) -> np.ndarray:
