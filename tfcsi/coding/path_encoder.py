@@ -16,7 +16,7 @@ from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_steps import coarsest, step_of
 
-_FITTED_STEPS = (16, 20, 24, 28, 32, 36, 40, 44, 48, 52)  # 2^(-2) to 2^(-6.5).
+_FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 

@@ -37,7 +37,7 @@ _STEPS = (
     0.03,
     0.015,
 )  # Relative to the root mean square norm.
-_PATH_STEPS = (0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125)
+_PATH_STEPS = tuple(2.0**-i for i in (2, 3, 4, 5, 6, 7, 7.5))
 _COMPONENTS = 256
 _BITS = (100, 200, 400, 800, 1600)
 
