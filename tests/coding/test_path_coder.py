@@ -82,7 +82,7 @@ def test_cells_of_a_law_fill_the_whole_interval(atoms, coder):
     for law in (of_delay, of_angle):
         for row in range(2):
             cells = np.arange(law.num_cells[row] + 1)
-            below = [law.below(np.full(2, c))[row] for c in cells]
+            below = law.below(np.stack([cells, cells]))[row]
             assert below[0] == 0 and below[-1] == 1 << PRECISION
             assert np.diff(below).min() >= 1
 
@@ -114,3 +114,15 @@ def test_tables_of_another_form_or_sum_are_refused(atoms, coder):
         for bad in (array[:-1], array + 1, array.astype(float)):
             with pytest.raises(ValueError, match=name):
                 contexts.PathTables.of({**arrays, name: bad}, atoms.angle, atoms.delay)
+
+
+@pytest.mark.parametrize("num", [1, 7, 300])
+def test_a_search_finds_the_cell_of_each_position_whatever_the_number_of_rows(
+    coder, num
+):
+    rng = np.random.default_rng(num)
+    delays = rng.integers(0, 60, (num, 3))
+    law = coder.laws.of_delay(3, rng.integers(0, 4, num), delays)
+    position = rng.integers(0, 1 << PRECISION, num)
+    lower, upper = law.ends(law.search(position))
+    assert (lower <= position).all() and (position < upper).all()

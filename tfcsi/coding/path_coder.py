@@ -4,9 +4,9 @@ The symbols of a payload, in this order:
 
 1.  the step and the norm of the matrix;
 2.  for each path its class, given that of the path before and of the first path, or for
-    the first one the step; the
-    number of its lattice point, uniform over those of the class that are not above the
-    one before; the cell of its delay; the cell of its angle, given that of the delay;
+    the first one the step; the number of its lattice point, uniform over those of the
+    class that are not above the one before; the cell of its delay; the cell of its
+    angle, given that of the delay;
 3.  the end of the list, in the place of a class.
 """
 
@@ -131,12 +131,10 @@ class PathCoder:
             angles = lists.angle[rows, :k].astype(np.int64)
             law = self.laws.of_delay(k, b, delays)
             cell = law.cell_of(lists.delay[rows, k].astype(np.int64))
-            lower, upper = law.below(cell), law.below(cell + 1)
-            parts.put(rows, 4 + 4 * k, lower, upper, PRECISION)
+            parts.put(rows, 4 + 4 * k, *law.ends(cell), PRECISION)
             law = self.laws.of_angle(k, b, angles, law, cell, delays)
             cell = law.cell_of(lists.angle[rows, k].astype(np.int64))
-            lower, upper = law.below(cell), law.below(cell + 1)
-            parts.put(rows, 5 + 4 * k, lower, upper, PRECISION)
+            parts.put(rows, 5 + 4 * k, *law.ends(cell), PRECISION)
         return parts
 
     def read(
@@ -201,7 +199,7 @@ class PathCoder:
     def _cell(reader: Reader, rows: np.ndarray, law: Mixture) -> np.ndarray:
         """Reads the cell of a place of each row."""
         cell = law.search(reader.target(rows, PRECISION))
-        reader.narrow(rows, law.below(cell), law.below(cell + 1), PRECISION)
+        reader.narrow(rows, *law.ends(cell), PRECISION)
         return cell
 
 

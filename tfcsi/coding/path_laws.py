@@ -7,6 +7,7 @@ for the two ends of a cell, the decoder searches the cell at a position.
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from tfcsi.coding.atoms import EDGE, Atoms, Axis
 from tfcsi.coding.contexts import ANYWHERE, MASS, NEAR, NEAR_ANGLE, NEAR_DELAY
 
 PRECISION = 22  # Binary digits of the probability of a place.
+_AT_ONCE = 192  # Cells that a search looks at in a turn, over all rows.
+_MOST_WAYS = 48
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,66 @@ def _folded(mass: np.ndarray, axis: Axis) -> np.ndarray:
     return np.concatenate([lower, MASS // 2 + upper[..., 1:]], axis=-1)
 
 
+class Laws:
+    """The three laws of an axis in one table: of places, near paths, and beside paths.
+
+    Attributes:
+      flat: int64 [entries], the tables one behind the other.
+      period: That of all three.
+    """
+
+    def __init__(self, of_places: Law, near: Law, alone: Law):
+        """Takes laws of one period."""
+        laws = (of_places, near, alone)
+        self.flat = np.concatenate([law.table.ravel() for law in laws])
+        self.period = near.period
+        self._origins = [law.origin for law in laws]
+        self._points = [law.table.shape[-1] for law in laws]
+        self._starts = np.cumsum([0] + [law.table.size for law in laws]).tolist()
+
+    def parts(self, centre: np.ndarray, rank_set: int, row: np.ndarray | int) -> Parts:
+        """Returns the law of places, then those about centres.
+
+        Args:
+          centre: int64 [n, r].
+          rank_set: Row of the tables.
+          row: Row of the table of distances to near paths, one or [n, r].
+        """
+        n, r = centre.shape
+        origin = np.zeros((n, 1 + 2 * r), np.int64)
+        base, last = np.empty_like(origin), np.empty(1 + 2 * r, np.int64)
+        columns = (slice(1), slice(1, 1 + r), slice(1 + r, None))
+        rows = (rank_set, row, rank_set)
+        for k, part in enumerate(columns):
+            origin[:, part] = self._origins[k] + (centre if k else 0)
+            base[:, part] = self._starts[k] + rows[k] * self._points[k]
+            last[part] = self._points[k] - 1
+        return Parts(origin, base, last)
+
+    def below(self, point: np.ndarray, parts: Parts) -> np.ndarray:
+        """Returns the mass of parts below points [n, k], int64 [n, k, m]."""
+        at = point[:, :, None] - parts.origin[:, None]
+        base = parts.base[:, None]
+        if not self.period:
+            return self.flat[base + np.clip(at, 0, parts.last)]
+        laps = at // self.period
+        return laps * MASS + self.flat[base + at - laps * self.period]
+
+
+class Parts(NamedTuple):
+    """The laws of a mixture about their centres, side by side.
+
+    Attributes:
+      origin: int64 [n, m], the point at which each part begins.
+      base: int64 [n, m], where its row of the table begins in `Laws.flat`.
+      last: int64 [m], the last entry of its row.
+    """
+
+    origin: np.ndarray
+    base: np.ndarray
+    last: np.ndarray
+
+
 class PlaceLaws:
     """The laws of delay and angle, given the earlier paths of a list.
 
@@ -86,6 +149,8 @@ class PlaceLaws:
         self.angle_any = Law(
             contexts.cumulative(tables.angle_any, edges), int(edges[0]), round_
         )
+        self._delays = Laws(self.delay_any, self.delay_near, self.delay_alone)
+        self._angles = Laws(self.angle_any, self.angle_near, self.angle_alone)
 
     def of_delay(self, rank: int, fineness: np.ndarray, earlier: np.ndarray) -> Mixture:
         """Returns the law of the delay of the path `rank`.
@@ -97,19 +162,15 @@ class PlaceLaws:
         """
         s = contexts.set_of(rank)
         weights = self.tables.weights[s]
-        centre = 2 * earlier
-        parts = [
-            Part(self.delay_any, np.zeros((len(earlier), 1), np.int64), (s,)),
-            Part(self.delay_near, centre, (s,)),
-            Part(self.delay_alone, centre, (s,)),
-        ]
         near, alone = (int(weights[law]) // max(rank, 1) for law in (NEAR, NEAR_DELAY))
         if not rank:
             near = alone = 0
-        rest = contexts.WEIGHT - rank * (near + alone)
-        ones = np.ones((len(earlier), 1), np.int64)
-        shares = [rest * ones] + [w * ones.repeat(rank, 1) for w in (near, alone)]
-        return Mixture(self.delay, fineness, parts, shares, contexts.WEIGHT)
+        shares = np.repeat([contexts.WEIGHT, near, alone], [1, rank, rank])
+        shares[0] -= rank * (near + alone)
+        shares = np.broadcast_to(shares, (len(earlier), 1 + 2 * rank))
+        parts = self._delays.parts(2 * earlier, s, s)
+        total = contexts.WEIGHT
+        return Mixture(self.delay, fineness, self._delays, parts, shares, total)
 
     def of_angle(
         self,
@@ -138,40 +199,26 @@ class PlaceLaws:
             half = self.delay_near.period // 2
             distance = (distance + half) % (2 * half) - half
         box = self.delay_box[distance - self.delay_near.origin]
-        any_, near, alone = delay.masses(cell)
-        near = near * (int(weights[NEAR]) // max(rank, 1))
-        beside = near * 0 + any_ * (int(weights[NEAR_ANGLE]) // max(rank, 1))
-        any_ = any_ * int(weights[ANYWHERE]) + 1
-        any_ += (alone * (int(weights[NEAR_DELAY]) // max(rank, 1))).sum(
-            axis=1, keepdims=True
+        # Those of the delay: anywhere, near each earlier path, and beside each.
+        masses = delay.masses(cell)
+        any_, near, alone = (
+            masses[:, :1],
+            masses[:, 1 : rank + 1],
+            masses[:, rank + 1 :],
         )
-        centre = 2 * earlier
-        parts = [
-            Part(self.angle_any, np.zeros((len(earlier), 1), np.int64), (s,)),
-            Part(self.angle_near, centre, (s, box)),
-            Part(self.angle_alone, centre, (s,)),
-        ]
-        shares = [any_, near, beside]
-        total = sum(share.sum(axis=1) for share in shares)
+        each = [int(weights[law]) // max(rank, 1) for law in range(len(weights))]
+        shares = np.empty_like(masses)
+        shares[:, 0] = any_[:, 0] * int(weights[ANYWHERE]) + 1
+        shares[:, 0] += (alone * each[NEAR_DELAY]).sum(axis=1)
+        shares[:, 1 : rank + 1] = near * each[NEAR]
+        shares[:, rank + 1 :] = any_ * each[NEAR_ANGLE]
         # 30 digits and the 22 of PRECISION make 52.
-        excess = np.maximum(np.frexp(total.astype(np.float64))[1] - 30, 0)[:, None]
-        shares = [share >> excess for share in shares]
-        total = sum(share.sum(axis=1) for share in shares)
-        return Mixture(self.angle, fineness, parts, shares, total)
-
-
-@dataclasses.dataclass
-class Part:
-    """A law about some centres [n, m], and the row of its table."""
-
-    law: Law
-    centre: np.ndarray
-    index: tuple
-
-    def below(self, point: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
-        """Mass below points [k], [k, m]."""
-        index = [i if isinstance(i, int) else i[rows] for i in self.index]
-        return self.law.below(point[:, None] - self.centre[rows], *index)
+        digits = np.frexp(shares.sum(axis=1).astype(np.float64))[1]
+        shares >>= np.maximum(digits - 30, 0)[:, None]
+        boxes = self.angle_near.table.shape[1]
+        parts = self._angles.parts(2 * earlier, s, s * boxes + box)
+        total = shares.sum(axis=1)
+        return Mixture(self.angle, fineness, self._angles, parts, shares, total)
 
 
 class Mixture:
@@ -184,27 +231,23 @@ class Mixture:
         self,
         axis: Axis,
         fineness: np.ndarray,
-        parts: list[Part],
-        shares: list[np.ndarray],
+        laws: Laws,
+        parts: Parts,
+        shares: np.ndarray,
         total: np.ndarray | int,
     ):
         """Takes parts and their shares [n, m], which sum to total [n] in each row."""
-        self.axis, self.parts = axis, parts
+        self.axis, self.laws, self.parts = axis, laws, parts
         self.cell = EDGE >> fineness  # Width of a cell, in 1 / EDGE bin.
         self.num_cells = axis.num_cells(fineness)
         self.start = 2 * axis.origin - self.cell // 2
         room = (1 << PRECISION) - self.num_cells
         total = np.broadcast_to(total, room.shape)
-        self.weights = [share * room[:, None] // total[:, None] for share in shares]
-        rest = room - sum(weight.sum(axis=1) for weight in self.weights)
-        self.weights[0] = self.weights[0] + rest[:, None]
-        everyone = slice(None)
-        self.zeros = [part.below(self.start, everyone) for part in parts]
-        end = self.start + self.num_cells * self.cell
-        self.spans = [
-            np.maximum(part.below(end, everyone) - zero, 1)
-            for part, zero in zip(parts, self.zeros)
-        ]
+        self.weights = shares * room[:, None] // total[:, None]
+        self.weights[:, 0] += room - self.weights.sum(axis=1)
+        ends = self._mass(np.stack([self.num_cells * 0, self.num_cells], axis=1))
+        self.zeros = ends[:, 0]
+        self.spans = np.maximum(ends[:, 1] - ends[:, 0], 1)
 
     def place(self, cell: np.ndarray) -> np.ndarray:
         """Returns the places of cells, in 1 / UNIT bin, int64 [n]."""
@@ -214,35 +257,40 @@ class Mixture:
         """Returns the cells of places."""
         return (2 * place - self.start) // self.cell
 
-    def below(self, cell: np.ndarray) -> np.ndarray:
-        """Returns the probability below cells [n], int64 in 0..2**PRECISION."""
-        point = self.start + self.cell * cell
-        everyone = slice(None)
-        total = cell.copy()
-        for part, weight, zero, span in zip(
-            self.parts, self.weights, self.zeros, self.spans
-        ):
-            if weight.shape[1]:
-                mass = part.below(point, everyone) - zero
-                total += (weight * np.minimum(mass, span) // span).sum(axis=1)
-        return total
+    def _mass(self, cell: np.ndarray) -> np.ndarray:
+        """Mass of each part below cells [n, k], int64 [n, k, m]."""
+        point = self.start[:, None] + self.cell[:, None] * cell
+        return self.laws.below(point, self.parts)
 
-    def masses(self, cell: np.ndarray) -> list[np.ndarray]:
-        """Returns the mass of cells [n] under each law, [n, m] of MASS."""
-        point, everyone = self.start + self.cell * cell, slice(None)
-        return [
-            (part.below(point + self.cell, everyone) - part.below(point, everyone))
-            * MASS
-            // span
-            for part, span in zip(self.parts, self.spans)
-        ]
+    def below(self, cell: np.ndarray) -> np.ndarray:
+        """Returns the probability below cells [n, k], int64 in 0..2**PRECISION."""
+        spans = self.spans[:, None]
+        mass = np.minimum(self._mass(cell) - self.zeros[:, None], spans)
+        return cell + (self.weights[:, None] * mass // spans).sum(axis=2)
+
+    def ends(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the part [lower, upper) of the probability of cells [n]."""
+        lower, upper = self.below(np.stack([cell, cell + 1], axis=1)).T
+        return lower, upper
+
+    def masses(self, cell: np.ndarray) -> np.ndarray:
+        """Returns the mass of cells [n] under each part, [n, m] of MASS."""
+        ends = self._mass(np.stack([cell, cell + 1], axis=1))
+        return (ends[:, 1] - ends[:, 0]) * MASS // self.spans
 
     def search(self, position: np.ndarray) -> np.ndarray:
-        """Returns the cells whose part of the probability holds positions [n]."""
-        low, high = np.zeros_like(self.num_cells), self.num_cells.copy()
-        while ((high - low) > 1).any():
-            middle = (low + high) // 2
-            above = self.below(middle) > position
-            high = np.where(above, middle, high)
-            low = np.where(above, low, middle)
+        """Returns the cells whose part of the probability holds positions [n].
+
+        Many rows halve what is left of their cells. A few rows divide it into more
+        parts, in fewer turns.
+        """
+        rows = np.arange(len(position))
+        ways = int(np.clip(_AT_ONCE // max(len(rows), 1), 2, _MOST_WAYS))
+        steps = np.arange(ways + 1)
+        low, size = np.zeros_like(self.num_cells), self.num_cells
+        while (size > 1).any():
+            borders = low[:, None] + size[:, None] * steps // ways
+            part = (self.below(borders[:, 1:-1]) <= position[:, None]).sum(axis=1)
+            low = borders[rows, part]
+            size = borders[rows, part + 1] - low
         return low
