@@ -354,7 +354,7 @@ def test_csi_that_no_codec_takes_is_refused_at_once(
         ({"batch_size": 301}, "300 training and 100 validation matrices; at least"),
         ({"model": "csenet"}, "model is 'csenet'; did you mean 'csinet'"),
         ({"quantizer": "vector"}, "quantizer is 'vector'; known quantizers"),
-        ({"prior": "flat"}, "prior is 'flat'; known priors"),
+        ({"prior": "flat"}, "prior is 'flat'; it must be one of"),
         ({"prior": "histogram"}, "takes a quantizer with a fixed number of levels"),
         ({"coder": "arithmetic"}, "coder is 'arithmetic'; it must be one of"),
     ],

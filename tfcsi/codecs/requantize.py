@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tfcsi.codecs.neural import Codec, load
-from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, CONFIG_FILE
+from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, holds_run
 from tfcsi.coding.tables import Tables
 
 BITS = (1, 14)  # Fewest and most bits of an entry.
@@ -131,7 +131,7 @@ def quantize_run(
       ValueError: As `quantized`.
     """
     source, target = pathlib.Path(source), pathlib.Path(target)
-    if (target / CODEC_FILE).exists() or (target / CONFIG_FILE).exists():
+    if (target / CODEC_FILE).exists() or holds_run(target):
         raise FileExistsError(f"{target} already holds a run: give another folder")
     codec = load(source)
     x = np.load(source / CALIBRATION_FILE).astype(np.float32)

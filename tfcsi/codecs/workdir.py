@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 ZOO = pathlib.Path(__file__).parents[1] / "zoo"  # Codecs that come with the package.
 CALIBRATION_FILE = "calibration.npy"
+RUN_FILE, CHECKPOINTS = "run.json", "checkpoints"  # What a training leaves besides.
 # What config.json of a codec without a network may hold.
 CLASSICAL_FIELDS = (
     *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
@@ -100,10 +101,23 @@ def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
     workdir = pathlib.Path(workdir)
     if workdir.exists() and not workdir.is_dir():
         raise NotADirectoryError(f"{workdir} is a file; give a folder for the run")
-    if (workdir / CONFIG_FILE).exists() and not resume:
+    if holds_run(workdir) and not resume:
         raise FileExistsError(
-            f"{workdir} already holds a run: give another folder, or --resume"
+            f"{workdir} already holds a run: give another folder, or --resume to go on "
+            f"with it; to start again, delete the folder first"
         )
+
+
+def holds_run(workdir: str | os.PathLike) -> bool:
+    """Returns whether a folder holds a run with something to keep.
+
+    A training that ended before its first epoch leaves config.json and run.json alone.
+    The next training may replace them. A config.json of any other origin stays.
+    """
+    workdir = pathlib.Path(workdir)
+    kept = (workdir / CODEC_FILE, workdir / CHECKPOINTS / "checkpoint")
+    begun = not (workdir / RUN_FILE).exists() or any(path.exists() for path in kept)
+    return (workdir / CONFIG_FILE).exists() and begun
 
 
 def folder_of(workdir: str | os.PathLike) -> pathlib.Path:

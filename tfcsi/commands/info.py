@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from tfcsi.codecs.contract import SymbolCodec
+from tfcsi.codecs.workdir import RUN_FILE
 from tfcsi.coding.packet_file import check_session, read_file, remark
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
 from tfcsi.commands import flags
 from tfcsi.commands.parser import WIDTH, Parser, UsageError
-from tfcsi.training.log import RUN_FILE
 
 COUNTS = ("num_train", "num_val")  # Of matrices that a run was trained on.
 

@@ -22,14 +22,14 @@ from tfcsi import files, results, transforms
 from tfcsi.codecs.contract import Codec
 from tfcsi.codecs.workdir import (
     CODEC_FILE,
-    CONFIG_FILE,
     KINDS,
+    RUN_FILE,
     check_free,
+    holds_run,
     load,
     read_config,
 )
 from tfcsi.training import config as configs
-from tfcsi.training.log import RUN_FILE
 
 # Fields of a config that a codec without a network keeps in its config.json.
 _KEPT = ("model", "dataset", "scenario", "domain", "source", "network", "seed")
@@ -72,7 +72,7 @@ def train(
     fields = {k: v for k, v in config.to_dict().items() if k in _KEPT}
     fields = json.loads(json.dumps(fields))
     check_free(workdir, resume)
-    if (workdir / CONFIG_FILE).exists():
+    if holds_run(workdir):
         whole = configs.complete(read_config(workdir)).to_dict()
         stored = json.loads(json.dumps(whole))
         differs = sorted(k for k in _KEPT if stored.get(k) != fields.get(k))

@@ -9,7 +9,7 @@ import pathlib
 
 from tfcsi import files
 
-LOG_FILE, RUN_FILE = "log.csv", "run.json"
+LOG_FILE = "log.csv"
 
 
 def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:

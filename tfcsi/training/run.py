@@ -31,13 +31,16 @@ from tfcsi import files, results, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import (
     CALIBRATION_FILE,
+    CHECKPOINTS,
     CONFIG_FILE,
+    RUN_FILE,
     check_free,
+    holds_run,
     load_config,
     save_config,
 )
 from tfcsi.training import config as configs
-from tfcsi.training.log import LOG_FILE, RUN_FILE, line, read_log, write_log
+from tfcsi.training.log import LOG_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
 
 _MARK = "tf_data_loop"  # Checkpoints of the first training loop lack this mark.
@@ -87,7 +90,7 @@ def train(
     pair = Pair(config, matrices, start)
     _claim(config, workdir, resume)
     state = tf.train.Checkpoint(**pair.state, **{_MARK: tf.Variable(1)})
-    manager = tf.train.CheckpointManager(state, workdir / "checkpoints", 1)
+    manager = tf.train.CheckpointManager(state, workdir / CHECKPOINTS, 1)
     best = tf.train.CheckpointManager(
         tf.train.Checkpoint(**pair.parts), workdir / "best", 1
     )
@@ -160,7 +163,7 @@ def _claim(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, resume: bool
 ) -> None:
     """Writes config.json and run.json, or checks that they fit the resumed run."""
-    started = (workdir / CONFIG_FILE).exists()
+    started = holds_run(workdir)
     check_free(workdir, resume)
     if started:
         try:
