@@ -2,8 +2,8 @@
 
     python benchmarks/path_tables.py --data_root=DIR --output=tfcsi/zoo
 
-The codec `paths` is fitted to the lists of all sources together, with as many paths from
-each. It takes about a quarter of an hour on one core.
+The codec `paths` is fitted to the lists of all sources together, with as many paths
+from each. It takes about a quarter of an hour on one core.
 """
 
 from __future__ import annotations
