@@ -41,6 +41,19 @@ def test_to_space_frequency_inverts_to_angular_delay_of_all_taps():
     np.testing.assert_allclose(back, h_sf, atol=2e-6)
 
 
+def test_csi_in_angles_and_delays_goes_back_to_its_domain():
+    h = random_matrices(3, 16, 40)
+    assert transforms.in_angular_delay(h, "angular_delay") is h
+    np.testing.assert_array_equal(
+        transforms.in_angular_delay(h, "space_frequency"),
+        transforms.to_angular_delay(h, 40),
+    )
+    for domain in transforms.DOMAINS:
+        there = transforms.in_angular_delay(h, domain)
+        back = transforms.in_domain(there, domain)
+        np.testing.assert_allclose(back, h, atol=2e-6)
+
+
 def test_to_angular_delay_inverts_to_space_frequency_of_few_taps():
     h = random_matrices(3, 32, 8)
     h_sf = transforms.to_space_frequency(h, 64)

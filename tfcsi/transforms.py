@@ -119,6 +119,16 @@ def to_space_frequency(h: np.ndarray, num_sc: int) -> np.ndarray:
     return np.fft.fft(h, n=num_sc, axis=-1, norm="ortho").astype(np.complex64)
 
 
+def in_angular_delay(h: np.ndarray, domain: str) -> np.ndarray:
+    """Returns CSI [..., num_tx, k] of a domain as angles by all k delay taps."""
+    return to_angular_delay(h, h.shape[-1]) if domain == "space_frequency" else h
+
+
+def in_domain(h: np.ndarray, domain: str) -> np.ndarray:
+    """Returns CSI in a domain; the inverse of `in_angular_delay`."""
+    return to_space_frequency(h, h.shape[-1]) if domain == "space_frequency" else h
+
+
 def synchronize(h_sf: np.ndarray) -> np.ndarray:
     """Moves the strongest echo to delay zero, as the timing of a receiver does.
 
@@ -303,6 +313,14 @@ def as_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return h
 
 
+def finite_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns h as `as_csi`; raises a ValueError if it is not finite, too."""
+    h = as_csi(h, shape)
+    if not np.isfinite(h).all():
+        raise ValueError("h holds NaN or infinity")
+    return h
+
+
 def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndarray:
     """Checks that a network can take CSI; returns max |h| of each matrix, float64 [n].
 
@@ -332,24 +350,6 @@ def check_csi(h: np.ndarray, shape: tuple[int, ...], any_scale: bool) -> np.ndar
             f"train a codec with --config.send_gain=True, which sends the scale"
         )
     return peak
-
-
-def gain_to_word(peak: np.ndarray) -> np.ndarray:
-    """Turns peaks into 16-bit words: 256 steps an octave, from 2^-127 to 2^128.
-
-    Args:
-      peak: [n], float, max |h| of each matrix.
-
-    Returns:
-      [n], uint16.
-    """
-    octaves = np.log2(np.maximum(peak.astype(np.float64), 2.0**-127))
-    return np.clip(np.rint(256 * (octaves + 128)), 0, 65535).astype(np.uint16)
-
-
-def word_to_gain(word: np.ndarray) -> np.ndarray:
-    """Turns words, uint16 [n], into scales relative to max |h| = 0.5, float32 [n]."""
-    return (2.0 ** (word.astype(np.float64) / 256 - 128) / PEAK).astype(np.float32)
 
 
 def _check_scale(scale: np.ndarray, num: int) -> None:
@@ -394,7 +394,5 @@ def klt_basis(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def vectorised(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Returns h, finite [n, *shape], as vectors, complex64 [n, num_tx * num_delay]."""
-    h = as_csi(h, shape)
-    if not np.isfinite(h).all():
-        raise ValueError("h holds NaN or infinity")
+    h = finite_csi(h, shape)
     return np.ascontiguousarray(h, np.complex64).reshape(len(h), math.prod(shape))

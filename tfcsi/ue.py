@@ -22,12 +22,13 @@ A codec of paths has no network. Its encoder needs NumPy and the tables alone:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import pathlib
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,8 +126,7 @@ class Ue:
         return from_stored(y, self._output)
 
     def _load_tables(self, path: pathlib.Path) -> dict[str, np.ndarray]:
-        try:
-            arrays = _arrays(path)
+        with _tables_of(path) as arrays:
             if str(arrays["codec"]) == CODEC:
                 raise ValueError("it is of a codec of paths: use PathUe, no encoder")
             version = int(arrays["format"])
@@ -142,10 +142,6 @@ class Ue:
             self.grid = grids.from_arrays(name, files.part(arrays, "quantizer"))
             if self.tables.index.size != self.grid.num_symbols:
                 raise ValueError("its tables and its quantiser differ in length")
-        except OSError:
-            raise
-        except Exception as error:
-            raise _refusal(path, error) from error
         self._shape = (self.session.num_tx, self.session.num_delay)
         return arrays
 
@@ -193,12 +189,8 @@ class PathUe:
           OSError: If the file is missing.
           ValueError: If it is of another kind.
         """
-        try:
-            self.sender = PathSender.from_arrays(_arrays(pathlib.Path(tables)))
-        except OSError:
-            raise
-        except Exception as error:
-            raise _refusal(pathlib.Path(tables), error) from error
+        with _tables_of(pathlib.Path(tables)) as arrays:
+            self.sender = PathSender.from_arrays(arrays)
         self.session, self.limits = self.sender.session, limits
 
     def encode(self, h: np.ndarray) -> bytes:
@@ -251,17 +243,20 @@ def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
 _STORED = (np.float32, np.int8, np.uint8, np.int16)
 
 
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
-
-
-def _refusal(path: pathlib.Path, error: Exception) -> ValueError:
-    """Error that names a file of tables and says what is wrong with it."""
-    reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-    return ValueError(
-        f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
-    )
+@contextlib.contextmanager
+def _tables_of(path: pathlib.Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the arrays of a file of tables; errors name it and say what is wrong."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        yield arrays
+    except OSError:
+        raise
+    except Exception as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
+        ) from error
 
 
 def _interpreter(path: pathlib.Path, content: bytes) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tfcsi import metrics
-from tfcsi.codecs import klt, topk
+from tfcsi.codecs import classical, klt, topk
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.topk import TopK
 from tfcsi.coding import rangecoder
@@ -95,7 +95,7 @@ def test_the_klt_distortion_of_a_fine_step_is_that_of_uniform_noise():
     codec = Klt.fit(h, step)
     error = np.abs(h - codec.decompress(codec.compress(h))) ** 2
     # Bins are step wide and their points off the middle by (1/2 - ROUNDING) step.
-    off = 0.5 - klt.ROUNDING
+    off = 0.5 - classical.ROUNDING
     expected = 2 * step**2 * (1 / 12 + off**2)
     assert error[:, :, :2].mean() == pytest.approx(expected, rel=0.05)
 

@@ -62,3 +62,12 @@ def test_both_domains_code_the_same_channels_alike(h):
 def test_a_step_that_is_not_positive_is_refused(h):
     with pytest.raises(ValueError, match="step must be positive, got 0"):
         DftGrid.fit(h, 0)
+
+
+def test_what_cannot_be_fitted_is_refused(h):
+    with pytest.raises(ValueError, match="too many steps of .*a coarser step"):
+        DftGrid.fit(h, 1e-8)
+    with pytest.raises(ValueError, match="float32.*takes complex"):
+        DftGrid.fit(h.real, 0.1)
+    with pytest.raises(ValueError, match="h holds NaN or infinity"):
+        DftGrid.fit(np.nan * h, 0.1)

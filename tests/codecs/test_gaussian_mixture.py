@@ -77,3 +77,21 @@ def test_both_domains_code_the_same_channels_alike(h):
 def test_bits_without_room_are_refused(h):
     with pytest.raises(ValueError, match="no room"):
         GaussianMixture.at_bits(h[:300], 3)
+    for bits in (0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"bits must be positive .* got {bits}"):
+            GaussianMixture.at_bits(h[:300], bits)
+
+
+def test_what_would_saturate_is_refused(h):
+    codec = GaussianMixture.at_bits(h[:300], 150)
+    with pytest.raises(ValueError, match="too many steps of .*to_peak"):
+        codec.compress(1e9 * h[300:])
+
+
+def test_the_mixture_of_louder_matrices_is_as_good(h):
+    codec = GaussianMixture.at_bits(h[:300], 150)
+    louder = GaussianMixture.at_bits(2**20 * h[:300], 150)
+    assert louder.step == codec.step + 80
+    assert nmse(louder, 2**20 * h[300:]) == pytest.approx(
+        nmse(codec, h[300:]), rel=0.02
+    )

@@ -104,6 +104,13 @@ def test_unpack_inverts_pack_to_the_last_bit():
         assert found.startswith(payload) and not found[len(payload) :].strip(b"\0")
 
 
+def test_bits_that_no_encoder_writes_are_refused_by_their_packet():
+    check_ends([b"\0", b"\0"], [5, 2])
+    with pytest.raises(PacketError, match="packet 1: the encoder would not") as caught:
+        check_ends([b"\0", b"\0"], [5, -1])
+    assert caught.value.row == 1
+
+
 def test_no_packets_are_no_payloads():
     assert pack([], SESSION) == unpack([], SESSION) == []
 

@@ -16,7 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tfcsi.coding import crc, grids, huffman, packet_file, packets, rangecoder, tables
+from tfcsi import transforms
+from tfcsi.coding import (
+    crc,
+    grids,
+    huffman,
+    packet_file,
+    packets,
+    rangecoder,
+    sending,
+    tables,
+)
 from tfcsi.coding.tables import CODERS, Tables
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -284,3 +294,20 @@ def test_a_grid_comes_back_from_its_arrays(name, data):
     assert type(again) is type(grid) and again.arrays().keys() == grid.arrays().keys()
     for key, array in grid.arrays().items():
         np.testing.assert_array_equal(again.arrays()[key], array)
+
+
+@given(hnp.arrays(np.uint16, st.integers(1, 9), elements=st.integers(256, 64768)))
+def test_a_gain_word_is_itself_again(words):
+    h_peak = transforms.PEAK * sending.word_to_gain(words).astype(np.float64)
+    np.testing.assert_array_equal(sending.gain_to_word(h_peak), words)
+
+
+@given(
+    hnp.arrays(
+        np.float32, st.integers(1, 9), elements=st.floats(2**-126, 2**125, width=32)
+    )
+)
+def test_a_gain_is_sent_to_a_512th_of_an_octave(h_peak):
+    gain = sending.word_to_gain(sending.gain_to_word(h_peak))
+    octaves = np.log2(h_peak.astype(np.float64) / (transforms.PEAK * gain))
+    assert (np.abs(octaves) <= 1 / 512 + 1e-6).all()

@@ -11,29 +11,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.contract import refuse_wishes
+from tfcsi.codecs.classical import ClassicalCodec, quantized
 from tfcsi.coding import chosen_tables, grid_contexts
 from tfcsi.coding.grid_contexts import BORDERS, NEIGHBOURS
 from tfcsi.coding.intervals import Reader, encode_intervals
-from tfcsi.coding.packets import PacketError, check_ends, pack, session_of, unpack
+from tfcsi.coding.packets import check_ends, pack, session_of, unpack
 from tfcsi.coding.tables import PRECISION, Tables
 
-ROUNDING = 0.375  # As in `tfcsi.codecs.klt`.
 _MAX_TRAIN = 2000  # Matrices that are counted.
-_REMEDIES = {
-    "step": "its tables are those of one step; fit another with --config.network.step",
-    "nmse_db": "fit one of a finer step with --config.network.step",
-    "max_bits": "fit one of a coarser step with --config.network.step",
-}
 
 
-class DftGrid:
+class DftGrid(ClassicalCodec):
     """Quantised entries of angles and delays, with contexts.
 
     Attributes:
@@ -44,12 +37,15 @@ class DftGrid:
       base: int64 [num_delay, num_tx].
       norms: Tables of one table, that of the norm.
       tables: Tables of the entries.
-      config: dict of what config.json holds: model, shape, seed and domain, and what
-        the caller adds, such as dataset and scenario of the training matrices.
-      session: packets.Session, its fingerprint covers all of the above.
     """
 
     name = "dft_grid"
+    remedies = {
+        "step": "its tables are those of one step; fit another with "
+        "--config.network.step",
+        "nmse_db": "fit one of a finer step with --config.network.step",
+        "max_bits": "fit one of a coarser step with --config.network.step",
+    }
 
     def __init__(
         self,
@@ -62,17 +58,11 @@ class DftGrid:
         domain: str = transforms.DOMAINS[0],
     ):
         """See the attributes; `fit` makes one from data."""
-        num_tx, num_delay = shape
-        self.shape, self.step = (num_tx, num_delay), float(step)
+        super().__init__(shape, domain)
+        self.step = float(step)
         self.weights, self.base = weights.astype(np.int64), base.astype(np.int64)
         self.norms, self.tables = norms, tables
-        self.config: dict[str, Any] = {
-            "model": self.name,
-            "shape": list(self.shape),
-            "seed": 0,
-            "domain": domain,
-        }
-        self.session = session_of(
+        self._session = session_of(
             self.name,
             self.shape,
             np.array([step], "<f8"),
@@ -102,46 +92,17 @@ class DftGrid:
         if not 0 < step < math.inf:
             raise ValueError(f"step must be positive, got {step}")
         chosen = np.linspace(0, len(h_train) - 1, min(_MAX_TRAIN, len(h_train)))
-        norm, q = _quantize(h_train[chosen.astype(int)], step, domain)
+        shape = h_train.shape[1:]
+        norm, q = _quantize(h_train[chosen.astype(int)], shape, step, domain)
         few = q[:: max(1, len(q) // 400)]
         weights, base = grid_contexts.fit_weights(few[..., 0], few[..., 1])
         which = _tables_of(q, weights, base)
         tables = chosen_tables.symmetric(q.ravel(), which.ravel(), len(BORDERS) + 1)
         norms = Tables.from_counts(norm[:, None])
-        return cls(h_train.shape[1:], step, weights, base, norms, tables, domain)
+        return cls(shape, step, weights, base, norms, tables, domain)
 
-    @property
-    def domain(self) -> str:
-        """Domain of its CSI, that of `config`."""
-        return self.config["domain"]
-
-    def compress(
-        self,
-        h: np.ndarray,
-        *,
-        step: float | None = None,
-        nmse_db: float | None = None,
-        max_bits: float | None = None,
-    ) -> list[bytes]:
-        """Codes matrices.
-
-        Args:
-          h: complex64 [n, num_tx, num_delay].
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
-
-        Returns:
-          n packets.
-
-        Raises:
-          ValueError: If `h` is of another shape or not finite, or as
-            `contract.refuse_wishes`.
-        """
-        refuse_wishes(
-            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
-        )
-        norm, q = _quantize(transforms.as_csi(h, self.shape), self.step, self.domain)
+    def _packets(self, h: np.ndarray) -> list[bytes]:
+        norm, q = _quantize(h, self.shape, self.step, self.domain)
         which = _tables_of(q, self.weights, self.base)
         payloads, zero = [], np.zeros(1, np.int64)
         for i in range(len(q)):
@@ -182,21 +143,12 @@ class DftGrid:
                 q[:, i, k, 0], q[:, i, k, 1] = re, im
                 if re.any() or im.any():
                     self._pass_on(sums, np.abs(re) + np.abs(im), i, k)
-        num_bits = reader.num_bits
-        bad = (num_bits < 0) | (np.abs(norm) > 512) | (np.abs(q) > 2**24).any((1, 2, 3))
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise PacketError(
-                f"packet {row}: the encoder would not have written these bits", row
-            )
-        check_ends(payloads, num_bits)
+        strange = (np.abs(norm) > 512) | (np.abs(q) > 2**24).any((1, 2, 3))
+        check_ends(payloads, np.where(strange, -1, reader.num_bits))
         z = (q[..., 0] + 1j * q[..., 1]) * (self.step * 2.0 ** (norm / 2))[
             :, None, None
         ]
-        h_hat = z.swapaxes(1, 2).astype(np.complex64)
-        if self.domain == "space_frequency":
-            h_hat = transforms.to_space_frequency(h_hat, num_delay)
-        return h_hat
+        return transforms.in_domain(z.swapaxes(1, 2).astype(np.complex64), self.domain)
 
     def _pass_on(self, sums: np.ndarray, size: np.ndarray, i: int, k: int) -> None:
         """Adds an entry that was read to the contexts of the entries behind it."""
@@ -211,14 +163,11 @@ class DftGrid:
         facts = {"codec": self.name, "ue_params": self.weights.size + self.base.size}
         return {**facts, "step": self.step, "config": dict(self.config)}
 
-    def save(self, workdir: str | os.PathLike) -> None:
-        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
-        arrays = {"step": np.array(self.step), "weights": self.weights}
-        arrays |= {"base": self.base}
-        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {"step": np.array(self.step), "base": self.base}
+        arrays |= {"weights": self.weights}
         arrays |= {f"norms/{k}": v for k, v in self.norms.arrays().items()}
-        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        run.save(workdir, self.config, arrays)
+        return arrays | {f"tables/{k}": v for k, v in self.tables.arrays().items()}
 
 
 def fit(
@@ -241,41 +190,38 @@ def fit(
 
 def load(workdir: str | os.PathLike) -> DftGrid:
     """Loads what `DftGrid.save` wrote; see `tfcsi.load`."""
-    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
-    try:
-        norms = Tables.from_arrays(files.part(arrays, "norms"))
-        tables = Tables.from_arrays(files.part(arrays, "tables"))
-        weights, base = arrays["weights"], arrays["base"]
-        if weights.shape != (len(NEIGHBOURS) + 1,) or len(tables.length) <= len(
-            BORDERS
-        ):
-            raise ValueError("weights and tables do not fit")
-        if base.shape != tuple(config["shape"][::-1]):
-            raise ValueError(f"base is {base.shape}")
-        step, domain = float(arrays["step"]), transforms.domain_of(config)
-        if not 0 < step < math.inf:
-            raise ValueError(f"step is {step}, expected a positive and finite one")
-        codec = DftGrid(config["shape"], step, weights, base, norms, tables, domain)
-        codec.config = config
-        run.check_classical(codec, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
-    return codec
+    return run.load_classical(workdir, _of_arrays)
 
 
-def _quantize(h: np.ndarray, step: float, domain: str) -> tuple[np.ndarray, np.ndarray]:
+def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> DftGrid:
+    """Makes a codec of the fields and arrays that `DftGrid.save` wrote."""
+    norms = Tables.from_arrays(files.part(arrays, "norms"))
+    tables = Tables.from_arrays(files.part(arrays, "tables"))
+    weights, base = arrays["weights"], arrays["base"]
+    if weights.shape != (len(NEIGHBOURS) + 1,) or len(tables.length) <= len(BORDERS):
+        raise ValueError("weights and tables do not fit")
+    if base.shape != tuple(config["shape"][::-1]):
+        raise ValueError(f"base is {base.shape}")
+    step, domain = float(arrays["step"]), transforms.domain_of(config)
+    if not 0 < step < math.inf:
+        raise ValueError(f"step is {step}, expected a positive and finite one")
+    return DftGrid(config["shape"], step, weights, base, norms, tables, domain)
+
+
+def _quantize(
+    h: np.ndarray, shape: tuple[int, ...], step: float, domain: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Norms [n] and symbols [n, num_delay, num_tx, 2], int64."""
-    if not np.isfinite(h).all():
-        raise ValueError("h holds NaN or infinity")
-    if domain == "space_frequency":
-        h = transforms.to_angular_delay(h, h.shape[2])
+    h = transforms.in_angular_delay(transforms.finite_csi(h, shape), domain)
     z = np.ascontiguousarray(h.swapaxes(1, 2), np.complex128)
     length = np.sqrt((np.abs(z) ** 2).sum(axis=(1, 2)))
     norm = np.rint(2 * np.log2(np.where(length > 0, length, 1.0))).astype(np.int64)
     x = z.view(np.float64).reshape(*z.shape, 2)
-    x = x / (step * 2.0 ** (norm / 2))[:, None, None, None]
-    size = np.minimum(np.floor(np.abs(x) + ROUNDING), 2**18)
-    return norm, (np.sign(x) * size).astype(np.int64)
+    width = (step * 2.0 ** (norm / 2))[:, None, None, None]
+    symbols = quantized(
+        x, width, chosen_tables.LARGEST, "fit a codec of a coarser step"
+    )
+    return norm, symbols.astype(np.int64)
 
 
 def _tables_of(q: np.ndarray, weights: np.ndarray, base: np.ndarray) -> np.ndarray:

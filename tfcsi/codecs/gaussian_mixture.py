@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.contract import refuse_wishes
+from tfcsi.codecs.classical import ClassicalCodec, quantized
 from tfcsi.coding import chosen_tables
 from tfcsi.coding.intervals import Reader, encode_intervals
 from tfcsi.coding.packets import (
@@ -31,20 +30,17 @@ from tfcsi.coding.packets import (
 )
 from tfcsi.coding.tables import PRECISION, Tables
 
-ROUNDING = 0.375  # As in `tfcsi.codecs.klt`.
 CLASSES = 48  # Tables, a quarter octave of the standard deviation apart.
 _LOWEST = 10  # Quarter octaves below the step at which an entry is no longer sent.
 _SHRINK = 2.0  # Matrices of the mean variances that each component is mixed with.
 _FLOOR = 1e-3  # Least variance, relative to the mean of all entries.
 _ITERATIONS = 25
-_REMEDIES = {
-    "step": "its tables are those of one step; fit another with --config.network.bits",
-    "nmse_db": "fit one of a finer step with --config.network.bits",
-    "max_bits": "make one by GaussianMixture.at_bits(h, bits), which limits the mean",
-}
+_FINEST = (
+    56  # Quarter octaves of the steps that are tried; the finest one fits LARGEST.
+)
 
 
-class GaussianMixture:
+class GaussianMixture(ClassicalCodec):
     """Label, then quantised entries with tables chosen by the label.
 
     Attributes:
@@ -54,12 +50,16 @@ class GaussianMixture:
       step: int, 4 log2 of the bin width, in units of `h`.
       labels: Tables of one table, that of the label.
       tables: Tables of the entries, one for each class of the standard deviation.
-      config: dict of what config.json holds: model, shape, seed and domain, and what
-        the caller adds, such as dataset and scenario of the training matrices.
-      session: packets.Session, its fingerprint covers all of the above.
     """
 
     name = "gaussian_mixture"
+    remedies = {
+        "step": "its tables are those of one step; fit another with "
+        "--config.network.bits",
+        "nmse_db": "fit one of a finer step with --config.network.bits",
+        "max_bits": "make one by GaussianMixture.at_bits(h, bits), which limits the "
+        "mean",
+    }
 
     def __init__(
         self,
@@ -71,21 +71,14 @@ class GaussianMixture:
         domain: str = transforms.DOMAINS[0],
     ):
         """See the attributes; `at_bits` makes one from data."""
-        num_tx, num_delay = shape
-        self.shape = (num_tx, num_delay)
+        super().__init__(shape, domain)
         self.scales, self.step = scales.astype(np.int16), int(step)
         self.labels, self.tables = labels, tables
         classes = np.clip(self.scales - self.step + _LOWEST, 0, CLASSES - 1)
         # Of each component: where its coded entries are, and their classes.
         self._places = [np.flatnonzero(row) for row in classes]
         self._classes = [row[row > 0].repeat(2).astype(np.int64) for row in classes]
-        self.config: dict[str, Any] = {
-            "model": self.name,
-            "shape": list(self.shape),
-            "seed": 0,
-            "domain": domain,
-        }
-        self.session = session_of(
+        self._session = session_of(
             self.name,
             self.shape,
             self.scales.astype("<i2"),
@@ -137,9 +130,12 @@ class GaussianMixture:
         Raises:
           ValueError: If `h_train` is empty, or no step keeps to `bits`.
         """
+        if not 0 < bits < math.inf:  # NaN is refused too.
+            raise ValueError(f"bits must be positive and finite, got {bits}")
         scales = fit_scales(h_train, components, domain)
         sample = h_train[:2000]
-        low, high = -80, 4 + math.ceil(4 * math.log2(np.abs(h_train).max() + 1e-9))
+        high = 4 + math.ceil(4 * math.log2(np.abs(h_train).max() + 1e-9))
+        low = high - _FINEST
         while high - low > 1:
             step = (low + high) // 2
             codec = cls.at_step(sample, scales, step, domain)
@@ -156,14 +152,9 @@ class GaussianMixture:
         entries = chosen_tables.bits(np.concatenate(symbols), chosen, self.tables)
         return CRC_BITS + (entries.sum() + self._label_bits()[label].sum()) / len(h)
 
-    @property
-    def domain(self) -> str:
-        """Domain of its CSI, that of `config`."""
-        return self.config["domain"]
-
     def quantize(self, h: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Returns the label [n], int64, and the symbols of each matrix, int64."""
-        z = _angular(transforms.as_csi(h, self.shape), self.domain)
+        z = _angular(h, self.shape, self.domain)
         width = 2.0 ** (self.step / 4)
         variance = 4.0 ** (self.scales / 4) + width**2 / 6
         cost = _costs(z, variance) + self._label_bits() * math.log(2)
@@ -171,36 +162,10 @@ class GaussianMixture:
         symbols = []
         for row, k in zip(z, label):
             x = np.ascontiguousarray(row[self._places[k]]).view(np.float32)
-            size = np.minimum(np.floor(np.abs(x) / np.float32(width) + ROUNDING), 2**18)
-            symbols.append((np.sign(x) * size).astype(np.int64))
+            symbols.append(quantized(x, width, chosen_tables.LARGEST).astype(np.int64))
         return label, symbols
 
-    def compress(
-        self,
-        h: np.ndarray,
-        *,
-        step: float | None = None,
-        nmse_db: float | None = None,
-        max_bits: float | None = None,
-    ) -> list[bytes]:
-        """Codes matrices.
-
-        Args:
-          h: complex64 [n, num_tx, num_delay].
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
-
-        Returns:
-          n packets.
-
-        Raises:
-          ValueError: If `h` is of another shape or not finite, or as
-            `contract.refuse_wishes`.
-        """
-        refuse_wishes(
-            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
-        )
+    def _packets(self, h: np.ndarray) -> list[bytes]:
         payloads = []
         label, symbols = self.quantize(h)
         for k, row in zip(label.tolist(), symbols):
@@ -242,20 +207,11 @@ class GaussianMixture:
             symbols[rows, i] = chosen_tables.read(
                 reader, rows, chosen[rows, i], self.tables
             )
-        num_bits = reader.num_bits
-        if (num_bits < 0).any():
-            row = int(np.argmin(num_bits))
-            raise PacketError(
-                f"packet {row}: the encoder would not have written these bits", row
-            )
-        check_ends(payloads, num_bits)
+        check_ends(payloads, reader.num_bits)
         values = symbols.astype(np.float32) * np.float32(2.0 ** (self.step / 4))
         for row, k in enumerate(label):
             z[row, self._places[k]] = values[row, : count[row]].view(np.complex64)
-        h_hat = z.reshape(n, *self.shape)
-        if self.domain == "space_frequency":
-            h_hat = transforms.to_space_frequency(h_hat, self.shape[1])
-        return h_hat
+        return transforms.in_domain(z.reshape(n, *self.shape), self.domain)
 
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec: name, sizes, config.
@@ -265,13 +221,10 @@ class GaussianMixture:
         facts = {"codec": self.name, "ue_params": self.scales.size}
         return {**facts, "step": 2.0 ** (self.step / 4), "config": dict(self.config)}
 
-    def save(self, workdir: str | os.PathLike) -> None:
-        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
+    def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"scales": self.scales, "step": np.array(self.step)}
-        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
         arrays |= {f"labels/{k}": v for k, v in self.labels.arrays().items()}
-        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        run.save(workdir, self.config, arrays)
+        return arrays | {f"tables/{k}": v for k, v in self.tables.arrays().items()}
 
     def _label_bits(self) -> np.ndarray:
         return self.labels.interval_bits[0, : len(self.scales)]
@@ -295,7 +248,7 @@ def fit_scales(
     """
     if h_train.ndim != 3 or not len(h_train):
         raise ValueError(f"h_train must be [n, num_tx, num_delay]: {h_train.shape}")
-    z = _angular(h_train, domain)
+    z = _angular(h_train, h_train.shape[1:], domain)
     power = np.abs(z) ** 2
     mean = power.mean(axis=0)
     floor = max(_FLOOR * float(mean.mean()), 1e-30)
@@ -337,31 +290,26 @@ def fit(
 
 def load(workdir: str | os.PathLike) -> GaussianMixture:
     """Loads what `GaussianMixture.save` wrote; see `tfcsi.load`."""
-    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
-    try:
-        labels = Tables.from_arrays(files.part(arrays, "labels"))
-        tables = Tables.from_arrays(files.part(arrays, "tables"))
-        scales, step = arrays["scales"], int(arrays["step"])
-        if scales.ndim != 2 or scales.shape[1] != math.prod(config["shape"]):
-            raise ValueError(f"scales is {scales.shape}")
-        if len(tables.length) != CLASSES or labels.length[0] != len(scales) + 2:
-            raise ValueError("the tables do not fit the components")
-        domain = transforms.domain_of(config)
-        codec = GaussianMixture(config["shape"], scales, step, labels, tables, domain)
-        codec.config = config
-        run.check_classical(codec, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
-    return codec
+    return run.load_classical(workdir, _of_arrays)
 
 
-def _angular(h: np.ndarray, domain: str) -> np.ndarray:
+def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> GaussianMixture:
+    """Makes a codec of the fields and arrays that `GaussianMixture.save` wrote."""
+    labels = Tables.from_arrays(files.part(arrays, "labels"))
+    tables = Tables.from_arrays(files.part(arrays, "tables"))
+    scales, step = arrays["scales"], int(arrays["step"])
+    if scales.ndim != 2 or scales.shape[1] != math.prod(config["shape"]):
+        raise ValueError(f"scales is {scales.shape}")
+    if len(tables.length) != CLASSES or labels.length[0] != len(scales) + 2:
+        raise ValueError("the tables do not fit the components")
+    domain = transforms.domain_of(config)
+    return GaussianMixture(config["shape"], scales, step, labels, tables, domain)
+
+
+def _angular(h: np.ndarray, shape: tuple[int, ...], domain: str) -> np.ndarray:
     """Vectorised angular-delay matrices, complex64 [n, entries]."""
-    if not np.isfinite(h).all():
-        raise ValueError("h holds NaN or infinity")
-    if domain == "space_frequency":
-        h = transforms.to_angular_delay(h, h.shape[2])
-    return transforms.vectorised(h, h.shape[1:])
+    h = transforms.in_angular_delay(transforms.finite_csi(h, shape), domain)
+    return transforms.vectorised(h, shape)
 
 
 def _costs(z: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -5,30 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfcsi import files
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.contract import refuse_wishes
+from tfcsi.codecs.classical import ClassicalCodec, quantized
 from tfcsi.coding import rangecoder, sending
-from tfcsi.coding.packets import CRC_BITS, VERSION, Session, session_of, size_of
+from tfcsi.coding.packets import CRC_BITS, VERSION, session_of, size_of
 from tfcsi.coding.tables import Tables
-from tfcsi.transforms import DOMAINS, klt_basis, vectorised
-
-# A coefficient x becomes sign(x) floor(|x| / step + ROUNDING). A value below 1/2 widens
-# the zero bin. The grid point is then so near to the centroid of each bin that sending
-# or storing centroids gains less than 0.06 dB (COST 2100 indoor, 230 to 970 bits).
-ROUNDING = 0.375
-_REMEDIES = {
-    "step": "its tables are those of one step; make a codec by Klt.fit(h_train, step)",
-    "nmse_db": "make a codec of a finer step by Klt.fit(h_train, step)",
-    "max_bits": "make a codec by Klt.at_bits(h_train, bits), which limits the mean",
-}
+from tfcsi.transforms import klt_basis, vectorised
 
 
-class Klt:
+class Klt(ClassicalCodec):
     """Complex Karhunen-Loeve transform, uniform quantiser, range coder.
 
     The phase of a channel is uniform, so that a vectorised matrix has mean zero and
@@ -44,13 +33,16 @@ class Klt:
       basis: [num_coeffs, num_tx * num_delay], complex64, rows u^H, strongest first.
       step: float, bin width of the quantiser, in units of `h`.
       tables: Tables of the positions re 0, im 0, re 1, ...; one a coefficient.
-      config: dict of what config.json holds: model, shape, seed and domain, and what
-        the caller adds, such as dataset and scenario of the training matrices.
-      names_domain: bool, whether the session tells the domain. That of early runs does
-        not.
     """
 
     name = "klt"
+    remedies = {
+        "step": "its tables are those of one step; make a codec by "
+        "Klt.fit(h_train, step)",
+        "nmse_db": "make a codec of a finer step by Klt.fit(h_train, step)",
+        "max_bits": "make a codec by Klt.at_bits(h_train, bits), which limits the mean",
+    }
+    names_domain = True
 
     def __init__(
         self,
@@ -61,19 +53,11 @@ class Klt:
         packet_version: int = VERSION,
     ):
         """See the attributes; `fit` and `at_bits` make them from data."""
-        num_tx, num_delay = shape
-        self.shape = (num_tx, num_delay)
+        super().__init__(shape)
         self.basis = np.ascontiguousarray(basis, np.complex64)
         self.step = float(step)
         self.tables = tables
-        self.config: dict[str, Any] = {
-            "model": self.name,
-            "shape": list(self.shape),
-            "seed": 0,
-        }
-        self.config["domain"] = DOMAINS[0]
         content = (np.float64(step).astype("<f8"), self.basis.astype("<c8"))
-        self.names_domain = True
         self._session = session_of(
             self.name,
             self.shape,
@@ -149,43 +133,7 @@ class Klt:
         tables = Tables.from_counts(symbols, index=index)
         return cls(shape, basis[used], step, tables), symbols
 
-    @property
-    def session(self) -> Session:
-        """What UE and BS agree on; its fingerprint covers all that both share."""
-        named = self.names_domain
-        return self._session.in_domain(self.domain) if named else self._session
-
-    @property
-    def domain(self) -> str:
-        """Domain of its CSI, that of `config`."""
-        return self.config["domain"]
-
-    def compress(
-        self,
-        h: np.ndarray,
-        *,
-        step: float | None = None,
-        nmse_db: float | None = None,
-        max_bits: float | None = None,
-    ) -> list[bytes]:
-        """Codes matrices.
-
-        Args:
-          h: [n, num_tx, num_delay], complex64.
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
-
-        Returns:
-          n packets.
-
-        Raises:
-          ValueError: if `h` is of another shape or not finite, or as
-            `contract.refuse_wishes`.
-        """
-        refuse_wishes(
-            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
-        )
+    def _packets(self, h: np.ndarray) -> list[bytes]:
         return sending.packets(*self.symbols(h), self.session, self.tables)
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -225,13 +173,9 @@ class Klt:
         facts = {"codec": self.name, "ue_params": 2 * self.basis.size}
         return {**facts, "step": self.step, "config": dict(self.config)}
 
-    def save(self, workdir: str | os.PathLike) -> None:
-        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
-        arrays = {"basis": self.basis, "step": np.array(self.step)}
-        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
-        arrays[run.VERSION_KEY] = np.array(self.session.version)
-        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        run.save(workdir, self.config, arrays)
+    def _arrays(self) -> dict[str, np.ndarray]:
+        tables = {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        return {"basis": self.basis, "step": np.array(self.step), **tables}
 
 
 def fit(h_train: np.ndarray, h_val: np.ndarray, bits: float = 250.0) -> Klt:
@@ -248,22 +192,21 @@ def fit(h_train: np.ndarray, h_val: np.ndarray, bits: float = 250.0) -> Klt:
 
 def load(workdir: str | os.PathLike) -> Klt:
     """Loads what `Klt.save` wrote; see `tfcsi.load`."""
-    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
-    try:
-        tables = Tables.from_arrays(files.part(arrays, "tables"))
-        basis, step = arrays["basis"], float(arrays["step"])
-        size = (len(tables.index) // 2, math.prod(config["shape"]))
-        if basis.shape != size or not np.isfinite(basis).all():
-            raise ValueError(f"basis is {basis.shape}, expected {size} and finite")
-        if not 0 < step < math.inf:
-            raise ValueError(f"step is {step}, expected a positive and finite one")
-        version = run.packet_version(arrays, run.CODEC_FILE)
-        codec = Klt(config["shape"], basis, step, tables, version)
-        codec.config = config
-        codec.names_domain = run.DOMAIN_KEY in arrays
-        run.check_classical(codec, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+    return run.load_classical(workdir, _of_arrays)
+
+
+def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> Klt:
+    """Makes a codec of the fields and arrays that `Klt.save` wrote."""
+    tables = Tables.from_arrays(files.part(arrays, "tables"))
+    basis, step = arrays["basis"], float(arrays["step"])
+    size = (len(tables.index) // 2, math.prod(config["shape"]))
+    if basis.shape != size or not np.isfinite(basis).all():
+        raise ValueError(f"basis is {basis.shape}, expected {size} and finite")
+    if not 0 < step < math.inf:
+        raise ValueError(f"step is {step}, expected a positive and finite one")
+    version = run.packet_version(arrays, run.CODEC_FILE)
+    codec = Klt(config["shape"], basis, step, tables, version)
+    codec.names_domain = run.names_domain(arrays)
     return codec
 
 
@@ -276,11 +219,4 @@ def _klt(h_train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _quantize(z: np.ndarray, step: float) -> np.ndarray:
     """Symbols [n, 2 num_coeffs], int32, in the order re 0, im 0, re 1, ..."""
     x = np.ascontiguousarray(z, np.complex64).view(np.float32)
-    magnitude = np.floor(np.abs(x) / step + ROUNDING)
-    if not magnitude.max(initial=0) <= 2.0**30:
-        raise ValueError(
-            f"h has coefficients up to {np.abs(x).max():.3g}, too many steps of "
-            f"{step:.3g}; scale h as for the training (--scale, "
-            f"tfcsi.transforms.to_peak)"
-        )
-    return (np.sign(x) * magnitude).astype(np.int32)
+    return quantized(x, step, 2**30).astype(np.int32)

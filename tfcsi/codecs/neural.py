@@ -265,7 +265,7 @@ class Codec:
         except ValueError as error:
             raise PacketError(f"side information: {error}") from None
         gain = (
-            transforms.word_to_gain(side[:, :1])
+            sending.word_to_gain(side[:, :1])
             if words
             else np.ones((len(side), 1), "f4")
         )

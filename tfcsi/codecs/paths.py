@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
+from tfcsi.codecs.classical import ClassicalCodec
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import Atoms
 from tfcsi.coding.contexts import PathTables
-from tfcsi.coding.packets import (
-    PacketError,
-    Session,
-    check_ends,
-    unpack,
-)
+from tfcsi.coding.packets import check_ends, unpack
 from tfcsi.coding.path_encoder import norm_of, training_lists
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_sending import CODEC, PathSender
@@ -35,7 +30,7 @@ NUM_FFT = 257  # Delay taps of the published COST 2100 data, see `transforms.NUM
 _TYPICAL_PATHS = 10  # Of a matrix for which `describe` counts the work of the encoder.
 
 
-class Paths:
+class Paths(ClassicalCodec):
     """Matching pursuit with quantised paths, and integer contexts.
 
     The norm of a matrix is sent in half octaves, and the step of the gains is relative
@@ -50,9 +45,6 @@ class Paths:
       step: Number i of the usual step, 2^(-i/8).
       efforts: Names of the efforts of `compress`, from fast to thorough.
       sender: PathSender, the encoder.
-      config: dict of what config.json holds: model, shape, seed and domain, and what
-        the caller adds, such as dataset and scenario of the training matrices.
-      session: packets.Session, its fingerprint covers all of the above.
     """
 
     name = CODEC
@@ -62,14 +54,8 @@ class Paths:
         """See the attributes; `fit` makes a codec from data."""
         self.sender = PathSender(atoms, tables, step)
         self.atoms, self.tables, self.step = atoms, tables, self.sender.step
-        self.shape, self.coder = self.sender.shape, self.sender.coder
-        self.config: dict[str, Any] = {
-            "model": self.name,
-            "shape": list(self.shape),
-            "seed": 0,
-            "domain": atoms.domain,
-        }
-        self.session: Session = self.sender.session
+        super().__init__(self.sender.shape, atoms.domain)
+        self.coder, self._session = self.sender.coder, self.sender.session
 
     @classmethod
     def fit(
@@ -123,11 +109,6 @@ class Paths:
         codec = Paths(atoms, self.tables.resized(old, new), self.step)
         codec.config = {**self.config, **codec.config}
         return codec
-
-    @property
-    def domain(self) -> str:
-        """Domain of its CSI."""
-        return self.atoms.domain
 
     def compress(
         self,
@@ -200,11 +181,6 @@ class Paths:
             none = np.zeros(0, np.int64)
             return none, none, Lists.empty(0, 0)
         steps, norm, lists, num_bits = self.coder.read(payloads)
-        if (num_bits < 0).any():
-            row = int(np.argmin(num_bits))
-            raise PacketError(
-                f"packet {row}: the encoder would not have written these bits", row
-            )
         check_ends(payloads, num_bits)
         return steps, norm, lists
 
@@ -227,11 +203,9 @@ class Paths:
             "config": dict(self.config),
         }
 
-    def save(self, workdir: str | os.PathLike) -> None:
-        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
+    def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"step": np.array(self.step), "num_fft": np.array(self.atoms.num_fft)}
-        arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
-        run.save(workdir, self.config, arrays)
+        return arrays | {f"tables/{k}": v for k, v in self.tables.arrays().items()}
 
 
 def fit(
@@ -256,15 +230,14 @@ def fit(
 
 def load(workdir: str | os.PathLike) -> Paths:
     """Loads what `Paths.save` wrote; see `tfcsi.load`."""
-    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
-    try:
-        shape, domain = config["shape"], transforms.domain_of(config)
-        num_tx, num_delay = shape
-        atoms = Atoms(num_tx, num_delay, int(arrays["num_fft"]), domain)
-        stored = files.part(arrays, "tables")
-        tables = PathTables.of(stored, atoms.angle, atoms.delay)
-        codec = Paths(atoms, tables, int(arrays["step"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
-    codec.config = config
-    return codec
+    return run.load_classical(workdir, _of_arrays)
+
+
+def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> Paths:
+    """Makes a codec of the fields and arrays that `Paths.save` wrote."""
+    num_tx, num_delay = config["shape"]
+    domain = transforms.domain_of(config)
+    atoms = Atoms(num_tx, num_delay, int(arrays["num_fft"]), domain)
+    stored = files.part(arrays, "tables")
+    tables = PathTables.of(stored, atoms.angle, atoms.delay)
+    return Paths(atoms, tables, int(arrays["step"]))

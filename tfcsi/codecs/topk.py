@@ -8,41 +8,32 @@ import itertools
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tfcsi import metrics
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.contract import refuse_wishes
+from tfcsi.codecs.classical import ClassicalCodec
 from tfcsi.coding.packets import (
     VERSION,
     PacketError,
-    Session,
     check_ends,
     pack,
     session_of,
     size_of,
     unpack,
 )
-from tfcsi.transforms import DOMAINS, PEAK, vectorised
-
-_REMEDIES = {
-    "step": "make a codec with other value_bits by TopK(shape, k, value_bits, mu)",
-    "nmse_db": "make a codec with a larger k by TopK(shape, k, value_bits, mu)",
-    "max_bits": "all of its packets have one length; make a codec by "
-    "TopK.at_bits(h, bits, mu)",
-}
+from tfcsi.transforms import PEAK, vectorised
 
 
-class TopK:
+class TopK(ClassicalCodec):
     """The K strongest entries of a matrix; nothing is learned.
 
     The support is one of C(N, K) sets, N = num_tx * num_delay, and is sent as its
     number in the combinatorial number system: ceil(log2 C(N, K)) bits, within one bit
     of the entropy of a uniform support. Real and imaginary parts of the entries go
-    through a mu-law quantiser of 2**value_bits levels over +-0.5. All packets have the
-    same length.
+    through a mu-law quantiser of 2**value_bits levels over +-0.5, so that it takes CSI
+    whose largest magnitude is 0.5. All packets have the same length.
 
     Attributes:
       name: str, "topk".
@@ -53,16 +44,19 @@ class TopK:
       k: int, entries kept.
       value_bits: int, bits of a real or imaginary part.
       mu: float, of the mu-law; 0 is the uniform quantiser.
-      config: dict of what config.json holds: model, shape, seed and domain, and what
-        the caller adds, such as dataset and scenario.
-      names_domain: bool, whether the session tells the domain. That of early runs does
-        not.
 
     Raises:
       ValueError: if k is not in 1..N, value_bits not in 1..16 or mu negative.
     """
 
     name = "topk"
+    remedies = {
+        "step": "make a codec with other value_bits by TopK(shape, k, value_bits, mu)",
+        "nmse_db": "make a codec with a larger k by TopK(shape, k, value_bits, mu)",
+        "max_bits": "all of its packets have one length; make a codec by "
+        "TopK.at_bits(h, bits, mu)",
+    }
+    names_domain = True
 
     def __init__(
         self,
@@ -73,8 +67,7 @@ class TopK:
         packet_version: int = VERSION,
     ):
         """See the attributes."""
-        num_tx, num_delay = shape
-        self.shape = (num_tx, num_delay)
+        super().__init__(shape)
         size = math.prod(self.shape)
         if not 1 <= k <= size:
             raise ValueError(f"k must be in 1..{size}, got {k}")
@@ -85,14 +78,7 @@ class TopK:
         self.k, self.value_bits, self.mu = int(k), int(value_bits), float(mu)
         self.num_bits = _topk_bits(size, self.k, self.value_bits)
         self.num_bytes = size_of(self.num_bits, packet_version)
-        self.config: dict[str, Any] = {
-            "model": self.name,
-            "shape": list(self.shape),
-            "seed": 0,
-        }
-        self.config["domain"] = DOMAINS[0]
         self.num_supports = math.comb(size, self.k)
-        self.names_domain = True
         self._session = session_of(
             self.name,
             self.shape,
@@ -133,43 +119,7 @@ class TopK:
             raise ValueError(f"{bits} bits have no room for one entry")
         return best
 
-    @property
-    def session(self) -> Session:
-        """What UE and BS agree on; its fingerprint covers all that both share."""
-        named = self.names_domain
-        return self._session.in_domain(self.domain) if named else self._session
-
-    @property
-    def domain(self) -> str:
-        """Domain of its CSI, that of `config`."""
-        return self.config["domain"]
-
-    def compress(
-        self,
-        h: np.ndarray,
-        *,
-        step: float | None = None,
-        nmse_db: float | None = None,
-        max_bits: float | None = None,
-    ) -> list[bytes]:
-        """Codes matrices.
-
-        Args:
-          h: [n, num_tx, num_delay], complex64, largest magnitude 0.5.
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
-
-        Returns:
-          n packets of `num_bytes`.
-
-        Raises:
-          ValueError: if `h` is of another shape or scale, or not finite, or as
-            `contract.refuse_wishes`.
-        """
-        refuse_wishes(
-            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
-        )
+    def _packets(self, h: np.ndarray) -> list[bytes]:
         support, levels = self._quantize(h)
         shifts = np.arange(self.value_bits - 1, -1, -1)
         num_bits = levels.shape[1] * self.value_bits
@@ -233,16 +183,13 @@ class TopK:
 
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec: name, arguments, config."""
-        arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
-        return {"codec": self.name, **arguments, "config": dict(self.config)}
+        return {"codec": self.name, **self._arguments(), "config": dict(self.config)}
 
-    def save(self, workdir: str | os.PathLike) -> None:
-        """Writes the codec to a folder, for `tfcsi.load`; each file atomically."""
-        arguments = {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
-        arrays = {k: np.array(v) for k, v in arguments.items()}
-        arrays["session"] = np.frombuffer(self.session.to_bytes(), np.uint8)
-        arrays[run.VERSION_KEY] = np.array(self.session.version)
-        run.save(workdir, self.config, arrays)
+    def _arguments(self) -> dict[str, float]:
+        return {"k": self.k, "value_bits": self.value_bits, "mu": self.mu}
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: np.array(number) for name, number in self._arguments().items()}
 
     def _quantize(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Support [n, k], rising, and levels [n, 2 k] in the order re 0, im 0, ..."""
@@ -287,16 +234,15 @@ def fit(
 
 def load(workdir: str | os.PathLike) -> TopK:
     """Loads what `TopK.save` wrote; see `tfcsi.load`."""
-    config, arrays = run.read_config(workdir), run.read_arrays(workdir)
-    try:
-        k, value_bits, mu = (arrays[key].item() for key in ("k", "value_bits", "mu"))
-        version = run.packet_version(arrays, run.CODEC_FILE)
-        codec = TopK(config["shape"], k, value_bits, mu, version)
-        codec.config = config
-        codec.names_domain = run.DOMAIN_KEY in arrays
-        run.check_classical(codec, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+    return run.load_classical(workdir, _of_arrays)
+
+
+def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> TopK:
+    """Makes a codec of the fields and arrays that `TopK.save` wrote."""
+    k, value_bits, mu = (arrays[key].item() for key in ("k", "value_bits", "mu"))
+    version = run.packet_version(arrays, run.CODEC_FILE)
+    codec = TopK(config["shape"], k, value_bits, mu, version)
+    codec.names_domain = run.names_domain(arrays)
     return codec
 
 

@@ -10,20 +10,21 @@ import importlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 import tfcsi
 from tfcsi import files, transforms
 from tfcsi.codecs.contract import Codec
-from tfcsi.coding.packets import VERSIONS
+from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.options import check_options
 
 if TYPE_CHECKING:
     import ml_collections
 
+Kind = TypeVar("Kind", bound=Codec)
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
 ZOO = pathlib.Path(__file__).parents[1] / "zoo"  # Codecs that come with the package.
 CALIBRATION_FILE = "calibration.npy"
@@ -32,6 +33,7 @@ RUN_FILE, CHECKPOINTS = "run.json", "checkpoints"  # What a training leaves besi
 CLASSICAL_FIELDS = (
     *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
 )
+SESSION_KEY = "session"  # Array of codec.npz: header of the session.
 VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 DOMAIN_KEY = "domain"  # Array of codec.npz: domain of the CSI. Early runs have none.
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
@@ -71,20 +73,79 @@ def load(workdir: str | os.PathLike) -> Codec:
     return importlib.import_module(KINDS[kind]).load(workdir)
 
 
-def check_classical(codec: Codec, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuses a config.json that is not that of a codec without a network.
+def load_classical(
+    workdir: str | os.PathLike, make: Callable[[dict, dict[str, np.ndarray]], Kind]
+) -> Kind:
+    """Loads a codec without a network.
 
     Args:
-      codec: Codec that was loaded, with its config.
-      arrays: Of its codec.npz. Those of early runs have no `session`.
+      workdir: Folder that its `save` wrote.
+      make: Makes the codec of the fields of config.json and the arrays of codec.npz. It
+        may raise KeyError, TypeError, ValueError, IndexError or ArithmeticError.
 
     Raises:
-      ValueError: If a field is not known, or if config and arrays do not belong
-        together.
+      FileNotFoundError: If the folder holds no codec. The message says what is missing.
+      ValueError: If the arrays make no codec, if a field of config.json is not known,
+        or if config and arrays do not belong together. Files of early versions hold no
+        session, so that not every change of their config can be told.
     """
-    check_options(codec.config, CLASSICAL_FIELDS, CONFIG_FILE)
-    if "session" in arrays and arrays["session"].tobytes() != codec.session.to_bytes():
-        raise ValueError(f"{CONFIG_FILE} does not fit {CODEC_FILE}; it was changed")
+    config, arrays = read_config(workdir), read_arrays(workdir)
+    changed = f"{CONFIG_FILE} does not fit {CODEC_FILE}; it was changed"
+    try:
+        check_options(config, CLASSICAL_FIELDS, CONFIG_FILE)
+        size, stored = _size(config.get("shape")), session_in(arrays)
+        if stored and (stored.num_tx, stored.num_delay) != size:
+            raise ValueError(changed)
+        if stored and stored.codec.partition("@")[0] != config["model"]:
+            raise ValueError(changed)
+        codec = make(config, arrays)
+        codec.config = config
+        session = codec.session
+        if stored not in (None, session):
+            raise ValueError(changed)
+        version = packet_version(arrays, CODEC_FILE, session.version)
+        if version != session.version:
+            raise ValueError(
+                f"{CODEC_FILE} has packets of version {version}, and the codec writes "
+                f"version {session.version}"
+            )
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
+        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+    return codec
+
+
+def agreed(session: Session) -> dict[str, np.ndarray]:
+    """Returns the arrays of codec.npz that hold a session; see `session_in`."""
+    header = np.frombuffer(session.to_bytes(), np.uint8)
+    return {SESSION_KEY: header, VERSION_KEY: np.array(session.version)}
+
+
+def session_in(arrays: Mapping[str, np.ndarray]) -> Session | None:
+    """Returns the session in the arrays of codec.npz; early runs have none."""
+    if SESSION_KEY not in arrays:
+        return None
+    return Session.from_bytes(arrays[SESSION_KEY].tobytes())[0]
+
+
+def names_domain(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Tells whether the session of a KLT or a top-K names another domain than usual.
+
+    Args:
+      arrays: Of its codec.npz. Sessions of early runs name none, and keep to that if
+        the run is saved anew.
+    """
+    stored = session_in(arrays)
+    return "@" in stored.codec if stored else DOMAIN_KEY in arrays
+
+
+def _size(shape: object) -> tuple[int, int]:
+    """Returns the shape in a config, (num_tx, num_delay)."""
+    sides = shape if isinstance(shape, list) else []
+    if len(sides) != 2 or not all(type(n) is int and 0 < n < 1 << 16 for n in sides):
+        raise ValueError(
+            f"shape is {shape!r}; it must be [num_tx, num_delay], each 1 to 65535"
+        )
+    return sides[0], sides[1]
 
 
 def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
@@ -215,17 +276,20 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
     return arrays
 
 
-def packet_version(arrays: Mapping[str, np.ndarray], path: str | os.PathLike) -> int:
+def packet_version(
+    arrays: Mapping[str, np.ndarray], path: str | os.PathLike, otherwise: int = 1
+) -> int:
     """Returns the format of the packets of a run from the arrays of codec.npz.
 
     Args:
       arrays: What `read_arrays` returned. Runs from before version 2 do not state it.
       path: Name of the file, for the message.
+      otherwise: Version of a run that does not state it.
 
     Raises:
       ValueError: If this version of tfcsi does not know the format.
     """
-    version = int(arrays.get(VERSION_KEY, 1))
+    version = int(arrays.get(VERSION_KEY, otherwise))
     if version not in VERSIONS:
         raise ValueError(
             f"{path} has packets of version {version}; this tfcsi knows {VERSIONS}"

@@ -162,8 +162,7 @@ class Atoms:
           float32 [n, num_tx, 2, num_delay]: angles, (re, im), delays. The energy is
           that of h.
         """
-        if self.domain == "space_frequency":
-            h = transforms.to_angular_delay(h, self.num_delay)
+        h = transforms.in_angular_delay(h, self.domain)
         phases = self.angle.phases[:, None] * self.delay.phases
         real = h.astype(np.complex64) * phases.conj()
         return np.stack([real.real, real.imag], axis=2)
@@ -174,9 +173,7 @@ class Atoms:
         h = np.empty((len(picture), self.num_tx, self.num_delay), np.complex64)
         h.real, h.imag = picture[:, :, 0], picture[:, :, 1]
         h *= phases
-        if self.domain == "space_frequency":
-            h = transforms.to_space_frequency(h, self.num_delay)
-        return h
+        return transforms.in_domain(h, self.domain)
 
     def synthesize(
         self, gain: np.ndarray, angle: np.ndarray, delay: np.ndarray

@@ -13,6 +13,7 @@ from tfcsi.coding.intervals import Reader
 from tfcsi.coding.tables import PRECISION, Tables, number_bits
 
 _MOST_BITS = 40  # Of a number behind an escape.
+LARGEST = 1 << 18  # Magnitude of a symbol that an escape has room for.
 
 
 def symmetric(symbols: np.ndarray, chosen: np.ndarray, num_tables: int) -> Tables:

@@ -94,9 +94,8 @@ class Session:
         """Returns the header that stands at the start of a file."""
         name = self.codec.encode()
         shape = struct.pack(">HH", self.num_tx, self.num_delay)
-        head = (
-            MAGIC + bytes([self.version, len(name)]) + name + shape + self.fingerprint
-        )
+        head = MAGIC + bytes([self.version, len(name)]) + name
+        head += shape + self.fingerprint
         return head + struct.pack(">I", zlib.crc32(head))
 
     @classmethod
@@ -225,16 +224,20 @@ def check_ends(payloads: Sequence[bytes], num_bits: Sequence[int] | np.ndarray) 
 
     Args:
       payloads: n bytes objects from `unpack`.
-      num_bits: Bits that the symbols of each payload take.
+      num_bits: Bits that the symbols of each payload take, below 0 if no encoder
+        writes these symbols so.
 
     Raises:
-      PacketError: If a payload has fewer bits than that, or a whole byte more, or the
-        bits behind it are not zero.
+      PacketError: If no encoder writes a payload, or if it has fewer bits than its
+        symbols take, or a whole byte more, or the bits behind them are not zero.
     """
-    for row, (payload, count) in enumerate(
-        zip(payloads, np.asarray(num_bits).tolist())
-    ):
+    counts = np.asarray(num_bits).tolist()
+    for row, (payload, count) in enumerate(zip(payloads, counts)):
         has = 8 * (len(payload) + 1) - CRC_BITS
+        if count < 0:
+            raise PacketError(
+                f"packet {row}: the encoder would not have written these bits", row
+            )
         if not 0 <= has - count < 8:
             raise PacketError(
                 f"packet {row}: its symbols take {count} bits, and it has {has}", row

@@ -67,9 +67,7 @@ class PathSender:
         if len(given) > 1:
             raise ValueError(f"give one of {', '.join(given)}")
         pursuit.check_effort(effort)
-        h = transforms.as_csi(h, self.shape)
-        if not np.isfinite(h).all():
-            raise ValueError("h holds NaN or infinity")
+        h = transforms.finite_csi(h, self.shape)
         if not len(h):
             return []
         encoder = PathEncoder(h, self.atoms, self.coder, effort, noise_variance)

@@ -45,9 +45,29 @@ def network_input(
     peak = transforms.check_csi(h, shape, any_scale=any_scale or send_gain)
     gain = np.zeros((len(h), 0), np.uint16)
     if send_gain:
-        gain = transforms.gain_to_word(peak)[:, None]
-        h = h / transforms.word_to_gain(gain)[:, :, None]
+        gain = gain_to_word(peak)[:, None]
+        h = h / word_to_gain(gain)[:, :, None]
     return transforms.to_real(h), gain
+
+
+def gain_to_word(peak: np.ndarray) -> np.ndarray:
+    """Turns peaks into 16-bit words: 256 steps an octave, from 2^-127 to 2^128.
+
+    Args:
+      peak: [n], float, max |h| of each matrix.
+
+    Returns:
+      [n], uint16.
+    """
+    octaves = np.log2(np.maximum(peak.astype(np.float64), 2.0**-127))
+    return np.clip(np.rint(256 * (octaves + 128)), 0, 65535).astype(np.uint16)
+
+
+def word_to_gain(word: np.ndarray) -> np.ndarray:
+    """Turns words, uint16 [n], into scales relative to max |h| = 0.5, float32 [n]."""
+    return (2.0 ** (word.astype(np.float64) / 256 - 128) / transforms.PEAK).astype(
+        np.float32
+    )
 
 
 def quantize(y: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
