@@ -360,6 +360,12 @@ def wrapped(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            raise DataError(
+                f"{path}: it holds pickled Python objects, which are not read, because "
+                f"they can run any code. Save the array alone where they came from: "
+                f"numpy.savez('NAME.npz', channel=dataset[0]['user']['channel'])"
+            ) from error
         raise DataError(
             f"{path}: cannot be read, truncated or corrupt or of another format "
             f"({type(error).__name__}: {error})"

@@ -60,6 +60,12 @@ def _plain_v5(value: Any) -> Any:
 
 def _plain_v73(writer: _hdf5.Writer, item: Any) -> Any:
     if isinstance(item, h5py.Group):
+        if _is_struct_array(item):
+            fields = {
+                name: [_plain_v73(writer, item.file[r]) for r in value[()].T.ravel()]
+                for name, value in item.items()
+            }
+            return [dict(zip(fields, each)) for each in zip(*fields.values())]
         return {name: _plain_v73(writer, value) for name, value in item.items()}
     if item.attrs.get("MATLAB_empty", 0):
         return np.empty((0, 0))
@@ -69,7 +75,33 @@ def _plain_v73(writer: _hdf5.Writer, item: Any) -> Any:
     return value
 
 
-def users_of_matlab(path: Path, cells: Any, bs: int, axes: str) -> _files.Array:
+def _is_struct_array(group: h5py.Group) -> bool:
+    """Whether a group is an array of structs, whose fields are references.
+
+    A struct with a cell in a field has references too, but they are marked as a cell.
+    """
+    return bool(len(group)) and all(
+        isinstance(value, h5py.Dataset)
+        and value.dtype == object
+        and value.attrs.get("MATLAB_class", b"") != b"cell"
+        for value in group.values()
+    )
+
+
+def _of_scene(path: Path, cells: Any, scene: int) -> list:
+    """Returns the base stations of a scene; data of one scene have no such axis."""
+    stations = cells if isinstance(cells, list) else [cells]
+    scenes = [stations]
+    if stations and all(isinstance(station, list) for station in stations):
+        scenes = stations
+    if not 0 <= scene < len(scenes):
+        raise ValueError(f"scene is {scene}; {path} has scenes 0 to {len(scenes) - 1}")
+    return scenes[scene]
+
+
+def users_of_matlab(
+    path: Path, cells: Any, bs: int, axes: str, scene: int = 0
+) -> _files.Array:
     """Returns the channels of all users of one base station of MATLAB's cell.
 
     Args:
@@ -78,16 +110,18 @@ def users_of_matlab(path: Path, cells: Any, bs: int, axes: str) -> _files.Array:
       bs: number of the base station, from 1.
       axes: names of the axes of a user's channel; if empty [num_rx, num_tx, num_sc],
         or what the parameters in the file say, or [num_tx, num_sc] where this is sure.
+      scene: number of the scene, from 0, in a cell {scene}{bs}.
 
     Returns:
       [n, ...] with the axes of a user's channel, whose names are its attribute `axes`.
       Users without a channel have zeros.
 
     Raises:
-      ValueError: there is no base station `bs`, or `axes` lists no axes.
+      ValueError: there is no base station `bs` or no such scene, or `axes` lists no
+        axes.
       DataError: the cells are of another form.
     """
-    stations = cells if isinstance(cells, list) else [cells]
+    stations = _of_scene(path, cells, scene)
     if not 1 <= bs <= len(stations):
         raise ValueError(f"bs is {bs}; {path} has {len(stations)} base stations")
     station = stations[bs - 1]

@@ -33,7 +33,7 @@ _V4 = re.compile(r"power_t(\d+)_tx(\d+)_r(\d+)\.(npz|mat|npy)")
 _FIELDS = ("phase", "delay", "power", "azimuth", "zenith")  # Columns of the values.
 
 
-def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
+def read(folder: Path, bs: int, rows: Sequence[int] | None, scene: int = 0) -> Paths:
     """Reads the paths of the users of some rows.
 
     Args:
@@ -41,17 +41,19 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
       bs: number of the base station, from 1.
       rows: first and last row of users, from 1, as the pages of the scenarios name them
         (R1); all rows if None.
+      scene: number of the scene, from 0, in a folder of folders `scene_0`, `scene_1`.
 
     Returns:
       The paths of the users that have any. `user` is the number of the user in the
       scenario, from 0, and `departure` is a unit vector (x, y, z).
 
     Raises:
-      ValueError: `rows` or `bs` is not in the scenario.
+      ValueError: `rows`, `bs` or `scene` is not in the scenario.
       DataError: the folder has none of the forms, or a file is malformed.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
+    folder = _scene_of(folder, scene)
     names = sorted(path.name for path in folder.iterdir())
     if any(_V4.fullmatch(name) for name in names):
         values, users = _read_v4(folder, bs, rows)
@@ -66,6 +68,19 @@ def read(folder: Path, bs: int, rows: Sequence[int] | None) -> Paths:
             f"NAME.params.mat (2) or power_t..._tx..._r... (4), found {shown}"
         )
     return _paths(folder, values, users)
+
+
+def _scene_of(folder: Path, scene: int) -> Path:
+    """Returns the folder of a scene; a scenario of one scene has none inside."""
+    scenes = {
+        int(match[1]): path
+        for path in folder.iterdir()
+        if path.is_dir() and (match := re.fullmatch(r"scene_?(\d+)", path.name))
+    }
+    if (scenes or scene) and scene not in scenes:
+        there = ", ".join(map(str, sorted(scenes))) or "none, only one without a number"
+        raise ValueError(f"scene is {scene}; {folder} has scenes {there}")
+    return scenes.get(scene, folder)
 
 
 def _paths(folder: Path, values: np.ndarray, user: np.ndarray) -> Paths:
@@ -246,7 +261,15 @@ def _read_v4(
         values.append(np.stack([a[there] for a in arrays], axis=-1))
         users.append(start + np.nonzero(there)[0])
         if rows is not None:
-            grids.append(_grid(_v4_array(folder, "rx_pos", link), folder, link))
+            positions = _v4_array(folder, "rx_pos", link)
+            if positions.ndim == 2 and positions.shape[1] == len(there) > 3:
+                positions = positions.T  # [3, users].
+            if positions.ndim != 2 or positions.shape[0] != len(there):
+                raise DataError(
+                    f"{folder}: rx_pos of {link} is {list(positions.shape)}, expected "
+                    f"[{len(there)}, 3] or [3, {len(there)}]"
+                )
+            grids.append(_grid(positions, folder, link))
         start += len(there)
     values, users = np.concatenate(values), np.concatenate(users)
     if rows is not None:

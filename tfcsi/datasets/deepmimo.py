@@ -59,6 +59,8 @@ class Options:
 
     Attributes:
       bs: number of the base station, from 1.
+      scene: number of the scene of a dynamic scenario, from 0: that of a folder
+        `scene_0`, or in MATLAB's form of the cell {scene}{bs}.
       rows: first and last row of users, from 1 (R1); all rows if empty.
       array: antennas of the base station along y and z; num_tx is their product, and
         those along y come first.
@@ -86,6 +88,7 @@ class Options:
     """
 
     bs: int = 1
+    scene: int = 0
     rows: Sequence[int] = ()
     array: Sequence[int] = (32, 1)
     spacing: float = 0.5
@@ -125,7 +128,7 @@ def _of_path(
         return _read_generated(path, split, domain, o), None
     check_physical(bandwidth=o.bandwidth, spacing=o.spacing, rotation=o.rotation)
     band = Band(o.bandwidth, o.num_fft, o.num_sc, o.select)
-    paths = read(path, o.bs, o.rows or None)
+    paths = read(path, o.bs, o.rows or None, o.scene)
     users = np.unique(paths.user)
     label = f"{path}: {len(users)} users with a path"
     chosen = _splits.split_users(len(users), split, label, o.num_val, o.num_test)
@@ -144,7 +147,7 @@ def _of_path(
 
 
 def _read_generated(path: Path, split: str, domain: str, o: Options) -> np.ndarray:
-    channel = arranged(generated(path, o.bs, o.axes), o.rx)
+    channel = arranged(generated(path, o.bs, o.axes, o.scene), o.rx)
     convert = converter(channel, domain, o.num_sc, o.select, o.timing)
     shuffled = np.random.default_rng(_ORDER).permutation(channel.shape[0])
     order = shuffled if o.shuffle else None
@@ -225,7 +228,7 @@ def matrices(
     return h, lost
 
 
-def generated(path: Path, bs: int = 1, axes: str = "") -> _files.Array:
+def generated(path: Path, bs: int = 1, axes: str = "", scene: int = 0) -> _files.Array:
     """Returns the array `channel` of a generated data set.
 
     Args:
@@ -233,6 +236,7 @@ def generated(path: Path, bs: int = 1, axes: str = "") -> _files.Array:
       bs: number of the base station, for files that have several (MATLAB's form).
       axes: names of the axes in the file, or those of a user's channel in MATLAB's
         form; if empty, those that the file tells.
+      scene: number of the scene, from 0, for files that have several (MATLAB's form).
 
     Returns:
       The array, in the axes of the file and with their names, if they are known.
@@ -259,7 +263,7 @@ def generated(path: Path, bs: int = 1, axes: str = "") -> _files.Array:
             return _files.Array(path, KEY, values.shape, values.__getitem__, *about)
         there = _files.listing(variables)
     if suffix == ".mat":
-        return users_of_matlab(path, nested(path, MATLAB_KEY, KEY), bs, axes)
+        return users_of_matlab(path, nested(path, MATLAB_KEY, KEY), bs, axes, scene)
     expected = f"complex {KEY} [n, num_rx, num_tx, num_sc]"
     raise DataError(f"{path}: no variable {KEY!r}, expected {expected}; found {there}")
 
