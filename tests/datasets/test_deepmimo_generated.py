@@ -107,7 +107,7 @@ def test_malformed_data_sets_are_refused(tmp_path):
     for name, words in {
         "a.npz": "no variable 'channel', expected complex channel .*found channels",
         "b.npy": r"'array' is complex \[32, 64\], expected complex channel \[n, num_rx",
-        "c.npy": "cannot be read",
+        "c.npy": "pickled Python objects",
         "d.mat": "no variable 'DeepMIMO_dataset'; found H",
         "e.mat": "channel of users differ in shape",
         "f.csv": "neither a scenario's folder nor a file of the formats .npy",

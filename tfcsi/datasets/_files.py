@@ -360,7 +360,8 @@ def wrapped(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "allow_pickle" in str(error) or "Python objects" in str(error):
+        # What NumPy says of arrays of objects.
+        if any(words in str(error) for words in ("Object arrays", "Python objects")):
             raise DataError(
                 f"{path}: it holds pickled Python objects, which are not read, because "
                 f"they can run any code. Save the array alone where they came from: "

@@ -80,7 +80,8 @@ def _is_struct_array(group: h5py.Group) -> bool:
 
     A struct with a cell in a field has references too, but they are marked as a cell.
     """
-    return bool(len(group)) and all(
+    is_struct = group.attrs.get("MATLAB_class", b"") == b"struct"
+    return bool(is_struct and len(group)) and all(
         isinstance(value, h5py.Dataset)
         and value.dtype == object
         and value.attrs.get("MATLAB_class", b"") != b"cell"
