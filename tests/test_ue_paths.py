@@ -85,8 +85,9 @@ sys.exit(main(sys.argv[1:]))
     assert result.returncode == 1 and "h holds NaN or infinity" in result.stderr
     result = done("h.npy", "--step=0.1", "--max_bits=100")
     assert result.returncode == 1 and "give one of step, max_bits" in result.stderr
-    result = done("h.npy", "--encoder=encoder.tflite", "--step=0.1")
-    assert result.returncode == 1 and "--step goes with the codec" in result.stderr
+    result = done("h.npy", "--encoder=encoder.tflite", "--effort=light")
+    assert result.returncode == 1
+    assert "effort is that of the encoder; leave it out" in result.stderr
 
 
 def test_tables_of_another_kind_are_refused(run, tmp_path, capsys):

@@ -16,6 +16,8 @@ A codec of paths has no network. Its encoder needs NumPy and the tables alone:
 
     python -m tfcsi.ue --tables=tables.npz --input=h.npy --output=h.tcsi
 
+An encoder that `tfcsi export` wrote for it searches faster, and needs LiteRT.
+
 `Codec.compress` takes the same steps and calls the same functions.
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import pathlib
 import sys
@@ -37,14 +40,17 @@ from tfcsi import files, transforms
 from tfcsi.coding import grids
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
+from tfcsi.coding.path_network import NetworkEncoder, PathNetwork
 from tfcsi.coding.path_sending import CODEC, PathSender
 from tfcsi.coding.pursuit import EFFORTS
 from tfcsi.coding.sending import (
     TABLES_FILE,
     check_encoder,
+    from_stored,
     network_input,
     packets,
     quantize,
+    to_stored,
 )
 from tfcsi.coding.tables import Tables
 
@@ -177,21 +183,36 @@ class PathUe:
       limits: Keywords of `PathSender.send` for each matrix.
     """
 
-    def __init__(self, tables: str | os.PathLike, **limits: Any):
-        """Loads the tables.
+    def __init__(
+        self,
+        tables: str | os.PathLike,
+        encoder: str | os.PathLike | None = None,
+        **limits: Any,
+    ):
+        """Loads the files.
 
         Args:
           tables: `.npz` file that `tfcsi export` wrote for a codec of paths.
-          **limits: At most one of `step`, `nmse_db` and `max_bits`, and `effort` and
-            `noise_variance`, as of `Paths.compress`.
+          encoder: `.tflite` file that searches the paths, written with the tables; it
+            runs in one thread. None for the search in NumPy.
+          **limits: At most one of `step`, `nmse_db` and `max_bits`, as of
+            `Paths.compress`; without an encoder also `effort` and `noise_variance`.
 
         Raises:
-          OSError: If the file is missing.
-          ValueError: If it is of another kind.
+          OSError, ValueError, ImportError: As `Ue`.
         """
         with _tables_of(pathlib.Path(tables)) as arrays:
             self.sender = PathSender.from_arrays(arrays)
         self.session, self.limits = self.sender.session, limits
+        if encoder is not None:
+            if "effort" in limits:
+                raise ValueError("effort is that of the encoder; leave it out")
+            path = pathlib.Path(encoder)
+            content = path.read_bytes()
+            check_encoder(path, content, arrays)
+            interpreter = _interpreter(path, content)
+            network = PathNetwork(interpreter, self.sender.shape, str(path))
+            self.sender.encoder = functools.partial(NetworkEncoder, network)
 
     def encode(self, h: np.ndarray) -> bytes:
         """Turns a CSI matrix into a packet.
@@ -275,33 +296,6 @@ def _interpreter(path: pathlib.Path, content: bytes) -> Any:
     return interpreter
 
 
-def to_stored(x: np.ndarray, details: dict) -> np.ndarray:
-    """Returns numbers as a tensor of a network stores them.
-
-    Args:
-      x: float32, the numbers.
-      details: Details of the tensor, as the interpreter returns them.
-    """
-    if details["dtype"] == np.float32:
-        return x
-    scale, zero = details["quantization"]
-    ends = np.iinfo(details["dtype"])
-    return np.clip(np.rint(x / scale) + zero, ends.min, ends.max).astype(ends.dtype)
-
-
-def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
-    """Returns the numbers, float32, that a tensor of a network stores.
-
-    Args:
-      y: The tensor. An int32 tensor holds symbols, has no scale, and stays as it is.
-      details: Details of the tensor, as the interpreter returns them.
-    """
-    if y.dtype in (np.float32, np.int32):
-        return y
-    scale, zero = details["quantization"]
-    return (y.astype(np.float32) - np.float32(zero)) * np.float32(scale)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Turns a file of CSI into a file of packets; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -316,8 +310,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--encoder",
         metavar="FILE",
-        help="TFLite encoder of the same run, the file encoder_PRECISION.tflite; "
-        "without it the run must be one of the codec paths.",
+        help="TFLite encoder of the same run, the file encoder_PRECISION.tflite. The "
+        "codec paths can do without it.",
     )
     parser.add_argument(
         "--scale",
@@ -342,19 +336,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     wishes = {name: getattr(args, name) for name in names}
     limits = {name: wish for name, wish in wishes.items() if wish is not None}
     try:
-        if args.encoder and limits:
+        with _tables_of(pathlib.Path(args.tables)) as arrays:
+            is_paths = not args.encoder or str(arrays["codec"]) == CODEC
+        if limits and not is_paths:
             raise ValueError(f"--{next(iter(limits))} goes with the codec paths alone")
         kept = [path for path in (args.encoder, args.tables, args.input) if path]
         files.check_output(args.output, files.PACKETS, kept)
         ue: Ue | PathUe
-        if args.encoder:
-            with warnings.catch_warnings(record=True) as doubts:
-                warnings.simplefilter("always")
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            if is_paths:
+                ue = PathUe(args.tables, args.encoder, **limits)
+            else:
                 ue = Ue(args.encoder, args.tables)
-            for doubt in doubts:
-                print(f"{parser.prog}: warning: {doubt.message}", file=sys.stderr)
-        else:
-            ue = PathUe(args.tables, **limits)
+        for doubt in doubts:
+            print(f"{parser.prog}: warning: {doubt.message}", file=sys.stderr)
         h = files.read_csi(args.input)
         if args.scale:
             h = transforms.to_peak(h)[0]

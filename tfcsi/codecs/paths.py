@@ -149,9 +149,14 @@ class Paths(ClassicalCodec):
             noise_variance=noise_variance,
         )
 
-    def save_ue(self, path: str | os.PathLike) -> None:
-        """Writes the `.npz` file that `tfcsi.ue.PathUe` takes."""
-        self.sender.save_tables(path)
+    def save_ue(self, path: str | os.PathLike, **encoders: bytes) -> None:
+        """Writes the `.npz` file that `tfcsi.ue.PathUe` takes.
+
+        Args:
+          path: The file.
+          **encoders: Name of the file of each exported encoder to its content.
+        """
+        self.sender.save_tables(path, encoders)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Reconstructs matrices.

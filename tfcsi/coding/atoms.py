@@ -68,7 +68,7 @@ class Axis:
     @functools.cached_property
     def rows(self) -> np.ndarray:
         """Kernels of unit norm, float32 [num_places, size]."""
-        rows = self._kernel(self.origin + np.arange(self.num_places))
+        rows = self.kernel(self.origin + np.arange(self.num_places))
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows.astype(np.float32)
 
@@ -78,8 +78,8 @@ class Axis:
         first = HALF if self.circular else 0
         return np.ascontiguousarray(self.rows[first::UNIT])
 
-    def _kernel(self, place: np.ndarray) -> np.ndarray:
-        """Real Dirichlet kernels [num, size], float64, at places in 1 / UNIT bin."""
+    def kernel(self, place: np.ndarray) -> np.ndarray:
+        """Returns real Dirichlet kernels, float64 [num, size], of places [num]."""
         distance = place[:, None] - UNIT * np.arange(self.size)  # In 1 / UNIT bin.
         whole, bins = distance % (UNIT * self.period) == 0, distance / UNIT
         turn = np.where(whole, 1, self.period * np.sin(np.pi * bins / self.period))

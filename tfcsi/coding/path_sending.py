@@ -7,7 +7,7 @@ same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tfcsi.coding.packets import VERSION, Session, pack, session_of
 from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_encoder import PathEncoder
 from tfcsi.coding.path_steps import STEPS, step_number
+from tfcsi.coding.sending import digests
 
 CODEC = "paths"  # Name of the codec in the session.
 
@@ -33,7 +34,10 @@ class PathSender:
       shape: (num_tx, num_delay).
       coder: PathCoder of these tables.
       session: packets.Session, its fingerprint covers all of the above.
+      encoder: Makes the search of the lists; its arguments are those of `PathEncoder`.
     """
+
+    encoder: Callable[..., PathEncoder] = PathEncoder
 
     def __init__(self, atoms: Atoms, tables: PathTables, step: int):
         """See the attributes."""
@@ -70,7 +74,7 @@ class PathSender:
         h = transforms.finite_csi(h, self.shape)
         if not len(h):
             return []
-        encoder = PathEncoder(h, self.atoms, self.coder, effort, noise_variance)
+        encoder = self.encoder(h, self.atoms, self.coder, effort, noise_variance)
         if nmse_db is not None:
             steps, lists = encoder.meet(float(nmse_db))
         elif max_bits is not None:
@@ -82,8 +86,15 @@ class PathSender:
         payloads = self.coder.parts(steps, encoder.norm, lists.sorted()).payloads()
         return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
 
-    def save_tables(self, path: str | os.PathLike) -> None:
-        """Writes what a UE needs to a `.npz` file, whole or not at all."""
+    def save_tables(
+        self, path: str | os.PathLike, encoders: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Writes what a UE needs to a `.npz` file, whole or not at all.
+
+        Args:
+          path: The file.
+          encoders: As of `sending.save_tables`.
+        """
         arrays = {
             "format": np.array(VERSION),
             "codec": np.array(CODEC),
@@ -94,6 +105,7 @@ class PathSender:
             "step": np.array(self.step),
         }
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
+        arrays |= digests(path, self.session, encoders)
         files.write_arrays(path, arrays)
 
     @classmethod

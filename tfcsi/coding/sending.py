@@ -87,6 +87,33 @@ def quantize(y: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return grid.quantize(y)
 
 
+def to_stored(x: np.ndarray, details: dict) -> np.ndarray:
+    """Returns numbers as a tensor of a network stores them.
+
+    Args:
+      x: float32, the numbers.
+      details: Details of the tensor, as the interpreter returns them.
+    """
+    if details["dtype"] == np.float32:
+        return x
+    scale, zero = details["quantization"]
+    ends = np.iinfo(details["dtype"])
+    return np.clip(np.rint(x / scale) + zero, ends.min, ends.max).astype(ends.dtype)
+
+
+def from_stored(y: np.ndarray, details: dict) -> np.ndarray:
+    """Returns the numbers, float32, that a tensor of a network stores.
+
+    Args:
+      y: The tensor. An int32 tensor holds symbols, has no scale, and stays as it is.
+      details: Details of the tensor, as the interpreter returns them.
+    """
+    if y.dtype in (np.float32, np.int32):
+        return y
+    scale, zero = details["quantization"]
+    return (y.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+
+
 def packets(
     symbols: np.ndarray,
     side: np.ndarray,
@@ -190,11 +217,23 @@ def save_tables(
     }
     arrays |= {f"quantizer/{k}": v for k, v in grid.arrays().items()}
     arrays |= {f"tables/{k}": v for k, v in tables.arrays().items()}
-    digests = _digests_of(path, session) | {
-        name: _digest(content) for name, content in (encoders or {}).items()
-    }
-    arrays |= {f"encoders/{name}": digest for name, digest in digests.items()}
+    arrays |= digests(path, session, encoders)
     files.write_arrays(path, arrays)
+
+
+def digests(
+    path: str | os.PathLike, session: Session, encoders: Mapping[str, bytes] | None
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of a file of tables by which `check_encoder` knows encoders.
+
+    Args:
+      path: The file. The digests that it has stay if it is of the session.
+      session: Session of the tables.
+      encoders: Name of the file of each new encoder to its content.
+    """
+    new = {name: _digest(content) for name, content in (encoders or {}).items()}
+    every = _digests_of(path, session) | new
+    return {f"encoders/{name}": digest for name, digest in every.items()}
 
 
 def check_encoder(
@@ -211,17 +250,17 @@ def check_encoder(
     Raises:
       ValueError: If the tables have digests, and none is that of the encoder.
     """
-    digests = files.part(tables, "encoders")
-    if not digests:
+    known = files.part(tables, "encoders")
+    if not known:
         warnings.warn(
             f"the tables hold no digests of encoders, so it cannot be told whether "
             f"{path} belongs to them; export both again",
             stacklevel=2,
         )
-    elif not any(np.array_equal(d, _digest(content)) for d in digests.values()):
+    elif not any(np.array_equal(d, _digest(content)) for d in known.values()):
         raise ValueError(
             f"{path} is none of the encoders that were exported with these tables "
-            f"({', '.join(sorted(digests))}): it is of another run or damaged; export "
+            f"({', '.join(sorted(known))}): it is of another run or damaged; export "
             f"both again"
         )
 

@@ -4,8 +4,12 @@
 
 The files have builtin operations only. They are written to the workdir, and the tables
 of the entropy coder beside them. With
---clusters or --sparsity the weights become few values, or many zeros, first. A codec of
-paths has no network: only its tables are written.
+--clusters or --sparsity the weights become few values, or many zeros, first.
+
+A codec of paths has no network. Its tables are all that it needs. With --precision its
+search is written as a TFLite file, too:
+
+    tfcsi export --codec=paths --folder=phone --precision=float32 --effort=light
 """
 
 from __future__ import annotations
@@ -17,23 +21,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import tfcsi
 from tfcsi import files
+from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.tflite import exports
 
 if TYPE_CHECKING:
     from tfcsi.codecs.neural import Codec
+    from tfcsi.codecs.paths import Paths
 
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", required=True)
+    flags.add_codec(parser)
+    flags.add(parser, "folder")
     parser.add_argument(
         "--precision",
         type=flags.choices(*exports.PRECISIONS),
         metavar="NAME,...",
-        help="Precision of the encoder; each gives a file. It is float32 if not given.",
+        help="Precision of the encoder; each gives a file. float32 if not given, and "
+        "no file for the codec paths, which takes float32 and float16.",
     )
     flags.add(
         parser,
@@ -62,6 +71,19 @@ def add_arguments(parser: Parser) -> None:
         help="Number of training steps with --clusters or --sparsity; 300 if not "
         "given.",
     )
+    parser.add_argument(
+        "--effort",
+        type=flags.choice(*exports.EFFORTS),
+        metavar="NAME",
+        help="How much the encoder of the codec paths searches; default if not given.",
+    )
+    parser.add_argument(
+        "--num_paths",
+        type=flags.integer(1),
+        metavar="N",
+        help="Most paths of a matrix that the encoder of the codec paths finds; 32 if "
+        "not given.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -69,46 +91,88 @@ def run(args: argparse.Namespace) -> None:
     shrinks = args.clusters is not None or args.sparsity is not None
     if args.tune_steps is not None and not shrinks:
         raise UsageError("--tune_steps goes with --clusters or --sparsity")
-    steps = args.tune_steps or 300
-    precisions, output = args.precision or ["float32"], args.output or "codeword"
-    integers = set(precisions) & set(exports.CALIBRATED)
+    integers = set(args.precision or []) & set(exports.CALIBRATED)
     if args.clusters is not None and (integers or args.sparsity is not None):
         raise UsageError(
             "--clusters goes with float32, float16 and dynamic, whose weights are not "
             "rounded anew, and not with --sparsity"
         )
-    from tfcsi.codecs import neural, paths
-    from tfcsi.codecs.workdir import CALIBRATION_FILE, read_config
-    from tfcsi.coding.sending import TABLES_FILE
+    from tfcsi.codecs import paths
+    from tfcsi.codecs.workdir import folder_of, read_config
 
-    workdir = pathlib.Path(args.workdir)
-    if read_config(workdir)["model"] == paths.Paths.name:
-        for name in ("precision", "output", "clusters", "sparsity"):
+    workdir = folder_of(args.workdir)
+    model, folder = read_config(workdir)["model"], flags.folder_of(args)
+    folder.mkdir(parents=True, exist_ok=True)
+    if model == paths.Paths.name:
+        _export_paths(paths.load(workdir), folder, args)
+    else:
+        for name in ("effort", "num_paths"):
             if getattr(args, name) is not None:
-                raise UsageError(f"--{name} goes with a network; paths has none")
-        paths.load(workdir).save_ue(workdir / TABLES_FILE)
-        size = (workdir / TABLES_FILE).stat().st_size
-        print(f"{workdir / TABLES_FILE}: {size:,} bytes; paths has no network")
-        return
-    from tfcsi.tflite import convert, runner
+                raise UsageError(f"--{name} goes with the codec paths alone")
+        _export_network(workdir, folder, args)
+
+
+def _export_network(
+    workdir: pathlib.Path, folder: pathlib.Path, args: argparse.Namespace
+) -> None:
+    """Writes the files of a codec that has a network."""
+    from tfcsi.codecs import neural
+    from tfcsi.codecs.workdir import CALIBRATION_FILE
+    from tfcsi.tflite import convert
 
     codec = neural.load(workdir)
     x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
-    kind = _shrink(codec, x, args, steps)
-    encoders = {}
-    for precision in precisions:
+    kind = _shrink(codec, x, args, args.tune_steps or 300)
+    encoders, output = {}, args.output or exports.OUTPUTS[0]
+    for precision in args.precision or ["float32"]:
         rounded_by = None if args.clusters else x
         content = convert.export(codec, precision, rounded_by, output)
-        path = workdir / exports.file_name(precision, output, kind)
-        files.write_bytes(path, content)
-        encoders[path.name] = content
-        operations = ", ".join(runner.Runner(content).operations)
-        print(
-            f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
-            f"gzip\nbuiltin operations: {operations}",
-            flush=True,
+        path = folder / exports.file_name(precision, output, kind)
+        encoders[path.name] = _write(path, content)
+    codec.save_ue(folder / TABLES_FILE, **encoders)
+
+
+def _export_paths(codec: Paths, folder: pathlib.Path, args: argparse.Namespace) -> None:
+    """Writes the files of a codec of paths."""
+    for name in ("output", "clusters", "sparsity"):
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name} is not for the codec paths")
+    precisions = args.precision or []
+    if unknown := sorted(set(precisions) - set(exports.PATH_PRECISIONS)):
+        raise UsageError(
+            f"--precision has {', '.join(unknown)}; the codec paths takes "
+            f"{', '.join(exports.PATH_PRECISIONS)}"
         )
-    codec.save_ue(workdir / TABLES_FILE, **encoders)
+    if not precisions and (args.effort or args.num_paths):
+        raise UsageError("--effort and --num_paths go with --precision")
+    encoders, effort = {}, args.effort or exports.EFFORTS[0]
+    if precisions:
+        tfcsi.need_full()
+        from tfcsi.tflite import path_convert
+    for precision in precisions:
+        content = path_convert.convert(
+            codec.sender, precision, effort, args.num_paths or exports.NUM_PATHS
+        )
+        path = folder / exports.file_name(precision, kind=effort)
+        encoders[path.name] = _write(path, content)
+    tables = folder / TABLES_FILE
+    codec.save_ue(tables, **encoders)
+    remark = "" if encoders else "; paths has no network"
+    print(f"{tables}: {tables.stat().st_size:,} bytes{remark}")
+
+
+def _write(path: pathlib.Path, content: bytes) -> bytes:
+    """Writes an encoder and prints what it is; returns its content."""
+    from tfcsi.tflite import flatbuffer
+
+    files.write_bytes(path, content)
+    operations = ", ".join(sorted(flatbuffer.operations(content)))
+    print(
+        f"{path}: {len(content):,} bytes, {len(gzip.compress(content)):,} by "
+        f"gzip\nbuiltin operations: {operations}",
+        flush=True,
+    )
+    return content
 
 
 def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace, steps: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import pathlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,12 @@ SPLITS = ("train", "val", "test")
 # Name of a flag to the arguments of `add_argument`.
 SHARED: dict[str, dict[str, Any]] = {
     "workdir": {"type": FOLDER, "metavar": "DIR", "help": "Folder of the run."},
+    "folder": {
+        "type": FOLDER,
+        "metavar": "DIR",
+        "help": "Folder of the exported files; that of the run if not given. It is "
+        "needed for a codec that comes with tfcsi.",
+    },
     "data_dir": {
         "type": FOLDER,
         "metavar": "DIR",
@@ -295,6 +302,25 @@ def add_codec(parser: Parser, **keywords: Any) -> None:
         "as paths. A folder of that name is ./paths. --codec is the same flag.",
     }
     parser.add_argument("--workdir", "--codec", required=True, **{**words, **keywords})
+
+
+def folder_of(args: argparse.Namespace) -> pathlib.Path:
+    """The folder of the exported files of a run.
+
+    Args:
+      args: Has workdir and folder.
+
+    Raises:
+      UsageError: If it would be that of a codec that comes with tfcsi.
+    """
+    from tfcsi.codecs.workdir import shipped
+
+    if args.folder is None and args.workdir in shipped():
+        raise UsageError(
+            f"{args.workdir} comes with tfcsi, whose folders are not written to: give "
+            f"--folder=DIR"
+        )
+    return pathlib.Path(args.folder or args.workdir)
 
 
 def add_config(parser: Parser, **keywords: Any) -> None:

@@ -196,7 +196,7 @@ def _whole(
         return quantize(y) if quantize else y
 
     ended = unit is None and quantize is None
-    with _quietly(), _refusals(precision):
+    with quietly(), refusals(precision):
         content = make(encoder, ended=ended)
         if not ended:
             last = _converter(end, encoder.output_shape[1:]).convert()
@@ -261,7 +261,7 @@ def _inference(encoder: tf.keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 @contextlib.contextmanager
-def _refusals(precision: str) -> Iterator[None]:
+def refusals(precision: str) -> Iterator[None]:
     """Turns errors of the converter into ones that name the operation."""
     try:
         yield
@@ -284,7 +284,7 @@ def _refusals(precision: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keeps the converter's progress messages off the screen."""
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

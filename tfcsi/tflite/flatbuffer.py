@@ -1,7 +1,8 @@
 """Edits of TFLite files that their converter has no option for.
 
-A file holds one subgraph: tensors, whose constants lie in buffers, and operations in
-their order. All functions take and give whole files.
+A file holds a subgraph: tensors, whose constants lie in buffers, and operations in
+their order. The bodies of loops are further subgraphs; of the functions here, only
+`operations` takes files that have some. All functions take and give whole files.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ _ALIGNMENT = 16  # Alignment of constants in bytes: force_align of the format.
 
 def operations(flatbuffer: bytes) -> Counter[str]:
     """Counts the operations of a file by name; one that is no builtin is "CUSTOM"."""
-    model, graph = _read(flatbuffer)
-    return Counter(_name(model, operator) for operator in graph.operators)
+    model = _model(flatbuffer)
+    every = (operator for graph in model.subgraphs for operator in graph.operators)
+    return Counter(_name(model, operator) for operator in every)
 
 
 def constants(flatbuffer: bytes) -> dict[str, int]:
@@ -129,15 +131,26 @@ def _name(model: Any, operator: Any) -> str:
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _read(flatbuffer: bytes) -> tuple[Any, Any]:
+def _model(flatbuffer: bytes) -> Any:
     try:
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
-        (graph,) = model.subgraphs
+        if not model.subgraphs:
+            raise ValueError("it has no network")
     except Exception as error:  # The library checks no offset.
         raise ValueError(
-            f"this is not a TFLite model of one network, or it is damaged "
+            f"this is not a TFLite model, or it is damaged "
             f"({type(error).__name__}: {error})"
         ) from error
+    return model
+
+
+def _read(flatbuffer: bytes) -> tuple[Any, Any]:
+    model = _model(flatbuffer)
+    if len(model.subgraphs) != 1:
+        raise ValueError(
+            f"this is not a TFLite model of one network: it has {len(model.subgraphs)}"
+        )
+    (graph,) = model.subgraphs
     return model, graph
 
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import ue
+from tfcsi.coding import sending
 from tfcsi.tflite import flatbuffer
 from tfcsi.tflite.exports import RUNTIMES
 
@@ -77,7 +77,7 @@ class Runner:
             self.load(matrix)
             self._interpreter.invoke()
             stored = self._interpreter.get_tensor(self._output["index"])
-            row[:] = ue.from_stored(stored, self._output)[0]
+            row[:] = sending.from_stored(stored, self._output)[0]
         return y
 
     def load(self, matrix: np.ndarray) -> None:
@@ -86,7 +86,7 @@ class Runner:
         Args:
           matrix: float32 [num_tx, num_delay, 2].
         """
-        stored = ue.to_stored(matrix[None], self._input)
+        stored = sending.to_stored(matrix[None], self._input)
         self._interpreter.set_tensor(self._input["index"], stored)
 
     def microseconds(self, runs: int) -> np.ndarray:
