@@ -12,5 +12,5 @@ from tfcsi.training.config import read
 def get_config():
     config = read("stqenet_indoor")
     config.epochs = 5
-    config.num_train, config.num_val, config.num_test = 8000, 1000, 1000
+    config.num_train, config.num_val = 8000, 1000
     return config

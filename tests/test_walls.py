@@ -34,7 +34,7 @@ WITHOUT_TENSORFLOW = (
     "tfcsi.options",
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
-    *("tfcsi.codecs.paths", "tfcsi.codecs.classical"),
+    *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.workdir", "tfcsi.training.config"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.

@@ -350,23 +350,23 @@ def test_arrays_that_do_not_fit_or_are_not_finite_are_refused(each, folder):
                 tfcsi.load(folder)
 
 
-@pytest.mark.parametrize("name", ["klt", "topk"])
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"shape": [4, 16]}, "config.json does not fit codec.npz"),
-        ({"shap": [8, 8]}, "no option 'shap'; did you mean 'shape'"),
+        (
+            {"shape": [4, 16]},
+            r"'shape' is \[4, 16\], but .*set it back|does not fit codec.npz",
+        ),
+        ({"shap": [8, 8]}, "'shap'.*[Dd]id you mean 'shape'"),
     ],
 )
-def test_a_changed_config_of_a_codec_without_a_network_is_refused(
-    name, fields, words, matrices, tmp_path
+def test_a_config_that_was_changed_is_refused_by_the_name_of_the_field(
+    folder, fields, words
 ):
-    codec = Klt.at_bits(matrices, 300) if name == "klt" else TopK(SHAPE, 6, 4, 10.0)
-    codec.save(tmp_path)
-    path = tmp_path / "config.json"
+    path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
     with pytest.raises(ValueError, match=words):
-        tfcsi.load(tmp_path)
+        tfcsi.load(folder)
 
 
 def test_the_basis_of_a_klt_has_the_size_of_its_matrices(tmp_path, matrices):

@@ -21,6 +21,7 @@ from tfcsi.coding.packets import CRC_BITS, PacketError, pack
 from tfcsi.coding.tables import Tables
 
 ROOT = pathlib.Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "workdirs"
 
 OTHER_PROCESS = """
 import sys
@@ -360,7 +361,18 @@ def test_a_damaged_workdir_is_refused_by_the_name_of_the_file(
 )
 def test_weights_of_another_config_are_refused(workdir, tmp_path, fields):
     folder = variant(workdir, tmp_path, **fields)
+    with np.load(folder / "codec.npz") as stored:
+        arrays = dict(stored)
+    del arrays["config"]  # Runs of earlier versions do not have it.
+    np.savez(folder / "codec.npz", **arrays)
     with pytest.raises(ValueError, match="codec.npz does not fit config.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["csinet", "csinet_qat", "stqenet"])
+def test_a_field_that_no_schema_knows_is_refused_in_an_old_run_too(name, tmp_path):
+    folder = variant(GOLDEN / name, tmp_path, lmbdaa=1.0)
+    with pytest.raises(ValueError, match="config.json: .*'lmbdaa'; did you mean 'lmbd"):
         load(folder)
 
 

@@ -1,6 +1,5 @@
 """The command line: what it does, and what it says when it cannot."""
 
-import json
 import shutil
 
 import numpy as np
@@ -340,10 +339,10 @@ def test_several_runs_need_a_file_and_a_scenario_must_be_known(measured, capsys)
 
 
 def test_a_run_without_a_scenario_needs_one(measured, tmp_path, capsys):
-    shutil.copytree(measured / "a", tmp_path / "a")
-    config = json.loads((tmp_path / "a" / "config.json").read_text())
-    del config["scenario"]
-    (tmp_path / "a" / "config.json").write_text(json.dumps(config))
+    codec = tfcsi.load(measured / "a")
+    with codec.config.unlocked():
+        del codec.config.scenario
+    codec.save(tmp_path / "a")
     assert evaluate(tmp_path) == 1
     assert "has no scenario: give --scenario" in capsys.readouterr().err
 

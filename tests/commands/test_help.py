@@ -12,8 +12,8 @@ import pytest
 
 import tfcsi
 from tfcsi.__main__ import COMMANDS, GROUPS, main, parser_of
+from tfcsi.codecs import schema
 from tfcsi.commands.parser import UsageError, heading
-from tfcsi.training import config
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAMS = sorted(
@@ -105,7 +105,7 @@ def test_the_full_help_of_a_command_ends_with_the_fields_of_a_config(capsys):
     assert main(["tfcsi", "train", "--helpfull"]) == 0
     text = capsys.readouterr().out
     assert text.index("Example:") < text.index("Fields of a config:")
-    assert f"\nlmbda: {config.FIELDS['lmbda'].meaning}\n" in text
+    assert f"\nlmbda: {schema.FIELDS['lmbda'].meaning}\n" in text
     assert main(["tfcsi", "compress", "--helpfull"]) == 0
     assert "Fields of a config:" not in capsys.readouterr().out
 
@@ -157,15 +157,18 @@ def test_the_version_is_that_of_the_package(capsys):
         ("train --config=demo --workdir=a --config.network.windw=4", "'window'"),
         ("train --config=demo --workdir=a", "--data_dir=DIR"),
         ("train --config=demo --workdir=a --sources=b", "give both"),
-        ("demo --config=csi_inr --workdir=a", "has no num_test; give the number of"),
         (
-            "train --config=demo --workdir=a --data_dir=b --config.num_train=9",
-            "--config.num_train would change nothing, because the training is on",
+            "train --config=demo --workdir=a --data_dir=b --config.num_test=9",
+            "has num_test, which only tfcsi demo uses",
         ),
         (
             "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "
-            "--output=e.json --config.num_val=9",
-            "--config.num_val would change nothing, because transfer reads files",
+            "--output=e.json --config.num_test=9",
+            "has num_test, which only tfcsi demo uses",
+        ),
+        (
+            "train --config=demo --workdir=a --data_dir=b --config.num_train=0",
+            "num_train is 0; it must be positive",
         ),
         (
             "transfer --config=demo --workdir=a --data_root=b --train_on=c --test_on=d "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -51,6 +52,30 @@ def test_a_run_of_files_is_loaded_and_not_overwritten(root, capsys):
     (root / "file").touch()
     assert train(root / "file", f"--data_dir={root}/missing") == 1
     assert "file is a file; give a folder" in capsys.readouterr().err
+
+
+def test_a_training_takes_the_first_matrices_of_each_source(root, tmp_path, capsys):
+    config = tmp_path / "few.py"
+    config.write_text(
+        "from tfcsi.training.config import read\n"
+        "def get_config():\n"
+        "    config = read('classical:klt', ['network.bits=200'])\n"
+        "    config.num_train, config.num_val = 40, 15\n"
+        "    return config\n"
+    )
+    flags = [f"--config={config}", f"--data_root={root}"]
+    flags += ["--sources=cost2100_indoor,cost2100_outdoor", f"--workdir={tmp_path}/run"]
+    assert command("train", *flags) == 0
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (facts["num_train"], facts["num_val"]) == (80, 30)
+    assert "cost2100_outdoor train: 40 matrices" in capsys.readouterr().out
+
+
+def test_more_matrices_than_a_source_has_are_refused(root, tmp_path, capsys):
+    flags = [f"--data_dir={root}/cost2100", "--config.num_val=21"]
+    assert train(tmp_path / "run", *flags) == 1
+    shown = capsys.readouterr().err
+    assert "num_val is 21; cost2100_indoor has 20 matrices for val" in shown
 
 
 def test_fields_of_a_simulator_are_refused_on_files(root, tmp_path, capsys):

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfcsi import metrics, transforms
+from tfcsi.codecs.schema import AUGMENTATIONS
 from tfcsi.training import augment
-from tfcsi.training.config import AUGMENTATIONS
 
 
 def augmented(h, kind, seed=5):

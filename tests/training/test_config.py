@@ -14,10 +14,11 @@ import pytest
 
 import tfcsi
 from tfcsi import models
+from tfcsi.codecs import schema
+from tfcsi.codecs.fields import UNSET, arguments_in_source, is_of_type
 from tfcsi.entropy import quantizers
 from tfcsi.training import config as configs
 from tfcsi.training.config import ConfigError, read
-from tfcsi.training.fields import UNSET, arguments_in_source, is_of_type
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOLDEN = sorted((ROOT / "tests" / "golden" / "workdirs").iterdir())
@@ -176,8 +177,8 @@ def test_the_network_of_a_config_is_that_of_the_builders(name):
 
 
 def test_the_arguments_of_a_quantiser_are_those_of_its_class():
-    assert configs.QUANTIZER_ARGS.keys() == quantizers.QUANTIZERS.keys()
-    for name, fields in configs.QUANTIZER_ARGS.items():
+    assert schema.QUANTIZER_ARGS.keys() == quantizers.QUANTIZERS.keys()
+    for name, fields in schema.QUANTIZER_ARGS.items():
         parameters = inspect.signature(quantizers.get(name)).parameters
         assert {"latent_dim", *fields} == set(parameters)
 
@@ -208,7 +209,7 @@ def test_the_config_of_an_earlier_run_is_complete_with_the_defaults(folder):
     stored = json.loads((folder / "config.json").read_text())
     assert "domain" not in stored
     whole = configs.complete(stored)
-    configs.check(whole, whole=True)
+    schema.check(whole, whole=True)
     assert whole.domain == "angular_delay"
     fields = json.loads(json.dumps(whole.to_dict()))
     assert {name: fields[name] for name in stored} == stored
@@ -223,24 +224,24 @@ def test_a_source_of_an_earlier_run_is_complete_with_the_defaults():
         200,
         "",
     )
-    configs.check(configs.complete(stored))
+    schema.check(configs.complete(stored))
 
 
 def test_a_config_that_lacks_a_field_is_not_trained_on(make_config):
     config = make_config()
     del config.clip_norm
-    configs.check(config)
+    schema.check(config)
     with pytest.raises(ConfigError, match="the config has no field 'clip_norm'"):
-        configs.check(config, whole=True)
+        schema.check(config, whole=True)
     config = make_config(quantizer="mulaw")
     with pytest.raises(ConfigError, match="quantizer_args.bits is missing"):
-        configs.check(config, whole=True)
+        schema.check(config, whole=True)
 
 
 def test_the_text_on_the_fields_tells_each_with_its_default():
     text = configs.describe()
-    tables = {"": configs.FIELDS, "noise.": configs.NOISE, "qat.": configs.QAT}
-    for prefix, fields in {**tables, "stages[].": configs.STAGE}.items():
+    tables = {"": schema.FIELDS, "noise.": schema.NOISE, "qat.": schema.QAT}
+    for prefix, fields in {**tables, "stages[].": schema.STAGE}.items():
         for name, field in fields.items():
             assert field.meaning[-1] == "." and not field.meaning[0].islower()
             assert f"\n{prefix}{name}: {field.meaning}\n" in f"\n{text}"

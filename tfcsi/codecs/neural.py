@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcsi import files, models, transforms
+from tfcsi.codecs import schema
 from tfcsi.codecs.batched import batched
 from tfcsi.codecs.contract import refuse_wishes
 from tfcsi.codecs.workdir import (
@@ -350,6 +351,7 @@ def load(workdir: str | os.PathLike) -> Codec:
     path, arrays = workdir / CODEC_FILE, read_arrays(workdir)
     if bad := [name for name, array in arrays.items() if not _finite(array)]:
         raise ValueError(f"{path} is damaged: {bad[0]} is not finite")
+    schema.check_file(config, workdir / CONFIG_FILE)
     try:
         codec = Codec(config)
     except (AttributeError, KeyError, TypeError) as error:
@@ -369,8 +371,6 @@ def load(workdir: str | os.PathLike) -> Codec:
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
-    if not isinstance(config.get("send_gain"), bool):
-        raise ValueError(f"{workdir / CONFIG_FILE}: send_gain must be true or false")
     codec.packet_version = packet_version(arrays, path)
     codec.names_domain = DOMAIN_KEY in arrays
     if tables := files.part(arrays, "tables"):

@@ -6,6 +6,7 @@ it is, and codec.npz, what it has learned. `load` gives any of them back.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import os
@@ -34,6 +35,7 @@ CLASSICAL_FIELDS = (
     *("model", "shape", "seed", "domain", "dataset", "scenario", "source", "network"),
 )
 SESSION_KEY = "session"  # Array of codec.npz: header of the session.
+CONFIG_KEY = "config"  # Array of codec.npz of a network: the text of config.json.
 VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 DOMAIN_KEY = "domain"  # Array of codec.npz: domain of the CSI. Early runs have none.
 # Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
@@ -243,8 +245,10 @@ def save(
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     save_config(config, workdir)
-    domain = {DOMAIN_KEY: np.array(transforms.domain_of(config))}
-    files.write_arrays(workdir / CODEC_FILE, {**arrays, **domain})
+    written = {DOMAIN_KEY: np.array(transforms.domain_of(config))}
+    if config["model"] not in KINDS:
+        written[CONFIG_KEY] = np.array((workdir / CONFIG_FILE).read_text())
+    files.write_arrays(workdir / CODEC_FILE, {**arrays, **written})
 
 
 def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -252,8 +256,8 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises:
       FileNotFoundError: If there is none.
-      ValueError: If it is damaged, or of another domain than config.json says; the
-        message names the file.
+      ValueError: If it is damaged, or if config.json was changed since the codec was
+        saved; the message names the file and the field.
     """
     path = pathlib.Path(workdir) / CODEC_FILE
     if not path.exists():
@@ -266,14 +270,44 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
             arrays = dict(stored)
     except Exception as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    domain = transforms.domain_of(read_config(workdir))
+    config = read_config(workdir)
+    domain = transforms.domain_of(config)
     trained = str(arrays.get(DOMAIN_KEY, domain))
     if trained != domain:
         raise ValueError(
             f"{path.with_name(CONFIG_FILE)} says domain {domain!r}, but the run is of "
             f"{trained!r}: the file was changed; set it back"
         )
+    if CONFIG_KEY in arrays:
+        _check_unchanged(config, arrays.pop(CONFIG_KEY), path.with_name(CONFIG_FILE))
     return arrays
+
+
+def _check_unchanged(
+    config: dict, written: np.ndarray, path: str | os.PathLike
+) -> None:
+    """Refuses a config.json that was changed since its codec was saved.
+
+    Args:
+      config: Its fields.
+      written: Array of codec.npz, the text of config.json as it was saved.
+      path: Of config.json, for the message.
+    """
+    saved = json.loads(str(written))
+    for name in sorted(config.keys() - saved.keys()):
+        near = difflib.get_close_matches(name, saved, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"{path} has a field {name!r} that it did not have when the run was saved; "
+            f"take it out.{hint}"
+        )
+    for name in sorted(saved):
+        if name not in config or config[name] != saved[name]:
+            now = f"is {config[name]!r}" if name in config else "is missing"
+            raise ValueError(
+                f"{path}: the field {name!r} {now}, but the run was saved with "
+                f"{saved[name]!r}; set it back, or train again with another config"
+            )
 
 
 def packet_version(

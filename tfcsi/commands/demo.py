@@ -24,7 +24,7 @@ from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser, UsageError
+from tfcsi.commands.parser import Parser
 
 if TYPE_CHECKING:
     import ml_collections
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Every network has these.
 _SIMULATION_SEED = 2100
+_NUM_TEST = 1000  # Test matrices, if the config does not say how many.
 # The mark of a folder that a demo wrote, and what else a demo writes there.
 MARK = "made_by_tfcsi_demo.txt"
 _OWN = (
@@ -55,7 +56,7 @@ def add_arguments(parser: Parser) -> None:
     flags.add_config(
         parser,
         default="demo",
-        help="Name of a config with num_test, such as demo, or a config file.",
+        help="Name of a config that comes with tfcsi, such as demo, or a config file.",
     )
     flags.add(
         parser,
@@ -66,14 +67,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Shows the whole job with the config of the flags."""
-    config = flags.config_of(args)
+    config = flags.config_of(args, tests=True)
     idle = ("dataset", "data", "source", "simulator")
     flags.refuse_idle(args, idle, "the demo takes COST 2100 channels")
-    if "num_test" not in config:
-        raise UsageError(
-            f"the config {args.config} has no num_test; give the number of test "
-            f"matrices: --config.num_test=1000"
-        )
     show(config, args.workdir, args.data_dir)
 
 
@@ -228,10 +224,14 @@ def _data(
     """Training, validation and test matrices, and the name of their source."""
     from tfcsi import datasets
     from tfcsi.channels import cost2100 as simulator
+    from tfcsi.codecs.schema import SIMULATED
 
-    sizes = (config.num_train, config.num_val, config.num_test)
+    num_test = config.get("num_test", _NUM_TEST)
     domain = transforms.domain_of(config)
     if data_dir is None:
+        num_train = config.num_train or SIMULATED["num_train"]
+        num_val = config.num_val or SIMULATED["num_val"]
+        sizes = (num_train, num_val, num_test)
         setup = {"domain": domain}
         if domain == "space_frequency":
             setup["num_sc"] = config.shape[1]
@@ -240,11 +240,10 @@ def _data(
         )
         parts = np.split(h, np.cumsum(sizes)[:-1])
         return parts, f"simulated COST 2100 {config.scenario}"
-    parts = [
-        datasets.read(f"cost2100_{config.scenario}", data_dir, split, domain)[:size]
-        for split, size in zip(("train", "val", "test"), sizes)
-    ]
-    return parts, f"cost2100_{config.scenario}"
+    name = f"cost2100_{config.scenario}"
+    first = {"train": config.num_train, "val": config.num_val, "test": num_test}
+    parts = datasets.join({name: data_dir}, [*first], {"domain": domain}, None, first)
+    return parts, name
 
 
 def _sizes(codec: Codec) -> dict[str, object]:

@@ -43,7 +43,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fine-tunes the run on the data it was trained on."""
     tuning = flags.config_of(args, tuning=True)
-    idle = ("num_test", "source", "simulator")
+    idle = ("source", "simulator")
     flags.refuse_idle(args, idle, "a fine-tuning is on the data of the run")
     from tfcsi import datasets
     from tfcsi.codecs import neural
@@ -56,7 +56,12 @@ def run(args: argparse.Namespace) -> None:
     name = datasets.source_of(source.config)
     options = datasets.options_of(source.config, name)
     h_train, h_val = (
-        datasets.read(name, args.data_dir, split, **options)
+        datasets.take(
+            datasets.read(name, args.data_dir, split, **options),
+            tuning.get(f"num_{split}"),
+            name,
+            split,
+        )
         for split in ("train", "val")
     )
     finetune_qat.finetune(

@@ -362,17 +362,19 @@ def refuse_idle(args: argparse.Namespace, names: Iterable[str], reason: str) -> 
 
 
 def config_of(
-    args: argparse.Namespace, tuning: bool = False
+    args: argparse.Namespace, tuning: bool = False, tests: bool = False
 ) -> ml_collections.ConfigDict:
     """The config that --config names, with the changes of --config.FIELD.
 
     Args:
       args: Has config and changes.
       tuning: Whether it is for a fine-tuning, and not for a training.
+      tests: Whether the command takes the number of its test matrices from the config.
 
     Raises:
       UsageError: If there is no such config or field, or a value does not fit; or if
-        the config is for a training and not for a fine-tuning, or the reverse.
+        the config is for a training and not for a fine-tuning, or the reverse; or if
+        it has a number of test matrices that the command does not take.
     """
     from tfcsi.training import config
 
@@ -380,6 +382,11 @@ def config_of(
         fields = config.read(args.config, args.changes)
     except config.ConfigError as error:
         raise UsageError(str(error)) from error
+    if "num_test" in fields and not tests:
+        raise UsageError(
+            f"--config={args.config} has num_test, which only tfcsi demo uses; "
+            f"leave it out"
+        )
     if tuning and "model" in fields:
         raise UsageError(
             f"--config={args.config} is for tfcsi train; a fine-tuning takes a config "

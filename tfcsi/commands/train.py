@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-COUNTS = ("num_train", "num_val")  # Fields that are for simulated matrices.
 # Fields of a config that count for a codec without a network.
 OF_ANY_CODEC = (
     *("dataset", "scenario", "domain", "source", "data", "simulator", "shape", "model"),
-    *("network", "seed", "num_test", *COUNTS),
+    *("network", "seed", "num_train", "num_val"),
 )
 
 
@@ -122,8 +121,8 @@ def train(
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
+    from tfcsi.codecs.schema import FIELDS, SIMULATED
     from tfcsi.codecs.workdir import KINDS, check_free
-    from tfcsi.training.config import FIELDS
 
     names, simulated = list(folders), config.data == "simulate"
     parts_of = blocks.parts_of if simulated else datasets.parts
@@ -140,7 +139,6 @@ def train(
                 f"--config.{name}={value} does not go with a training on "
                 f"{','.join(names)}, whose {name} is {config[name]}; leave it out"
             )
-    flags.refuse_idle(args, ("num_test",), "only tfcsi demo has test matrices")
     if config.model in KINDS:
         fields = [field for field in FIELDS if field not in OF_ANY_CODEC]
         flags.refuse_idle(args, fields, f"the codec {config.model} has no network")
@@ -157,8 +155,6 @@ def train(
             f"simulator.{fields[0]} is given, but the training is on files; it goes "
             f"with --channel or --config.data=simulate"
         )
-    if not simulated:
-        flags.refuse_idle(args, COUNTS, "the training is on files, all of them")
     check_free(args.workdir, args.resume)
     from tfcsi.channels.epochs import Epochs, validation
     from tfcsi.training import fit
@@ -167,16 +163,17 @@ def train(
     with contextlib.ExitStack() as stack:
         h_train: Callable[[int], np.ndarray] | np.ndarray
         if simulated:
-            epochs = Epochs(
-                names[0], config.num_train, config.seed, config.epochs, setup
-            )
+            num = config.num_train or SIMULATED["num_train"]
+            epochs = Epochs(names[0], num, config.seed, config.epochs, setup)
             h_train = stack.enter_context(epochs)
         if missing:
-            h_val = validation(names[0], config.num_val, config.seed, setup)
+            num = config.num_val or SIMULATED["num_val"]
+            h_val = validation(names[0], num, config.seed, setup)
         else:
             splits = ("val",) if simulated else ("train", "val")
             options = datasets.options_of(config)
-            *parts, h_val = datasets.join(present, splits, options, report=print)
+            first = {split: config[f"num_{split}"] for split in splits}
+            *parts, h_val = datasets.join(present, splits, options, print, first)
             if parts:
                 h_train = parts[0]
         fit.train(config, args.workdir, h_train, h_val, args.resume, args.progress)

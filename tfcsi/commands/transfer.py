@@ -100,8 +100,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the results file and its picture."""
     config = flags.config_of(args)
-    idle = ("num_train", "num_val", "num_test", "data", "simulator")
-    flags.refuse_idle(args, idle, "transfer reads files, all of their matrices")
+    idle = ("data", "simulator")
+    flags.refuse_idle(args, idle, "transfer reads files")
     named = "--train_on and --test_on name the sources"
     flags.refuse_idle(args, ("dataset", "scenario"), named)
     tuning = {k: getattr(args, f"tune_{k}") for k in TUNING}

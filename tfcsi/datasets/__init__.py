@@ -139,6 +139,7 @@ def join(
     splits: Sequence[str],
     options: Mapping[str, Any],
     report: Callable[[str], None] | None = None,
+    first: Mapping[str, int | None] | None = None,
 ) -> list[np.ndarray]:
     """Reads the splits of several sources, each source behind the one before.
 
@@ -147,18 +148,23 @@ def join(
       splits: of "train", "val", "test".
       options: `domain` and options of `read`, as `options_of` returns them.
       report: is called with a line on what each source gave and lost.
+      first: split to the number of matrices to take of each source, the first ones;
+        all if None.
 
     Returns:
       For each split [n, num_tx, num_delay], complex64, max|h| = 0.5 a matrix.
 
     Raises:
-      ValueError: as `read`, or matrices of the sources differ in size.
+      ValueError: as `read`; matrices of the sources differ in size, or a source has
+        fewer than `first` says.
     """
     joined = []
     for split in splits:
         matrices: list[np.ndarray] = []
         for name, folder in folders.items():
             h, lost = read_with_loss(name, folder, split, **options)
+            h = take(h, (first or {}).get(split), name, split)
+            lost = None if lost is None else lost[: len(h)]
             matrices.append(h)
             if matrices[0].shape[1:] != h.shape[1:]:
                 raise ValueError(
@@ -173,6 +179,25 @@ def join(
                 report(line)
         joined.append(matrices[0] if len(matrices) == 1 else np.concatenate(matrices))
     return joined
+
+
+def take(h: np.ndarray, num: int | None, name: str, split: str) -> np.ndarray:
+    """Returns the first matrices of a split.
+
+    Args:
+      h: [n, num_tx, num_delay], all matrices of the split.
+      num: how many to take, as `num_train` of a config; all if None.
+      name: of the source, for the message.
+      split: "train", "val" or "test", for the message.
+
+    Raises:
+      ValueError: the split has fewer matrices.
+    """
+    if num is not None and num > len(h):
+        raise ValueError(
+            f"num_{split} is {num}; {name} has {len(h)} matrices for {split}"
+        )
+    return h[:num]
 
 
 def dataset_of(config: Mapping[str, Any]) -> str:

@@ -171,7 +171,8 @@ class Sources:
                 f"but the codec takes {list(self.config.shape)}; give other options of "
                 f"{name} or another --config.shape"
             )
-        return h
+        first = None if split == "test" else self.config[f"num_{split}"]
+        return datasets.take(h, first, name, split)
 
 
 def line(point: dict) -> str:

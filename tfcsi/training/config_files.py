@@ -8,7 +8,7 @@ import pathlib
 import ml_collections
 
 import tfcsi
-from tfcsi.training.fields import ConfigError, nearest
+from tfcsi.codecs.fields import ConfigError, nearest
 
 
 def names() -> list[str]:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfcsi import metrics, transforms
 from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.schema import AUGMENTATIONS
 from tfcsi.training import augment as augmentation
-from tfcsi.training.config import AUGMENTATIONS
 from tfcsi.training.loop import Group, Loop
 from tfcsi.training.objective import relative_error
 from tfcsi.training.optimizer import Adam

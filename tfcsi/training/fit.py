@@ -19,6 +19,7 @@ import ml_collections
 import numpy as np
 
 from tfcsi import files, results, transforms
+from tfcsi.codecs import schema
 from tfcsi.codecs.contract import Codec
 from tfcsi.codecs.workdir import (
     CODEC_FILE,
@@ -65,7 +66,7 @@ def train(
         from tfcsi.training import run
 
         return run.train(config, workdir, h_train, h_val, resume, progress)
-    configs.check(config, whole=True)
+    schema.check(config, whole=True)
     if "domain" in config.network:  # A codec whose parts differ by domain.
         config.network.domain = transforms.domain_of(config)
     workdir = pathlib.Path(workdir)

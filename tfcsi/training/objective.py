@@ -9,9 +9,9 @@ import ml_collections
 import tensorflow as tf
 
 from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.schema import NOISE
 from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
-from tfcsi.training.config import NOISE
 from tfcsi.training.stages import Stage
 
 DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.

@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcsi import files, results, transforms
+from tfcsi.codecs import schema
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import (
     CALIBRATION_FILE,
@@ -149,7 +150,7 @@ def _check(
     config: ml_collections.ConfigDict, h_train: np.ndarray, h_val: np.ndarray
 ) -> None:
     """Refuses a config or matrices that cannot be trained on."""
-    configs.check(config, whole=True)
+    schema.check(config, whole=True)
     if len(h_train) < config.batch_size or not len(h_val):
         raise ValueError(
             f"{len(h_train)} training and {len(h_val)} validation matrices; at least "
@@ -166,10 +167,7 @@ def _claim(
     started = holds_run(workdir)
     check_free(workdir, resume)
     if started:
-        try:
-            configs.check(load_config(workdir))
-        except configs.ConfigError as error:
-            raise ValueError(f"{workdir / CONFIG_FILE}: {error}") from None
+        schema.check_file(load_config(workdir), workdir / CONFIG_FILE)
         stored, wanted = (
             json.loads(json.dumps(configs.complete(each).to_dict()))
             for each in (load_config(workdir), config)

@@ -7,8 +7,8 @@ import dataclasses
 import ml_collections
 import numpy as np
 
-from tfcsi.training.config import STAGE
-from tfcsi.training.fields import with_defaults
+from tfcsi.codecs.fields import with_defaults
+from tfcsi.codecs.schema import STAGE
 
 
 @dataclasses.dataclass(frozen=True)
