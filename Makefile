@@ -19,7 +19,7 @@ help:  ## Lists the targets
 
 demo: $(READY)  ## Runs the main job on simulated channels, or on the files in DATA_DIR
 	$(BIN)/python train/demo.py --config=configs/demo.py --workdir=runs/demo \
-		$(if $(DATA_DIR),--data_dir=$(DATA_DIR))
+		$(if $(DATA_DIR),--data_dir='$(DATA_DIR)')
 
 test: lint  ## Runs lint and the whole default suite
 	$(PYTEST)
@@ -38,7 +38,7 @@ lint: $(READY)  ## Checks formatting, lint and types
 
 check-arm: $(READY)  ## Runs the encoders of WORKDIR on emulated 64-bit ARM (docs/arm.md)
 	sh tflite/arm64.sh .arm64 $(BIN)/python
-	$(BIN)/python tflite/check_arm.py --workdir=$(WORKDIR) --machine=.arm64
+	$(BIN)/python tflite/check_arm.py --workdir='$(WORKDIR)' --machine=.arm64
 
 browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the encoder of WORKDIR (docs/demo/README.md)
 	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(WORKDIR)/encoder_$(PRECISION).tflite&tables=/$(WORKDIR)/tables.npz"

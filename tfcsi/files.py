@@ -1,4 +1,7 @@
-"""Writes files whole or not at all: under a temporary name, which is then renamed."""
+"""Files: what may be read and written, and writing them whole or not at all.
+
+A file is written under a temporary name, which is then renamed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import json
 import math
 import os
 import pathlib
+import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -31,20 +35,122 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       IsADirectoryError: If `path` is a folder.
       FileNotFoundError: If the folder of `path` does not exist.
     """
-    path = pathlib.Path(os.path.realpath(path))
+    given, path = path, pathlib.Path(os.path.realpath(path))
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+        raise IsADirectoryError(f"{given} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
-        yield path
+        with _named(given, path):
+            yield path
         return
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    check_parent(given)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with _named(given, temporary):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: str | os.PathLike, temporary: pathlib.Path) -> Iterator[None]:
+    """Errors of a file that is written name `path`, not a temporary name or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename not in (None, str(temporary)) or os.fspath(path) in str(
+            error
+        ):
+            raise
+        if error.errno is None:
+            reason = str(error).replace(str(temporary), os.fspath(path))
+            raise OSError(f"{os.fspath(path)}: {reason}") from error
+        reason = os.strerror(error.errno)
+        raise OSError(error.errno, reason, os.fspath(path)) from error
+
+
+def check_parent(path: str | os.PathLike) -> None:
+    """Refuses a file to write whose folder is missing or cannot be written to.
+
+    Args:
+      path: File to write; it need not exist.
+
+    Raises:
+      FileNotFoundError: If the folder does not exist, or is a file.
+      PermissionError: If no file can be made there.
+    """
+    folder = pathlib.Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        reason = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"{os.fspath(path)}: the folder {folder} {reason}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{os.fspath(path)}: there is no permission to write to the folder {folder}"
+        )
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Refuses a folder to write to that is a file, or cannot be made or written to.
+
+    Args:
+      path: The folder; it need not exist, and is not made.
+
+    Raises:
+      NotADirectoryError: If it, or a folder above it, is a file.
+      PermissionError: If no file can be made there.
+    """
+    folder = pathlib.Path(os.path.realpath(path))
+    there = next(f for f in (folder, *folder.parents) if os.path.lexists(f))
+    if not there.is_dir():
+        name = os.fspath(path) if there == folder else there
+        raise NotADirectoryError(f"{name} is a file; give a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"{os.fspath(path)}: there is no permission to write to the folder {there}"
+        )
+
+
+# What a path that is no regular file leads to, by the type in its mode.
+_KINDS = {
+    stat.S_IFDIR: "is a folder; give the name of a file",
+    stat.S_IFIFO: "is a pipe; give a file",
+    stat.S_IFSOCK: "is a socket; give a file",
+    stat.S_IFCHR: "is a device; give a file",
+    stat.S_IFBLK: "is a device; give a file",
+}
+_STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # Open before they are read.
+
+
+def check_input(path: str | os.PathLike, stream: bool = False) -> None:
+    """Refuses a path to read that does not lead to a file, and says what it is.
+
+    Args:
+      path: File to read.
+      stream: Whether standard input and other open streams are read as well.
+
+    Raises:
+      FileNotFoundError: If there is no such file, or a link leads nowhere.
+      IsADirectoryError: If it is a folder.
+      PermissionError: If it may not be read.
+      OSError: If it is a pipe, a device or a socket.
+    """
+    name = os.fspath(path)
+    if stream and name.startswith(_STREAMS):
+        return
+    try:
+        mode = os.stat(name).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(name):
+            raise FileNotFoundError(
+                f"{name} is a link to {os.readlink(name)}, which does not exist"
+            ) from None
+        raise FileNotFoundError(f"{name}: no such file") from None
+    if stat.S_IFMT(mode) == stat.S_IFDIR:
+        raise IsADirectoryError(f"{name} {_KINDS[stat.S_IFDIR]}")
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{name} {_KINDS.get(stat.S_IFMT(mode), 'is no file')}")
+    if not os.access(name, os.R_OK):
+        raise PermissionError(f"{name}: there is no permission to read it")
 
 
 # What the files that commands write begin with.
@@ -72,12 +178,16 @@ def check_output(
     Raises:
       FileExistsError: If the file exists and must stay.
       IsADirectoryError: If it is a folder.
+      OSError: As `check_parent`.
     """
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if not path.exists():
+        check_parent(path)
     if not path.is_file():
         return
+    check_parent(path)
     for read in inputs:
         if os.path.exists(read) and path.samefile(read):
             raise FileExistsError(

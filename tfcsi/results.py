@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -75,8 +76,8 @@ def command_line(argv: Sequence[str]) -> str:
     Returns:
       One line. `tfcsi` started as a module begins with "python -m tfcsi".
     """
-    line = re.sub(r"(?:(?<=[=,\s])|^)/(?:[^\s,/]+/)*", "", " ".join(argv))
-    return re.sub(r"^__main__\.py", "python -m tfcsi", line)
+    words = [re.sub(r"(?:(?<=[=,\s])|^)/(?:[^,/]+/)*", "", word) for word in argv]
+    return re.sub(r"^__main__\.py", "python -m tfcsi", shlex.join(words))
 
 
 def write(
@@ -119,10 +120,12 @@ def check_output(path: str | os.PathLike) -> None:
     Raises:
       FileExistsError: If it exists and is of another kind.
       IsADirectoryError: If it is a folder.
+      OSError: If it cannot be written. A folder that is missing is made by `write`.
     """
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    files.check_folder(path.parent)
     if path.is_file() and path.stat().st_size:
         try:
             read(path)
@@ -144,12 +147,21 @@ def read(path: str | os.PathLike) -> dict:
 
     Raises:
       ValueError: If the file is not a results file. The message names it.
+      OSError: As `files.check_input`.
     """
+    files.check_input(path)
     try:
-        content = json.loads(pathlib.Path(path).read_text())
-        content["points"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a results file: {error!r}") from error
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a results file: it is no text") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a results file: {error}") from None
+    points = content.get("points") if isinstance(content, dict) else None
+    if not isinstance(points, list):
+        raise ValueError(f"{path} is not a results file: it has no list of points")
+    for i, point in enumerate(points):
+        if not isinstance(point, dict):
+            raise ValueError(f"{path} is not a results file: point {i} has no fields")
     return content
 
 
@@ -187,16 +199,13 @@ def table(
       The table, its lines joined by line ends.
 
     Raises:
-      ValueError: If a key has no column.
+      ValueError: If a key has no column, or a value is of another type than its column.
     """
     points = [_with_facts_of_config(point) for point in points]
     filled = []
     for heading, keys, form in _chosen(columns):
         keys = (keys,) if isinstance(keys, str) else keys
-        cells = [
-            form.format(*(p[k] for k in keys)) if all(k in p for k in keys) else ""
-            for p in points
-        ]
+        cells = [_cell(form, point, keys, markdown) for point in points]
         if any(cells):
             filled.append([heading, *cells])
     widths = [max(map(len, column)) for column in filled]
@@ -218,10 +227,25 @@ def table(
     return "\n".join(lines)
 
 
+def _cell(form: str, point: Mapping, keys: Sequence[str], markdown: bool) -> str:
+    """What a table shows of a point; empty if the point lacks a key or its value."""
+    values = [point.get(key) for key in keys]
+    if None in values:
+        return ""
+    try:
+        text = " ".join(form.format(*values).split())
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{', '.join(keys)} is {', '.join(map(repr, values))}, which is not what "
+            f"this column of a table shows"
+        ) from None
+    return text.replace("|", "\\|") if markdown else text
+
+
 def _with_facts_of_config(point: Mapping) -> dict:
     """A point with what its config says of `configuration` and `epochs`."""
     config = point.get("config")
-    if not config:
+    if not isinstance(config, Mapping):
         return dict(point)
     facts = {"configuration": configuration(config)}
     if "epochs" in config:
@@ -259,16 +283,21 @@ def insert(path: str | os.PathLike, arguments: Sequence[str], text: str) -> None
     Raises:
       ValueError: If the file has no such markers.
     """
+    files.check_input(path)
     path = pathlib.Path(path)
-    content = path.read_text()
-    first = re.escape(arguments[0])
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no page: it is not text") from None
+    name = shlex.quote(arguments[0])
+    first = re.escape(name)
     block = re.compile(
         rf"<!-- table: {first}(?: [^\n]*)? -->\n.*?<!-- end -->", re.DOTALL
     )
     if not block.search(content):
         raise ValueError(
-            f"{path} has no line '<!-- table: {arguments[0]} -->' with a line "
+            f"{path} has no line '<!-- table: {name} -->' with a line "
             f"'<!-- end -->' behind it"
         )
-    new = f"<!-- table: {' '.join(arguments)} -->\n{text}\n<!-- end -->"
+    new = f"<!-- table: {shlex.join(arguments)} -->\n{text}\n<!-- end -->"
     files.write_text(path, block.sub(lambda _: new, content, count=1))

@@ -147,9 +147,11 @@ def test_a_lack_of_memory_is_one_line(parser, kind, capsys):
     assert error.count("\n") == 1
 
 
-def test_an_error_that_nobody_expects_keeps_its_traceback(parser):
-    with pytest.raises(AttributeError):
-        program.run(lambda: None.missing, parser)
+def test_a_bug_shows_its_traceback_and_says_that_it_is_one(parser, capsys):
+    assert program.run(lambda: None.missing, parser) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Traceback") and "None.missing" in error
+    assert "this is a bug in tfcsi" in error.splitlines()[-1]
 
 
 def test_a_user_who_stops_a_command_sees_no_traceback(tmp_path):

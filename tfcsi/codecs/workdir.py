@@ -159,11 +159,11 @@ def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:
 
     Raises:
       FileExistsError: If it holds a run that is not to be continued.
-      NotADirectoryError: If it is a file.
+      NotADirectoryError: If it, or a folder above it, is a file.
+      PermissionError: If it cannot be written to.
     """
+    files.check_folder(workdir)
     workdir = pathlib.Path(workdir)
-    if workdir.exists() and not workdir.is_dir():
-        raise NotADirectoryError(f"{workdir} is a file; give a folder for the run")
     if holds_run(workdir) and not resume:
         raise FileExistsError(
             f"{workdir} already holds a run: give another folder, or --resume to go on "

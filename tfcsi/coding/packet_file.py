@@ -115,7 +115,9 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
     Raises:
       PacketError: If the header or a packet is damaged, is cut off, or is followed by
         anything else than another file of the session. The message names the file.
+      OSError: As `files.check_input`; standard input may be read.
     """
+    files.check_input(path, stream=True)
     with open(path, "rb") as stream:
         try:
             session, rest = read_stream(stream)
@@ -280,6 +282,7 @@ class PacketFile:
           PacketError: If the file has no valid end or header, or is of version 1, which
             has no index. The message names the file.
         """
+        files.check_input(path)
         self._path = pathlib.Path(path)
         self._stream = open(path, "rb")
         try:

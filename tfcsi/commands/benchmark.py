@@ -25,10 +25,11 @@ def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
     parser.add_argument(
         "--workdirs",
-        type=flags.NAMES,
+        type=flags.FOLDERS,
+        action="extend",
         required=True,
         metavar="DIR,...",
-        help="Folders of runs.",
+        help="Folders of runs; give the flag once for each if names have commas.",
     )
     flags.add(
         parser, "output", type=flags.RESULTS, help="Results file to write (.json)."

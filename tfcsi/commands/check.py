@@ -13,7 +13,7 @@ import gzip
 import pathlib
 from typing import TYPE_CHECKING
 
-from tfcsi import results
+from tfcsi import files, results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, Switch
 
@@ -47,11 +47,15 @@ def run(args: argparse.Namespace) -> None:
 
     workdir = pathlib.Path(args.workdir)
     codec = neural.load(workdir)
-    points = _measure(codec, args)
-    results.write(workdir / "tflite_check.json", points, codec.config.seed)
-    print(f"{results.table(points)}\n\nbuiltin operations\n{_operations(points)}")
+    output, path = workdir / "tflite_check.json", workdir / "tflite_check.html"
+    results.check_output(output)
     if args.html:
-        path = workdir / "tflite_check.html"
+        files.check_output(path, files.PAGE)
+    points = _measure(codec, args)
+    table = f"{results.table(points)}\n\nbuiltin operations\n{_operations(points)}"
+    print(table, flush=True)
+    results.write(output, points, codec.config.seed)
+    if args.html:
         _draw(path, codec.name, points)
         print(f"\n{path} shows it")
     bad = [

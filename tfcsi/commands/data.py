@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> None:
         print(f"{name:24s} {status:8s} {detail}")
     if any(status == "differs" for _, status, _ in rows):
         raise ValueError("some files are not those of the published release")
+    if all(status == "missing" for _, status, _ in rows):
+        raise ValueError(f"{paths[0]} has no file of the published release")
 
 
 def _statistics(paths: list[str], args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfcsi import results
+from tfcsi import files, results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import check_output, columns, publish
@@ -29,10 +29,12 @@ def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
     flags.add_codec(
         parser,
-        type=flags.NAMES,
+        type=flags.FOLDERS,
+        action="extend",
         metavar="DIR,...",
-        help="Folder of the run, or folders of several runs. The name of a codec that "
-        "comes with tfcsi, such as paths, does as well. --codec is the same flag.",
+        help="Folder of the run, or folders of several runs; give the flag once for "
+        "each if names have commas. The name of a codec that comes with tfcsi, such as "
+        "paths, does as well. --codec is the same flag.",
     )
     flags.add(parser, "data_dir", required=True)
     flags.add(
@@ -89,6 +91,8 @@ def run(args: argparse.Namespace) -> None:
     runs = _runs(args)
     if args.output:
         check_output(args.output)
+    else:
+        files.check_folder(runs[0][0])
     if args.snr_db is not None or args.bit_error_rate is not None:
         return _evaluate_noise(args, runs)
     from tfcsi.codecs.workdir import load
@@ -107,8 +111,8 @@ def run(args: argparse.Namespace) -> None:
         points.append({**point, **label})
     name = f"evaluation_{scenario}_{args.split}.json"
     path = pathlib.Path(args.output or runs[0][0] / name)
+    print(results.table(points), flush=True)
     results.write(path, points, codec.config["seed"])
-    print(results.table(points))
     print(f"written to {path}")
 
 

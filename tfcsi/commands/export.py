@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> None:
 
     workdir = folder_of(args.workdir)
     model, folder = read_config(workdir)["model"], flags.folder_of(args)
+    files.check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if model == paths.Paths.name:
         _export_paths(paths.load(workdir), folder, args)

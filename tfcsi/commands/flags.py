@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,10 @@ def _text(text: str) -> str:
 
 def _names(text: str) -> list[str]:
     return [_text(name.strip()) for name in text.split(",")]
+
+
+def _folders(text: str) -> list[str]:
+    return [text] if os.path.exists(text) else _names(text)
 
 
 def integer(low: int | None = None) -> Kind:
@@ -117,6 +122,10 @@ def _numbers(text: str) -> list[float]:
     low, high, step = values
     if step <= 0 or high < low:
         raise ValueError
+    if not (high - low) / step < MOST_NUMBERS:
+        raise argparse.ArgumentTypeError(
+            f"={text}: more than {MOST_NUMBERS} numbers; give a larger step"
+        )
     count = int((high - low) / step + 1e-6) + 1
     return [round(low + step * i, 10) for i in range(count)]
 
@@ -188,8 +197,13 @@ SHAPE = Kind("num_tx,num_delay", _shape, "; give num_tx,num_delay")
 COUNTS = Kind("N, or train,val,test", _counts, "; give N, or three: train,val,test")
 RESULTS = Kind("file", _results_file, "; give FILE.json, the picture is FILE.png")
 FOLDER = dataclasses.replace(TEXT, words="folder")
+# The flag may be given several times, for names with commas.
+FOLDERS = Kind(
+    "folders, separated by commas", _folders, "; give folders, separated by commas"
+)
 FILE = dataclasses.replace(TEXT, words="file")
 SPLITS = ("train", "val", "test")
+MOST_NUMBERS = 10000  # Of a range low:high:step.
 
 # Name of a flag to the arguments of `add_argument`.
 SHARED: dict[str, dict[str, Any]] = {

@@ -1,7 +1,8 @@
 """How commands and programs run: errors become one line and an exit status.
 
 The exit status is 0 if all went well, 2 if the command line is invalid, 130 if the user
-stopped it (Ctrl-C), and 1 for any other error. Expected errors show no traceback.
+stopped it (Ctrl-C), and 1 for any other error. Errors that a user can cause are one
+line. Any other exception is a bug: its traceback is shown, and a line that says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -46,13 +48,18 @@ def run(work: Callable[[], None], parser: Parser) -> int:
         complain(parser.prog, explained(error))
         return 1
     except Exception as error:
-        if not is_of_memory(error):
-            raise
-        complain(
-            parser.prog,
-            "there is not enough memory: give a smaller network or batch, or fewer "
-            "matrices",
-        )
+        if is_of_memory(error):
+            words = (
+                "there is not enough memory: give a smaller network or batch, or fewer "
+                "matrices"
+            )
+        else:
+            traceback.print_exc()
+            words = (
+                f"this is a bug in tfcsi {tfcsi.__version__} "
+                f"({type(error).__name__}): please report the lines above"
+            )
+        complain(parser.prog, words)
         return 1
     return 0
 
@@ -66,7 +73,7 @@ def is_of_memory(error: Exception) -> bool:
 
 def complain(prog: str, error: object) -> None:
     """Prints an error."""
-    print(f"{prog}: error: {error}", file=sys.stderr)
+    print(f"{prog}: error: {error}".rstrip(), file=sys.stderr)
 
 
 def explained(error: Exception) -> str:

@@ -31,7 +31,9 @@ def publish(
 def check_output(path: str | os.PathLike) -> None:
     """Refuses, before the work, a results file whose place or picture is taken."""
     results.check_output(path)
-    files.check_output(pathlib.Path(path).with_suffix(".png"), files.PICTURE)
+    picture = pathlib.Path(path).with_suffix(".png")
+    if picture.parent.is_dir():  # It is made with the results file.
+        files.check_output(picture, files.PICTURE)
 
 
 def columns(points: list[dict], keys: tuple[str, ...]) -> str:

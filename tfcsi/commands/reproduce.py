@@ -16,6 +16,7 @@ import pathlib
 from tfcsi import results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
+from tfcsi.commands.publish import check_output
 
 STUDIES = ("rate-distortion",)
 COLUMNS = ("codec", "bits", "nmse_db", "bd_rate", "encode_ms", "decode_ms")
@@ -45,10 +46,12 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--workdirs",
-        type=flags.NAMES,
+        type=flags.FOLDERS,
+        action="extend",
         default=[],
         metavar="DIR,...",
-        help="Folders of runs that were trained on this source.",
+        help="Folders of runs that were trained on this source; give the flag once for "
+        "each if names have commas.",
     )
     flags.add(
         parser,
@@ -67,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
     name = args.dataset
     path = pathlib.Path(args.output or f"results/rd_{name}.json")
+    check_output(path)
     there = results.read(path)["points"] if path.exists() else []
     csi, codecs = work.read(name, args.data_root), args.codecs or [*work.CODECS]
     for points in work.measure_all(

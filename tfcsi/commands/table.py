@@ -41,7 +41,16 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the table or writes it into the page."""
-    points = [point for path in args.files for point in results.read(path)["points"]]
+    points = []
+    for path in args.files:
+        of_file = results.read(path)["points"]
+        try:
+            shown = results.table(of_file, columns=args.columns)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        if not shown.strip():
+            raise ValueError(f"{path} has no point with a value for a table")
+        points += of_file
     text = results.table(points, markdown=True, columns=args.columns)
     if args.output:
         columns = [f"--columns={','.join(args.columns)}"] if args.columns else []

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.io
 
 from tfcsi.datasets import _hdf5
-from tfcsi.files import replacing
+from tfcsi.files import check_input, replacing
 
 BLOCK = 1000  # Matrices in memory at a time.
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
@@ -169,11 +169,11 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
 
 
 def check_file(path: Path) -> None:
-    """Raises a DataError unless the path is that of a file."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; give the name of a file")
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    """Raises a DataError unless the path leads to a file that can be read."""
+    try:
+        check_input(path)
+    except OSError as error:
+        raise DataError(str(error)) from None
 
 
 def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Array:

@@ -240,7 +240,13 @@ def verify(
     Returns:
       (file, status, detail) of each file of `MANIFEST`. The status is "ok", "missing"
       or "differs"; the detail says whether the size or the hash differs.
+
+    Raises:
+      DataError: there is no such folder.
     """
+    if not Path(data_dir).is_dir():
+        reason = "is a file" if Path(data_dir).exists() else "no such folder"
+        raise DataError(f"{data_dir}: {reason}; give the folder of the files")
     report = []
     for name, (size, sha256) in MANIFEST.items():
         path = Path(data_dir) / name

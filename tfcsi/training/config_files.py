@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
+import types
 
 import ml_collections
 
@@ -29,13 +30,17 @@ def find(name: str) -> tuple[pathlib.Path, str | None]:
     Raises:
       ConfigError: If there is no such file; the message names the nearest config.
     """
-    name, _, argument = name.partition(":")
+    argument = ""
+    if not pathlib.Path(name).is_file():  # The name of a file may have a colon.
+        name, _, argument = name.partition(":")
     path = pathlib.Path(name)
     if path.suffix != ".py" and path.name == name:
         path = _folder() / f"{name}.py"
-        if not path.exists():
+        if not name or not path.exists():
             known = nearest(name, names(), "configs")
             raise ConfigError(f"there is no config {name!r}{known}")
+    elif path.is_dir():
+        raise ConfigError(f"{path} is a folder; give a config file")
     elif not path.is_file():
         remedy = ""
         if path.stem in names():
@@ -63,12 +68,20 @@ def run(path: pathlib.Path, argument: str | None) -> ml_collections.ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        if argument and not module.get_config.__code__.co_argcount:
+        get_config = getattr(module, "get_config", None)
+        if not isinstance(get_config, types.FunctionType):
+            raise ConfigError("it has no function get_config, which returns the config")
+        if argument and not get_config.__code__.co_argcount:
             raise ConfigError(f"it takes no argument, got {argument!r}")
-        return module.get_config(*[argument] if argument else [])
+        fields = get_config(*[argument] if argument else [])
+        if not isinstance(fields, ml_collections.ConfigDict):
+            raise ConfigError(
+                f"get_config returns {type(fields).__name__}, not a ConfigDict"
+            )
+        return fields
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except Exception as error:  # A user's file may raise any error.
+    except (Exception, SystemExit) as error:  # A user's file may raise any error.
         text = " ".join(str(error).split())
         raise ConfigError(f"{path}: {type(error).__name__}: {text}") from error
 
