@@ -336,12 +336,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     wishes = {name: getattr(args, name) for name in names}
     limits = {name: wish for name, wish in wishes.items() if wish is not None}
     try:
+        kept = [path for path in (args.encoder, args.tables, args.input) if path]
+        files.check_output(args.output, files.PACKETS, kept)
         with _tables_of(pathlib.Path(args.tables)) as arrays:
             is_paths = not args.encoder or str(arrays["codec"]) == CODEC
         if limits and not is_paths:
             raise ValueError(f"--{next(iter(limits))} goes with the codec paths alone")
-        kept = [path for path in (args.encoder, args.tables, args.input) if path]
-        files.check_output(args.output, files.PACKETS, kept)
         ue: Ue | PathUe
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")
@@ -359,6 +359,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, ImportError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
+    except MemoryError:
+        print(f"{parser.prog}: error: there is not enough memory", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: stopped", file=sys.stderr)
+        return 130
     bits = 8 * sum(map(len, sent)) / max(len(sent), 1)
     file_bits = 8 * num_bytes / max(len(sent), 1)
     print(

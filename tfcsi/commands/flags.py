@@ -51,10 +51,6 @@ def _names(text: str) -> list[str]:
     return [_text(name.strip()) for name in text.split(",")]
 
 
-def _folders(text: str) -> list[str]:
-    return [text] if os.path.exists(text) else _names(text)
-
-
 def integer(low: int | None = None) -> Kind:
     """Kind of an integer, `low` or more."""
 
@@ -120,12 +116,8 @@ def _numbers(text: str) -> list[float]:
     if ":" not in text:
         return values
     low, high, step = values
-    if step <= 0 or high < low:
+    if step <= 0 or not 0 <= (high - low) / step < MOST_NUMBERS:
         raise ValueError
-    if not (high - low) / step < MOST_NUMBERS:
-        raise argparse.ArgumentTypeError(
-            f"={text}: more than {MOST_NUMBERS} numbers; give a larger step"
-        )
     count = int((high - low) / step + 1e-6) + 1
     return [round(low + step * i, 10) for i in range(count)]
 
@@ -178,12 +170,14 @@ def _results_file(text: str) -> str:
     return text
 
 
+MOST_NUMBERS = 10000  # Of a range low:high:step.
 TEXT = Kind("text", _text, ": a value is missing")
 NAMES = Kind("names, separated by commas", _names, "; give names, separated by commas")
 NUMBERS = Kind(
     "numbers, or low:high:step",
     _numbers,
-    "; give low:high:step with a positive step, or numbers with commas between",
+    "; give low:high:step with a positive step and at most "
+    f"{MOST_NUMBERS} numbers, or numbers with commas between",
 )
 # A value that is no Python number, truth or tuple is a word.
 ARGUMENTS = Kind("key=value,key=value", _arguments, "; give key=value,key=value")
@@ -196,14 +190,13 @@ INTEGERS = Kind(
 SHAPE = Kind("num_tx,num_delay", _shape, "; give num_tx,num_delay")
 COUNTS = Kind("N, or train,val,test", _counts, "; give N, or three: train,val,test")
 RESULTS = Kind("file", _results_file, "; give FILE.json, the picture is FILE.png")
-FOLDER = dataclasses.replace(TEXT, words="folder")
-# The flag may be given several times, for names with commas.
 FOLDERS = Kind(
-    "folders, separated by commas", _folders, "; give folders, separated by commas"
+    "folders, separated by commas",
+    lambda text: [text] if os.path.exists(text) else _names(text),
+    "; give folders, separated by commas",
 )
-FILE = dataclasses.replace(TEXT, words="file")
+FOLDER, FILE = (dataclasses.replace(TEXT, words=kind) for kind in ("folder", "file"))
 SPLITS = ("train", "val", "test")
-MOST_NUMBERS = 10000  # Of a range low:high:step.
 
 # Name of a flag to the arguments of `add_argument`.
 SHARED: dict[str, dict[str, Any]] = {
