@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfcsi.commands import texts
 from tfcsi.commands.parser import CHANGE, Parser, Switch, UsageError
 
 if TYPE_CHECKING:
@@ -39,16 +38,6 @@ class Kind:
         except ValueError:
             remedy = self.remedy.format(text=text)
             raise argparse.ArgumentTypeError(f"={text}{remedy}") from None
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError
-    return text
-
-
-def _names(text: str) -> list[str]:
-    return [_text(name.strip()) for name in text.split(",")]
 
 
 def integer(low: int | None = None) -> Kind:
@@ -95,7 +84,7 @@ def choices(*names: str) -> Kind:
     """Kind of some of some words, separated by commas."""
 
     def read(text: str) -> list[str]:
-        chosen = _names(text)
+        chosen = texts.names(text)
         unknown = sorted(set(chosen) - set(names))
         if unknown:
             raise argparse.ArgumentTypeError(
@@ -109,90 +98,36 @@ def choices(*names: str) -> Kind:
     )
 
 
-def _numbers(text: str) -> list[float]:
-    values = [float(part) for part in text.replace(":", ",").split(",")]
-    if not np.isfinite(values).all():
-        raise ValueError
-    if ":" not in text:
-        return values
-    low, high, step = values
-    if step <= 0 or not 0 <= (high - low) / step < MOST_NUMBERS:
-        raise ValueError
-    count = int((high - low) / step + 1e-6) + 1
-    return [round(low + step * i, 10) for i in range(count)]
-
-
-def _integers(text: str) -> list[int]:
-    values = [int(part) for part in text.split(",")]
-    if min(values) < 1:
-        raise ValueError
-    return values
-
-
-def _arguments(text: str) -> dict:
-    arguments = {}
-    for part in text.split(",") if text else ():
-        key, equals, value = part.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError
-        try:
-            arguments[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            arguments[key] = value
-    return arguments
-
-
-def _options(text: str) -> tuple[str, dict]:
-    name, _, arguments = text.partition(":")
-    options = _arguments(arguments)
-    if not options:
-        raise ValueError
-    return _text(name), options
-
-
-def _shape(text: str) -> tuple[int, int]:
-    num_tx, num_delay = (int(side) for side in text.split(","))
-    if min(num_tx, num_delay) < 1:
-        raise ValueError
-    return num_tx, num_delay
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if len(counts) not in (1, 3):
-        raise ValueError
-    return counts
-
-
-def _results_file(text: str) -> str:
-    if not text.endswith(".json"):
-        raise ValueError
-    return text
-
-
-MOST_NUMBERS = 10000  # Of a range low:high:step.
-TEXT = Kind("text", _text, ": a value is missing")
-NAMES = Kind("names, separated by commas", _names, "; give names, separated by commas")
+TEXT = Kind("text", texts.word, ": a value is missing")
+NAMES = Kind(
+    "names, separated by commas", texts.names, "; give names, separated by commas"
+)
 NUMBERS = Kind(
     "numbers, or low:high:step",
-    _numbers,
+    texts.numbers,
     "; give low:high:step with a positive step and at most "
-    f"{MOST_NUMBERS} numbers, or numbers with commas between",
+    f"{texts.MOST_NUMBERS} numbers, or numbers with commas between",
 )
 # A value that is no Python number, truth or tuple is a word.
-ARGUMENTS = Kind("key=value,key=value", _arguments, "; give key=value,key=value")
+ARGUMENTS = Kind("key=value,key=value", texts.arguments, "; give key=value,key=value")
 OPTIONS = Kind(
-    "name:key=value,..., any number of times", _options, "; give NAME:KEY=VALUE,..."
+    "name:key=value,..., any number of times",
+    texts.options,
+    "; give NAME:KEY=VALUE,...",
 )
 INTEGERS = Kind(
-    "integers, separated by commas", _integers, "; give positive integers, as in 4,8"
+    "integers, separated by commas",
+    texts.integers,
+    "; give positive integers, as in 4,8",
 )
-SHAPE = Kind("num_tx,num_delay", _shape, "; give num_tx,num_delay")
-COUNTS = Kind("N, or train,val,test", _counts, "; give N, or three: train,val,test")
-RESULTS = Kind("file", _results_file, "; give FILE.json, the picture is FILE.png")
+SHAPE = Kind("num_tx,num_delay", texts.shape, "; give num_tx,num_delay")
+COUNTS = Kind(
+    "N, or train,val,test", texts.counts, "; give N, or three: train,val,test"
+)
+RESULTS = Kind("file", texts.results_file, "; give FILE.json, the picture is FILE.png")
 FOLDERS = Kind(
     "folders, separated by commas",
-    lambda text: [text] if os.path.exists(text) else _names(text),
+    texts.folders,
     "; give folders, separated by commas",
 )
 FOLDER, FILE = (dataclasses.replace(TEXT, words=kind) for kind in ("folder", "file"))
