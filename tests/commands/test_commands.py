@@ -8,12 +8,12 @@ import pytest
 from tfcsi import metrics, models, results
 from tfcsi.__main__ import main
 from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.workdir import load
 from tfcsi.coding.packet_file import read_file, write_file
 from tfcsi.coding.packets import Session, pack
 from tfcsi.coding.tables import Tables
 from tfcsi.commands import flags as kinds
 from tfcsi.datasets import cost2100
-from tfcsi.models import complexity
 
 
 def tfcsi(*arguments):
@@ -339,7 +339,7 @@ def test_several_runs_need_a_file_and_a_scenario_must_be_known(measured, capsys)
 
 
 def test_a_run_without_a_scenario_needs_one(measured, tmp_path, capsys):
-    codec = tfcsi.load(measured / "a")
+    codec = load(measured / "a")
     with codec.config.unlocked():
         del codec.config.scenario
     codec.save(tmp_path / "a")
@@ -347,46 +347,11 @@ def test_a_run_without_a_scenario_needs_one(measured, tmp_path, capsys):
     assert "has no scenario: give --scenario" in capsys.readouterr().err
 
 
-# The cost of a model.
-
-
-def test_info_of_a_model_tells_the_cost_of_both_sides(capsys):
-    flags = ["--latent_dim=64", "--shape=16,16", "--network=noise_path=released"]
-    assert tfcsi("info", "cllwcsinet", *flags) == 0
-    shown = capsys.readouterr().out
-    decoder = models.get("cllwcsinet").decoder((16, 16), 64, noise_path="released")
-    cost = complexity.count(decoder)
-    *_, heading, ue, bs = (line.split() for line in shown.splitlines())
-    assert heading == ["parameters", "MACs", "activations"] and ue[0] == "UE"
-    assert bs[2:] == [f"{cost[k]:,}" for k in ("params", "macs", "activations")]
-
-
 def test_a_path_that_exists_wins_over_a_model(measured, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(measured / "a", tmp_path / "csinet")
     assert tfcsi("info", "csinet") == 0
     assert "session fingerprint" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
-        (["csinet", "--packet=0"], 2, "--packet goes with a file of packets; csinet"),
-        (["csinet", "--workdir=a"], 2, "--workdir goes with a file of packets"),
-        ([".", "--packet=0"], 2, "--packet goes with a file of packets; . is a work"),
-        ([".", "--shape=8,8"], 2, "--shape goes with a model; . is a workdir"),
-        (["csinett"], 1, "csinett does not exist; nor is it a model: acrnet,"),
-        (["csinet", "--shape=32"], 2, "--shape=32; give num_tx,num_delay"),
-        (["csinet", "--shape=0,8"], 2, "--shape=0,8; give"),
-        (["csinet", "--latent_dim=0"], 2, "--latent_dim=0: 0 is not a positive"),
-        (["csinet", "--network=x"], 2, "--network=x; give key=value"),
-        (["csinet", "--network=x=1"], 1, "--network does not fit csinet: "),
-        (["cllwcsinet", "--network=noise_path=no"], 1, "noise_path is 'no'; it must"),
-    ],
-)
-def test_a_model_that_cannot_be_built_is_refused(arguments, status, words, capsys):
-    assert tfcsi("info", *arguments) == status
-    assert words in capsys.readouterr().err
 
 
 def test_arguments_of_a_network_are_numbers_words_or_truths():

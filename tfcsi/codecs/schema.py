@@ -7,7 +7,6 @@ imported here, so that help and refusals come at once.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 
@@ -26,6 +25,7 @@ from tfcsi.codecs.fields import (
 )
 from tfcsi.codecs.workdir import KINDS
 from tfcsi.coding.tables import CODERS
+from tfcsi.models import size
 
 # How many matrices are simulated if a config does not say it.
 SIMULATED = {"num_train": 16000, "num_val": 3000}
@@ -243,13 +243,8 @@ def check(config: ml_collections.ConfigDict, whole: bool = False) -> None:
         for key, field in (fields_in(config, name) or {}).items():
             if field.default is UNSET and key not in config[name]:
                 raise ConfigError(f"{name}.{key} is missing; it has no default")
-    if whole or {"shape", "latent_dim"} <= {*config}:
-        reals = 2 * math.prod(config.shape)
-        if config.latent_dim > reals:
-            raise ConfigError(
-                f"latent_dim is {config.latent_dim}; it must be at most the {reals} "
-                f"reals of a matrix of shape {tuple(config.shape)}"
-            )
+    if whole or {"model", "shape", "latent_dim"} <= {*config}:
+        _check_size(config)
     for field, limits in dict(config.get("noise", {})).items():
         if len(limits) not in (0, 2) or list(limits) != sorted(limits):
             raise ConfigError(
@@ -260,6 +255,15 @@ def check(config: ml_collections.ConfigDict, whole: bool = False) -> None:
         _check_fields(stage, STAGE, f"stages[{i}].")
         if "share" not in stage:
             raise ConfigError(f"stages[{i}].share is missing; each stage needs it")
+
+
+def _check_size(config: ml_collections.ConfigDict) -> None:
+    """Refuses a network that is too large; raises ConfigError."""
+    options = config.get("network", {}) if config.model in models.MODELS else {}
+    try:
+        size.check(config.model, config.shape, config.latent_dim, dict(options))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def fields_in(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] | None:

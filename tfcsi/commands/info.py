@@ -221,22 +221,28 @@ def of_model(
 
     Raises:
       FileNotFoundError: If there is no such model.
-      ValueError: If the builders do not take these arguments.
+      UsageError: If the builders do not take these arguments, or if the networks would
+        be too large (`models.size`).
     """
+    import ml_collections
+
     from tfcsi import models
-    from tfcsi.models import complexity
+    from tfcsi.codecs import schema
 
     if name not in models.MODELS:
         known = ", ".join(sorted(models.MODELS))
         raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
+    fields = {"model": name, "shape": shape, "latent_dim": latent_dim}
+    try:
+        schema.check(ml_collections.ConfigDict({**fields, "network": arguments}))
+    except schema.ConfigError as error:
+        raise UsageError(f"{name} cannot be built: {error}") from None
+    from tfcsi.models import complexity
+
     model = models.get(name)
     rows: list[tuple[str, ...]] = [("", "parameters", "MACs", "activations")]
     for side, build in (("UE encoder", model.encoder), ("BS decoder", model.decoder)):
-        try:
-            network = build(shape, latent_dim, **arguments)
-        except TypeError as error:
-            raise ValueError(f"--network does not fit {name}: {error}") from None
-        cost = complexity.count(network)
+        cost = complexity.count(build(shape, latent_dim, **arguments))
         keys = ("params", "macs", "activations")
         rows.append((side, *(f"{cost[key]:,}" for key in keys)))
     lines = [f"{name}, {shape[0]} x {shape[1]}, latent_dim {latent_dim}"]
