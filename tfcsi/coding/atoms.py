@@ -107,7 +107,7 @@ class Axis:
         """Returns places inside the axis: round the circle, or at its nearer end."""
         if self.circular:
             return place % (self.size * UNIT)
-        return np.clip(place, -HALF, self.size * UNIT - HALF)
+        return np.minimum(np.maximum(place, -HALF), self.size * UNIT - HALF)
 
 
 @dataclasses.dataclass(frozen=True)

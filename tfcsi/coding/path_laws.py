@@ -41,7 +41,8 @@ class Law:
         """
         at = point - self.origin
         if not self.period:
-            return self.table[(*index, np.clip(at, 0, self.table.shape[-1] - 1))]
+            at = np.minimum(np.maximum(at, 0), self.table.shape[-1] - 1)
+            return self.table[(*index, at)]
         laps = at // self.period
         return laps * MASS + self.table[(*index, at - laps * self.period)]
 
@@ -96,7 +97,7 @@ class Laws:
         at = point[:, :, None] - parts.origin[:, None]
         base = parts.base[:, None]
         if not self.period:
-            return self.flat[base + np.clip(at, 0, parts.last)]
+            return self.flat[base + np.minimum(np.maximum(at, 0), parts.last)]
         laps = at // self.period
         return laps * MASS + self.flat[base + at - laps * self.period]
 

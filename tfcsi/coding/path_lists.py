@@ -71,9 +71,9 @@ class Lists:
 
     def without(self, slot: np.ndarray) -> Lists:
         """Returns the lists without the path of a column `slot` [n] of each row."""
-        lists, at = self.wider(0), np.arange(len(slot))
+        lists = Lists(*(getattr(self, field).copy() for field in FIELDS))
         for field in FIELDS:
-            getattr(lists, field)[at, slot] = 0
+            getattr(lists, field)[np.arange(len(slot)), slot] = 0
         return lists
 
     def put(self, rows: np.ndarray | slice, lists: Lists) -> None:
@@ -103,7 +103,7 @@ def fineness(power: np.ndarray) -> np.ndarray:
       int64, in 1..MAX_FINENESS: binary digits of a place behind the point.
     """
     exponent = np.frexp(2.0 * power)[1]
-    return np.clip((exponent + 1) // 2, 1, MAX_FINENESS)
+    return np.minimum(np.maximum((exponent + 1) // 2, 1), MAX_FINENESS)
 
 
 def class_of(power: np.ndarray) -> np.ndarray:

@@ -372,7 +372,7 @@ class _Block:
 def _digits(power: np.ndarray) -> np.ndarray:
     """Resolution of the places of the largest of some |g|^2 [n, ...], int64 [n]."""
     largest = power.reshape(len(power), -1).max(axis=1)
-    return fineness(np.clip(largest, 1, MAX_POWER))
+    return fineness(np.minimum(np.maximum(largest, 1), MAX_POWER))
 
 
 def _rows(axis: Axis, place: np.ndarray) -> np.ndarray:
@@ -386,4 +386,5 @@ def _vertex(power: np.ndarray, spacing: int) -> np.ndarray:
     slope = power[:, 2] - power[:, 0]
     top = slope / np.maximum(2 * curve, 1e-30)
     top = np.where(curve > 1e-6 * power[:, 1], top, np.sign(slope))
-    return np.rint(np.clip(top, -1, 1) * spacing).astype(np.int64)
+    top = np.minimum(np.maximum(top, -1), 1)
+    return np.rint(top * spacing).astype(np.int64)
