@@ -14,10 +14,11 @@ from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import size_of
 from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
-from tfcsi.coding.path_steps import coarsest, step_of
+from tfcsi.coding.path_steps import STEPS, coarsest, step_of
 
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
+_FINER = 4  # Steps beyond the limit of a packet that are tried.
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 
 
@@ -166,7 +167,10 @@ class PathEncoder:
         return steps, lists
 
     def within(self, max_bits: float, usual: int) -> tuple[np.ndarray, Lists]:
-        """The finest steps whose packets keep to a limit, and their lists.
+        """Steps and lists with the least NMSE whose packets keep to a limit.
+
+        The finest step whose packet keeps to it is tried, and the next finer ones with
+        their weakest paths left out.
 
         Args:
           max_bits: Most bits of a packet.
@@ -178,11 +182,27 @@ class PathEncoder:
 
         # The coarsest step that exceeds the limit; the one before it keeps to it.
         rows = np.arange(len(self.norm))
-        steps, _, over = coarsest(len(rows), self.find, exceeds)
-        steps = np.where(over, np.maximum(steps - 1, 0), steps)
+        first, _, over = coarsest(len(rows), self.find, exceeds)
+        first = np.where(over, np.maximum(first - 1, 0), first)
+        steps, lists = self._cut(first, usual, max_bits)
+        least = self.nmse(rows, steps, lists)
+        for more in range(1, _FINER + 1):
+            others = self._cut(np.minimum(first + more, STEPS - 1), usual, max_bits)
+            nmse = self.nmse(rows, *others)
+            better = np.flatnonzero(nmse < least)
+            least[better], steps[better] = nmse[better], others[0][better]
+            lists = lists.wider(others[1].re.shape[1])
+            lists.put(better, others[1][better])
+        return steps, lists
+
+    def _cut(
+        self, steps: np.ndarray, usual: int, max_bits: float
+    ) -> tuple[np.ndarray, Lists]:
+        """Steps and lists without the weakest paths, as far as a limit demands it."""
+        rows, steps = np.arange(len(self.norm)), steps.copy()
         lists = self.find(rows, steps).sorted()
         steps[lists.count == 0] = usual  # Without paths any step will do.
-        while (over := exceeds(rows, steps[rows], lists[rows])).any():
+        while (over := self.bits(rows, steps[rows], lists[rows]) > max_bits).any():
             rows = rows[over]
             last = lists.count[rows] - 1
             if (last < 0).any():
