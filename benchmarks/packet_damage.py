@@ -1,7 +1,7 @@
 """Damaged packets: how many of them a codec takes for whole ones.
 
     python benchmarks/packet_damage.py --codec=paths_cost2100_indoor --data_root=DIR \
-        --dataset=cost2100_indoor
+        --dataset=cost2100_indoor --output=results/packet_damage.json
 
 Each packet of a test file is damaged in one of five ways and given to the decoder. A
 check of 11 bits passes one of 2048 at random. The decoder also refuses what the encoder
@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 import tfcsi
-from tfcsi import datasets
+from tfcsi import datasets, results
 from tfcsi.coding.packets import PacketError
 from tfcsi.commands import flags, program
 
@@ -48,6 +48,7 @@ def random(packet: bytes, rng: np.random.Generator) -> bytes:
     return rng.bytes(int(rng.integers(0, 2 * len(packet))))
 
 
+SEED = 0
 KINDS = (flipped, changed, shortened, extended, random)
 
 
@@ -61,6 +62,13 @@ def add_arguments(parser) -> None:
         help="Source of the test file.",
     )
     flags.add_codec(parser)
+    flags.add(
+        parser,
+        "output",
+        type=flags.RESULTS,
+        required=True,
+        help="Results file to write (.json).",
+    )
     parser.add_argument(
         "--num",
         type=flags.integer(1),
@@ -71,10 +79,11 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    """Prints the table."""
+    """Prints the table and writes the results file."""
+    results.check_output(args.output)
     codec = tfcsi.load(args.workdir)
     h = datasets.load(args.dataset, args.data_root, "test", codec.domain)[:2000]
-    packets, rng = codec.compress(h), np.random.default_rng(0)
+    packets, rng = codec.compress(h), np.random.default_rng(SEED)
     taken = dict.fromkeys(KINDS, 0)
     num, longest = dict(taken), 0.0
     for i in range(args.num):
@@ -92,9 +101,13 @@ def main(args) -> None:
         longest = max(longest, time.perf_counter() - start)
     print("| damage | packets | taken for whole ones | share |")
     print("|---|---|---|---|")
+    points = []
     for kind in KINDS:
         share = taken[kind] / max(num[kind], 1)
         print(f"| {kind.__name__} | {num[kind]} | {taken[kind]} | {share:.6f} |")
+        point = {"codec": codec.name, "damage": kind.__name__, "num": num[kind]}
+        points.append({**point, "taken": taken[kind]})
+    results.write(args.output, points, SEED)
     print(f"The longest decoding took {1e3 * longest:.1f} ms.")
 
 
