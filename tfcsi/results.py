@@ -37,6 +37,7 @@ COLUMNS = (
     ("UE memory", "ue_memory", "{:,}"),
     ("loss [dB]", "nmse_loss_db", "{:.3f}"),
     ("symbols changed", "symbols_changed", "{:.2%}"),
+    ("packets changed", "packets_changed_share", "{:.2%}"),
     ("runtime", "runtime", "{}"),
     ("XNNPACK", "xnnpack", "{}"),
     ("us/CSI", "microseconds", "{:.0f}"),

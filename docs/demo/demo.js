@@ -111,11 +111,14 @@ async function show() {
 }
 
 async function run(x) {
-  const [{ shape }] = state.encoder.getInputDetails();
-  const input = new Tensor(x, Array.from(shape));
-  const [output] = await state.encoder.run([input]);
+  // A network of paths takes the number of the step too.
+  const inputs = state.encoder.getInputDetails().map(({ shape }) => {
+    const content = shape.length > 1 ? x : Int32Array.of(state.ue.step);
+    return new Tensor(content, Array.from(shape));
+  });
+  const [output] = await state.encoder.run(inputs);
   const y = output.toTypedArray().slice();
-  [input, output].forEach((tensor) => tensor.delete());
+  [...inputs, output].forEach((tensor) => tensor.delete());
   return y;
 }
 

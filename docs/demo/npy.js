@@ -4,6 +4,7 @@ const READERS = {
   "|u1": (view, at) => view.getUint8(at),
   "|b1": (view, at) => view.getUint8(at),
   "<u2": (view, at) => view.getUint16(at, true),
+  "<u4": (view, at) => view.getUint32(at, true),
   "<i4": (view, at) => view.getInt32(at, true),
   "<i8": (view, at) => Number(view.getBigInt64(at, true)),
   "<f2": (view, at) => float16(view.getUint16(at, true)),

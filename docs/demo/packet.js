@@ -17,7 +17,12 @@ const STRIDE = 64; // Packets from one entry of the index of a file to the next.
 export function makePacket(symbols, side, ue) {
   const words = side.flatMap((word) => [word >> 8, word & 0xff]);
   if (ue.version === 1) return bytePacket([...words, ...encode(symbols, ue.tables)], ue);
-  const payload = [...bitsOf(words), ...encodeBits(symbols, ue.tables)];
+  return bitPacket([...bitsOf(words), ...encodeBits(symbols, ue.tables)], ue);
+}
+
+// A packet of version 2 with the bits of its payload.
+export function bitPacket(bits, ue) {
+  const payload = [...bits];
   checkSize(Math.ceil(payload.length / 8));
   while ((CRC_BITS + payload.length) % 8) payload.push(0);
   const check = crcOfBits([...bitsOf(ue.fingerprint), ...payload]);
@@ -117,7 +122,7 @@ function split(v, regular) {
 }
 
 // The interval [low, low + size), 2^27 < size <= 2^28; `bits` are those before low.
-class IntervalEncoder {
+export class IntervalEncoder {
   size = 2 ** 28;
   low = 0;
   bits = [];

@@ -2,6 +2,7 @@
 // input, codeword to packet. No DOM, no libraries.
 
 import { makePacket } from "./packet.js";
+import { pathInput, pathPacket, readPathTables } from "./paths.js";
 
 const VERSIONS = [1, 2];
 const PEAK = 0.5; // max |h| of the CSI that networks are trained on.
@@ -14,6 +15,7 @@ export function readTables(arrays) {
   if (!VERSIONS.includes(version)) {
     throw new Error("not a UE's tables.npz, as tfcsi export writes it");
   }
+  if (arrays.codec === "paths") return readPathTables(arrays);
   const numbers = (name) => Array.from(arrays[name].data);
   const [cdf, length] = [arrays["tables/cdf"], numbers("tables/length")];
   const width = cdf.shape[1];
@@ -44,7 +46,12 @@ export function readTables(arrays) {
 }
 
 // {x, gain}: the network's input of CSI h (re, im in turn) and the words of its scale.
+// Of a codec of paths, the word is the number of the norm.
 export function networkInput(h, ue) {
+  if (ue.laws) {
+    const { x, norm } = pathInput(h, ue);
+    return { x, gain: [norm] };
+  }
   const [numTx, numDelay] = ue.shape;
   if (h.length !== 2 * numTx * numDelay) {
     throw new Error(
@@ -70,8 +77,13 @@ export function networkInput(h, ue) {
 }
 
 // {symbols, side, packet} of what the network put out: a float32 codeword; or int32,
-// the symbols and, behind them, the words of side information.
+// the symbols and, behind them, the words of side information, or a list of paths.
 export function encodeOutput(y, gain, ue) {
+  if (ue.laws) {
+    const symbols = Array.from(y);
+    const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
+    return { symbols, side: [], packet: pathPacket(rows, ue.step, gain[0], ue) };
+  }
   const ready = y instanceof Int32Array;
   const numSymbols = ue.tables.index.length;
   const expected = ready ? numSymbols + ue.numSide : ue.latentDim;

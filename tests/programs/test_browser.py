@@ -16,12 +16,16 @@ import threading
 import numpy as np
 import pytest
 
+import tfcsi
 from tfcsi import transforms
+from tfcsi.channels import cost2100
 from tfcsi.coding import grids, rangecoder, sending
 from tfcsi.coding.packet_file import read_file, write_file
 from tfcsi.coding.packets import VERSIONS, Session
+from tfcsi.coding.path_encoder import norm_of, scaled
+from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.tables import CODERS, Tables
-from tfcsi.tflite import convert, exports, runner
+from tfcsi.tflite import convert, exports, path_convert, runner
 
 DEMO = pathlib.Path(__file__).parents[2] / "docs" / "demo"
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
@@ -76,6 +80,23 @@ print({
   sent,
 });
 """
+PATHS = """
+const fs = await import("node:fs");
+const { readNpz } = await import(`${demo}/npy.js`);
+const { pathPacket } = await import(`${demo}/paths.js`);
+const { readTables } = await import(`${demo}/ue.js`);
+const ue = readTables(await readNpz(fs.readFileSync(message.tables)));
+print(message.rows.map((rows, i) => {
+  const packet = pathPacket(rows, message.step[i], message.norm[i], ue);
+  return Buffer.from(packet).toString("hex");
+}));
+"""
+FORMS = {
+    "taps": ((32, 32), 257, "angular_delay"),
+    "few_taps": ((8, 16), 64, "angular_delay"),
+    "all_taps": ((16, 12), 12, "angular_delay"),
+    "subcarriers": ((16, 12), 12, "space_frequency"),
+}
 
 
 def node(script, message):
@@ -184,6 +205,54 @@ def test_a_codeword_becomes_the_packet_of_the_codec(
         )
 
 
+@pytest.fixture(scope="module")
+def matrices():
+    """Complex64 [12, 32, 32], of many scales; the first one is zero."""
+    h = cost2100.simulate(12, 5, "indoor")
+    return h * np.append(0, np.logspace(-6, 6, 11)).astype(np.float32)[:, None, None]
+
+
+@pytest.mark.parametrize("step", [0.06, 0.01])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_of_paths_becomes_the_packet_of_the_codec(
+    form, step, matrices, tmp_path
+):
+    shape, num_fft, domain = FORMS[form]
+    codec = tfcsi.load("paths").resized(shape, num_fft, domain)
+    h = np.ascontiguousarray(matrices[:, : shape[0], : shape[1]])
+    packets = codec.compress(h, step=step, effort="light")
+    steps, norms, lists = codec.receive_lists(packets)
+    rows = np.stack([getattr(lists, field) for field in FIELDS], axis=-1)
+    rows = np.random.default_rng(0).permutation(rows, axis=1)  # In any order.
+    tables = tmp_path / "tables.npz"
+    codec.save_ue(tables)
+    message = {"rows": rows.tolist(), "step": steps.tolist(), "norm": norms.tolist()}
+    wrote = node(PATHS, {"tables": str(tables), **message})
+    assert wrote == [packet.hex() for packet in packets]
+    written = codec.receive_lists([bytes.fromhex(packet) for packet in wrote])[2]
+    np.testing.assert_array_equal(written.delay, lists.delay)
+    assert lists.count.max() > 8
+
+
+def test_the_output_of_a_network_of_paths_becomes_a_file_of_packets(matrices, tmp_path):
+    codec = tfcsi.load("paths_cost2100_indoor")
+    packets = codec.compress(matrices)
+    rows = [getattr(codec.receive_lists(packets)[2], field) for field in FIELDS]
+    paths = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
+    paths |= {"tables": str(tmp_path / "tables.npz"), "symbols": True}
+    codec.save_ue(paths["tables"])
+    np.save(paths["h"], matrices)
+    np.save(paths["y"], np.stack(rows, axis=-1))
+    reply = node(SEND, paths)
+    assert [row["packet"] for row in reply["sent"]] == [p.hex() for p in packets]
+    write_file(tmp_path / "many.tcsi", codec.session, 30 * packets)
+    assert reply["file"] == (tmp_path / "many.tcsi").read_bytes().hex()
+    unit = norm_of(scaled(matrices, codec.atoms)[1])[:, None, None]
+    x = transforms.to_real((matrices / unit).astype(np.complex64))
+    sent = np.float32([row["x"] for row in reply["sent"]])
+    np.testing.assert_array_equal(sent, x.reshape(len(x), -1))
+
+
 @in_chromium
 @pytest.mark.tflite
 @pytest.mark.parametrize("precision, output", EXPORTS)
@@ -197,6 +266,25 @@ def test_the_page_shows_the_packet_of_the_codec(
     packets = codec.compress(h[-3:])
     picture = tmp_path / "page.png"
     address = f"{url}?encoder={encoder}"
+    check_page(address, codec.session, packets, picture)
+
+
+@in_chromium
+@pytest.mark.tflite
+def test_the_page_shows_the_packet_of_paths(site, tmp_path):
+    url, folder = site
+    codec, h = tfcsi.load("paths_cost2100_indoor"), cost2100.simulate(3, 4, "indoor")
+    content = path_convert.convert(codec.sender, "float32", "light")
+    (folder / "paths.tflite").write_bytes(content)
+    codec.save_ue(folder / "paths.npz")
+    np.save(folder / "paths.npy", h)
+    address = f"{url}?encoder=paths.tflite&tables=paths.npz&csi=paths.npy"
+    packets = codec.compress(h, effort="light")
+    check_page(address, codec.session, packets, tmp_path / "page.png")
+
+
+def check_page(address, session, packets, picture):
+    """Opens the page in Chromium; it shows these packets and saves them."""
     command = [NODE, "drive.mjs", CHROMIUM, address, str(len(packets)), str(picture)]
     done = subprocess.run(
         command, cwd=DEMO, capture_output=True, text=True, timeout=300
@@ -205,7 +293,7 @@ def test_the_page_shows_the_packet_of_the_codec(
     for shown, packet in zip(json.loads(done.stdout), packets):
         assert shown["packet"] == packet.hex()
         assert shown["facts"].startswith(f"{len(packet)} bytes, {8 * len(packet)} bits")
-        saved = tmp_path / "packet.tcsi"
+        saved = picture.with_suffix(".tcsi")
         saved.write_bytes(bytes.fromhex(shown["file"]))
-        assert read_file(saved) == (codec.session, [packet])
+        assert read_file(saved) == (session, [packet])
     assert picture.stat().st_size > 10_000

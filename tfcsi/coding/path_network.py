@@ -62,9 +62,13 @@ class PathNetwork:
             x = np.stack([h[i].real, h[i].imag], axis=-1)[None]
             self._interpreter.set_tensor(self._x, x)
             self._interpreter.set_tensor(self._step, np.array([step], np.int32))
-            self._interpreter.invoke()
+            self.run()
             paths[i] = self._interpreter.get_tensor(self._output)[0]
         return Lists(*np.moveaxis(paths, 2, 0))
+
+    def run(self) -> None:
+        """Runs the network on the inputs that it has."""
+        self._interpreter.invoke()
 
 
 class NetworkEncoder(PathEncoder):

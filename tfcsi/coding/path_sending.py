@@ -103,6 +103,7 @@ class PathSender:
             "domain": np.array(self.atoms.domain),
             "num_fft": np.array(self.atoms.num_fft),
             "step": np.array(self.step),
+            "step_ends": self.coder.step_ends,  # So that no phone computes them.
         }
         arrays |= {f"tables/{k}": v for k, v in self.tables.arrays().items()}
         arrays |= digests(path, self.session, encoders)

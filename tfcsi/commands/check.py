@@ -3,7 +3,10 @@
     tfcsi check --workdir=runs/a --data_dir=DIR --html
 
 Writes tflite_check.json to the workdir, and with --html tflite_check.html. The exit
-status is 1 if an encoder costs more than --max_loss_db.
+status is 1 if an encoder costs more than --max_loss_db. The networks of the codec paths
+are compared with its search in NumPy, packet by packet:
+
+    tfcsi check --codec=paths_cost2100_indoor --folder=phone --data_dir=DIR
 """
 
 from __future__ import annotations
@@ -15,22 +18,37 @@ from typing import TYPE_CHECKING
 
 from tfcsi import files, results
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser, Switch
+from tfcsi.commands.parser import Parser, Switch, UsageError
 
 if TYPE_CHECKING:
-    from tfcsi.codecs.neural import Codec
+    from tfcsi.codecs.contract import Codec
 
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", "data_dir", required=True)
+    flags.add_codec(parser)
+    flags.add(parser, "folder")
+    flags.add(parser, "data_dir", required=True)
     flags.add(parser, "split")
+    parser.add_argument(
+        "--scenario",
+        type=flags.TEXT,
+        metavar="NAME",
+        help="Scenario or source to measure on; that of the training if not given.",
+    )
     parser.add_argument(
         "--max_loss_db",
         type=flags.number(),
-        default=0.3,
         metavar="DB",
-        help="Largest loss of NMSE in dB that an encoder may have.",
+        help="Largest loss of NMSE in dB that an encoder may have; 0.3 if not given, "
+        "and 0.02 for the codec paths.",
+    )
+    parser.add_argument(
+        "--max_changed",
+        type=flags.number(0),
+        metavar="SHARE",
+        help="Largest share of packets that a float32 network of the codec paths may "
+        "change; 0.01 if not given.",
     )
     parser.add_argument(
         "--html", action=Switch, help="Also write a page with the table and a picture."
@@ -41,56 +59,79 @@ def run(args: argparse.Namespace) -> None:
     """Writes the measurements, and prints them as a table.
 
     Raises:
-      ValueError: If an encoder loses too much.
+      ValueError: If an encoder loses or changes too much.
     """
-    from tfcsi.codecs import neural
+    from tfcsi.codecs import paths, workdir
 
-    workdir = pathlib.Path(args.workdir)
-    codec = neural.load(workdir)
-    output, path = workdir / "tflite_check.json", workdir / "tflite_check.html"
+    codec, folder = workdir.load(args.workdir), flags.folder_of(args)
+    of_paths = isinstance(codec, paths.Paths)
+    if args.max_changed is not None and not of_paths:
+        raise UsageError("--max_changed goes with the codec paths alone")
+    output, path = folder / "tflite_check.json", folder / "tflite_check.html"
     results.check_output(output)
     if args.html:
         files.check_output(path, files.PAGE)
-    points = _measure(codec, args)
+    points = _measure(codec, folder, args)
     table = f"{results.table(points)}\n\nbuiltin operations\n{_operations(points)}"
     print(table, flush=True)
-    results.write(output, points, codec.config.seed)
+    results.write(output, points, codec.config["seed"])
     if args.html:
         _draw(path, codec.name, points)
         print(f"\n{path} shows it")
+    loss, changed = args.max_loss_db, args.max_changed
+    loss = (0.02 if of_paths else 0.3) if loss is None else loss
+    changed = 0.01 if changed is None else changed
     bad = [
         f"{point['codec']} loses {point['nmse_loss_db']:.3f} dB, more than "
-        f"--max_loss_db={args.max_loss_db}"
+        f"--max_loss_db={loss}"
         for point in points
-        if not point["nmse_loss_db"] <= args.max_loss_db
+        if not point["nmse_loss_db"] <= loss
+    ]
+    bad += [
+        f"{point['codec']} changes {point['packets_changed_share']:.2%} of packets, "
+        f"more than --max_changed={changed}"
+        for point in points
+        if "float32" in point["codec"]
+        and not point.get("packets_changed_share", 0) <= changed
     ]
     if bad:
         raise ValueError("\n".join(bad))
 
 
-def _measure(codec: Codec, args: argparse.Namespace) -> list[dict]:
-    """The points of all exported encoders; the first one is that of Keras."""
+def _measure(
+    codec: Codec, folder: pathlib.Path, args: argparse.Namespace
+) -> list[dict]:
+    """The points of all exported encoders, behind that which they are compared with."""
     from tfcsi import datasets
-    from tfcsi.tflite import compare, exports, footprint
+    from tfcsi.codecs import neural, paths
+    from tfcsi.tflite import compare, exports, footprint, path_compare
 
-    name = datasets.source_of(codec.config)
+    encoders = exports.find(folder)
+    name = datasets.source_of(codec.config, args.scenario)
     options = datasets.options_of(codec.config, name)
     h = datasets.read(name, args.data_dir, args.split, **options)
-    encoders = exports.find(pathlib.Path(args.workdir))
-    points = compare.compare(codec, encoders, h)
-    for point, content in zip(points[1:], encoders.values()):
-        point["ue_bytes_gzip"] = len(gzip.compress(content))
-        memory = footprint.memory(content)
-        point.update({} if memory is None else {"ue_memory": memory})
+    if isinstance(codec, paths.Paths):
+        points = path_compare.compare(codec, encoders, h)
+    elif isinstance(codec, neural.Codec):
+        points = compare.compare(codec, encoders, h)
+    else:
+        raise ValueError(f"{args.workdir} has no encoder for TFLite")
     for point in points:
         point.update(dataset=name, split=args.split)
+        content = encoders.get(point["codec"].split()[-1])
+        if content is not None:
+            point["ue_bytes_gzip"] = len(gzip.compress(content))
+            memory = footprint.memory(content)
+            point.update({} if memory is None else {"ue_memory": memory})
     return points
 
 
 def _operations(points: list[dict]) -> str:
     """A line for each set of operations that encoders have."""
     users: dict[str, list[str]] = {}
-    for point in points[1:]:
+    for point in points:
+        if "operations" not in point:
+            continue
         operations = ", ".join(point["operations"])
         users.setdefault(operations, []).append(point["codec"].split()[-1])
     return "\n".join(f"{', '.join(names)}: {ops}" for ops, names in users.items())
@@ -102,9 +143,10 @@ def _draw(path: pathlib.Path, name: str, points: list[dict]) -> None:
 
     text = (
         f"UE encoders of {name} on {points[0]['num_matrices']} matrices of "
-        f"{points[0]['dataset']}, {points[0]['split']}. Loss: against Keras. UE "
-        "memory: the file and what an interpreter holds on the heap [bytes]. Times: "
-        "one thread, median and the time that 95 % of runs stay below [us]."
+        f"{points[0]['dataset']}, {points[0]['split']}. Loss: against "
+        f"{points[0]['codec'].split()[1]}. UE memory: the file and what an interpreter "
+        "holds on the heap [bytes]. Times: one thread, median and the time that "
+        "95 % of runs stay below [us]."
     )
     figures = {"NMSE and bytes of the UE encoder": plots.over_bytes(points)}
     report.report(

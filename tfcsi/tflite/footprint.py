@@ -146,6 +146,9 @@ def memory(
         return None
     before = _heap()
     network = runner.interpreter(content, runtime, xnnpack)
+    for tensor in network.get_input_details():
+        zeros = np.zeros(tensor["shape"], tensor["dtype"])
+        network.set_tensor(tensor["index"], zeros)
     network.invoke()
     return len(content) + _heap() - before
 
