@@ -5,39 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfcsi.commands import texts
-from tfcsi.commands.parser import CHANGE, Parser, Switch, UsageError
+from tfcsi.commands.parser import CHANGE, Kind, Parser, Switch, UsageError
 
 if TYPE_CHECKING:
     import ml_collections
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """Reads the text of a flag.
-
-    Attributes:
-      words: What to give, for the help text.
-      read: Text to value; a ValueError if there is none.
-      remedy: What an error says behind "flag --name=text".
-    """
-
-    words: str
-    read: Callable[[str], object]
-    remedy: str
-
-    def __call__(self, text: str) -> object:
-        """The value, or an ArgumentTypeError that names the remedy."""
-        try:
-            return self.read(text)
-        except ValueError:
-            remedy = self.remedy.format(text=text)
-            raise argparse.ArgumentTypeError(f"={text}{remedy}") from None
 
 
 def integer(low: int | None = None) -> Kind:

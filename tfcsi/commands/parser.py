@@ -7,10 +7,11 @@ have no abbreviations. A misspelt flag is refused with the nearest name that the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 WIDTH = 80  # Width of a help text, in characters.
@@ -21,6 +22,29 @@ TRUTHS |= {"false": False, "f": False, "0": False, "no": False, "n": False}
 
 class UsageError(ValueError):
     """The command line is invalid."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """Reads the text of a flag.
+
+    Attributes:
+      words: What to give, for the help text.
+      read: Text to value; a ValueError if there is none.
+      remedy: What an error says behind "flag --name=text".
+    """
+
+    words: str
+    read: Callable[[str], object]
+    remedy: str
+
+    def __call__(self, text: str) -> object:
+        """The value, or an ArgumentTypeError that names the remedy."""
+        try:
+            return self.read(text)
+        except ValueError:
+            remedy = self.remedy.format(text=text)
+            raise argparse.ArgumentTypeError(f"={text}{remedy}") from None
 
 
 class Switch(argparse.Action):
@@ -155,7 +179,7 @@ class Parser(argparse.ArgumentParser):
         if isinstance(action, Switch):
             facts = f"switch, default: {'on' if action.default else 'off'}"
         else:
-            facts = getattr(action.type, "words", "text")
+            facts = action.type.words if isinstance(action.type, Kind) else "text"
             if action in self.required:
                 facts += ", required"
             elif action.default not in (None, [], {}, ()):
