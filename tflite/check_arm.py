@@ -18,7 +18,14 @@ CPUS = ["cortex-a53", "cortex-a76", "max"]
 
 
 def add_arguments(parser):
-    flags.add(parser, "workdir", required=True)
+    flags.add_codec(parser)
+    flags.add(parser, "folder")
+    flags.add(
+        parser,
+        "input",
+        help="File of matrices, .npy, which a codec of paths needs; those that the run "
+        "keeps for calibration if not given.",
+    )
     parser.add_argument(
         "--machine",
         type=flags.FOLDER,
@@ -38,42 +45,48 @@ def add_arguments(parser):
         type=flags.integer(1),
         default=100,
         metavar="N",
-        help="Number of matrices: the last ones that the run keeps for calibration.",
+        help="Number of matrices: the last ones of the file.",
     )
     parser.add_argument(
         "--max_changed",
         type=flags.number(),
         default=1e-2,
         metavar="SHARE",
-        help="Largest share of symbols that may differ where arithmetic is not exact.",
+        help="Largest share of symbols, or of packets of paths, that may differ where "
+        "arithmetic is not exact.",
     )
 
 
 def run(args):
-    workdir = pathlib.Path(args.workdir)
+    folder = flags.folder_of(args)
     machine = pathlib.Path(args.machine).resolve()
     if not (machine / "site").exists():
         raise FileNotFoundError(f"{machine} is not ready: run tflite/arm64.sh first")
     import numpy as np
 
-    from tfcsi import results, transforms
-    from tfcsi.codecs import neural
-    from tfcsi.codecs.workdir import CALIBRATION_FILE
+    from tfcsi import files, results, transforms
+    from tfcsi.codecs.workdir import CALIBRATION_FILE, folder_of, load
     from tfcsi.coding.sending import TABLES_FILE
     from tfcsi.tflite import arm
 
-    codec = neural.load(workdir)
-    encoders = sorted(workdir.glob("encoder_*.tflite"))
-    if not encoders or not (workdir / TABLES_FILE).exists():
+    codec = load(args.workdir)
+    encoders = sorted(folder.glob("encoder_*.tflite"))
+    if not encoders or not (folder / TABLES_FILE).exists():
         raise FileNotFoundError(
-            f"{workdir} lacks encoders or {TABLES_FILE}: run tfcsi export first"
+            f"{folder} lacks encoders or {TABLES_FILE}: run tfcsi export first"
         )
-    x = np.load(workdir / CALIBRATION_FILE)[-args.num :]
-    h, points = transforms.to_complex(x.astype(np.float32)), []
+    calibration, points = folder_of(args.workdir) / CALIBRATION_FILE, []
+    if args.input:
+        h = files.read_csi(args.input)[-args.num :]
+    elif calibration.exists():
+        x = np.load(calibration)[-args.num :]
+        h = transforms.to_complex(x.astype(np.float32))
+    else:
+        raise FileNotFoundError(f"{calibration} does not exist: give --input=FILE")
     for point in arm.compare(codec, encoders, h, machine, args.cpus):
         points.append(point)
         print(line(point, len(h)), flush=True)
-    results.write(workdir / "arm_check.json", points, codec.config.seed)
+    results.write(folder / "arm_check.json", points, codec.config["seed"])
     bad = [
         point["codec"]
         for point in points

@@ -14,6 +14,8 @@ import pytest
 import tensorflow as tf
 
 from tfcsi import transforms
+from tfcsi.__main__ import main
+from tfcsi.channels import cost2100
 from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.tflite import convert, exports
@@ -57,9 +59,12 @@ def small_encoder(softmax):
 
 
 def check(run, machine, *flags):
-    command = [sys.executable, "tflite/check_arm.py", f"--workdir={run}", "--num=4"]
-    command += [f"--machine={machine}", "--cpus=cortex-a76", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return check_of(f"--workdir={run}", f"--machine={machine}", *flags)
+
+
+def check_of(*flags):
+    command = [sys.executable, "tflite/check_arm.py", "--num=4", "--cpus=cortex-a76"]
+    return subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_operations_that_may_round_otherwise_are_named(tmp_path):
@@ -83,6 +88,15 @@ def test_operations_that_may_round_otherwise_are_named(tmp_path):
     assert "CONV_2D" in names[0] and names[1:] == [[], ["SOFTMAX"]]
 
 
+def test_matrices_must_be_given_for_paths(tmp_path):
+    (tmp_path / "site").mkdir()
+    phone = f"--folder={tmp_path}"
+    name = "--codec=paths_cost2100_indoor"
+    assert main(["tfcsi", "export", name, phone, "--precision=float32"]) == 0
+    done = check_of(name, phone, f"--machine={tmp_path}")
+    assert done.returncode == 1 and "give --input=FILE" in done.stderr
+
+
 def test_a_missing_machine_is_named(workdir, tmp_path):
     done = check(workdir, tmp_path / "nothing")
     assert done.returncode == 1
@@ -100,3 +114,17 @@ def test_arm_sends_packets_that_the_base_station_reads(run, max_changed, status)
     assert [point["num_matrices"] for point in points] == [4, 4]
     assert all(point["symbols_changed"] <= 0.02 for point in points)
     assert all(point["nmse_db"] < 0 for point in points)
+
+
+@pytest.mark.arm
+@pytest.mark.skipif(MACHINE is None, reason="needs TFCSI_ARM")
+def test_arm_finds_the_paths_of_this_machine(tmp_path):
+    np.save(tmp_path / "h.npy", cost2100.simulate(4, 4, "indoor"))
+    where = ["--codec=paths_cost2100_indoor", f"--folder={tmp_path}"]
+    flags = ["--precision=float32", "--effort=light"]
+    assert main(["tfcsi", "export", *where, *flags]) == 0
+    files = [f"--input={tmp_path / 'h.npy'}", f"--machine={MACHINE}"]
+    done = check_of(*where, *files)
+    assert done.returncode == 0, done.stderr
+    (point,) = json.loads((tmp_path / "arm_check.json").read_text())["points"]
+    assert point["symbols"] == 4 and not point["packets_changed"]

@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 import tfcsi
-from tfcsi.codecs.neural import Codec
+from tfcsi.codecs.contract import Codec, SymbolCodec
 from tfcsi.coding.packet_file import read_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.evaluation import measure as evaluation
@@ -133,7 +133,8 @@ def compare(
       The values of `measure`, and `codec`; `inexact`, as `inexact_operations`;
       `nmse_loss_db`, the loss relative to this machine; `packets_changed`, the number
       of packets that differ from those of this machine; `symbols`, the number of
-      symbols; `symbols_changed`, the share of them that differ.
+      symbols; `symbols_changed`, the share of them that differ. A codec without rows of
+      symbols, such as one of paths, has one symbol a matrix, its packet.
 
     Raises:
       RuntimeError: As `send`.
@@ -143,13 +144,13 @@ def compare(
         h_path = folder / "h.npy"
         np.save(h_path, h)
         here = send([sys.executable], {}, encoders, h_path, folder)
-        symbols = [codec.receive(packets)[0] for packets in here]
+        symbols = [_symbols(codec, packets) for packets in here]
         expected = [measure(codec, h, packets)["nmse_db"] for packets in here]
         for cpu in cpus:
             there = send(*arm_python(machine, cpu), encoders, h_path, folder)
             for i, (encoder, packets) in enumerate(zip(encoders, there)):
                 point = measure(codec, h, packets)
-                changed = codec.receive(packets)[0] != symbols[i]
+                changed = _symbols(codec, packets) != symbols[i]
                 share = (
                     changed.mean() if changed.size else 0.0
                 )  # Float codewords have no symbols.
@@ -162,6 +163,13 @@ def compare(
                     "symbols": changed.size,
                     "symbols_changed": float(share),
                 }
+
+
+def _symbols(codec: Codec, packets: Sequence[bytes]) -> np.ndarray:
+    """Symbols of packets, or the packets themselves."""
+    if isinstance(codec, SymbolCodec):
+        return codec.receive(packets)[0]
+    return np.array(packets, object)
 
 
 def measure(codec: Codec, h: np.ndarray, packets: Sequence[bytes]) -> dict[str, float]:
