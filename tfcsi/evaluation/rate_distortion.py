@@ -200,15 +200,15 @@ def measure_all(
 
 
 def _point(codec: Codec, wishes: dict, csi: Csi) -> dict:
-    """A point of one codec, in its own domain: facts, measures and times."""
+    """A point of one codec, in its own domain: facts, measures and processor times."""
     h = csi.test
     if codec.domain != datasets.DOMAINS[0]:
         h = datasets.load(csi.name, csi.data_root, "test", codec.domain)
-    began = time.perf_counter()
+    began = time.process_time()
     packets = codec.compress(h, **wishes)
-    between = time.perf_counter()
+    between = time.process_time()
     h_hat = codec.decompress(packets)
-    ended = time.perf_counter()
+    ended = time.process_time()
     return {
         **codec.describe(),
         **measure.measure(h, h_hat, packets, codec.domain),
