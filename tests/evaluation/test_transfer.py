@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+import tfcsi
 from tfcsi import datasets, metrics, models, results, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs.neural import Codec, load
@@ -215,6 +216,28 @@ def test_transfer_trains_once_and_tests_each_pair(project, monkeypatch):
     assert transfer(project, output="again.json", shots=0) == 0
     again = results.read(project / "again.json")["points"]
     assert again == points[:2] and path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("codec", ["klt", "topk", "dft_grid", "gaussian_mixture"])
+def test_transfer_fits_and_tests_codecs_without_a_network(codec, project, capsys):
+    config = project / f"{codec}.py"
+    config.write_text(
+        "from tfcsi.training.config import read\n"
+        f"def get_config():\n    config = read('classical:{codec}')\n"
+        "    config.domain = 'space_frequency'\n    return config\n"
+    )
+    size = "--config.network." + ("step=0.1" if codec == "dft_grid" else "bits=300")
+    flags = [f"--workdir={project}/{codec}", size]
+    call = {"config": config.name, "output": f"{codec}.json"}
+    assert transfer(project, *flags, shots=0, **call) == 0
+    near, far = results.read(project / f"{codec}.json")["points"]
+    assert near["codec"] == codec and near["bits"] > 0 and far["shots"] == 0
+    run = tfcsi.load(project / codec / "quadriga_28ghz")
+    assert (run.domain, run.config["dataset"]) == ("space_frequency", "quadriga")
+    assert transfer(project, *flags, **call) == 1
+    assert f"codec {codec!r} has no network that could be tuned" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_run_of_another_config_is_not_taken_for_this_one(project, capsys):

@@ -189,7 +189,7 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         )
         return "\n".join(lines)
     if not isinstance(codec, SymbolCodec):
-        lines.append("  payload  one number; this codec has no entropy-coded symbols")
+        lines.append(f"  payload  a code word of {codec.name}, which lists no symbols")
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
     lines += [

@@ -6,7 +6,8 @@
 
 A decoder is tuned on a few training matrices of the test source. The encoder, the
 quantiser and the tables stay as they are. The workdir gets a folder for the run of each
-source; finished runs are not trained again.
+source; finished runs are not trained again. A codec without a network, such as
+--config=classical:klt, is tested as it was fitted.
 """
 
 from __future__ import annotations
@@ -59,10 +60,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--shots",
         type=flags.integer(0),
-        default=100,
         metavar="N",
         help="Number of training matrices of a test source that decoders are tuned on; "
-        "0 tunes none.",
+        "0 tunes none. If not given, it is 100, and 0 for a codec without a network.",
     )
     parser.add_argument(
         "--limit",
@@ -104,6 +104,10 @@ def run(args: argparse.Namespace) -> None:
     flags.refuse_idle(args, idle, "transfer reads files")
     named = "--train_on and --test_on name the sources"
     flags.refuse_idle(args, ("dataset", "scenario"), named)
+    from tfcsi.codecs.workdir import KINDS
+
+    if args.shots is None:
+        args.shots = 0 if config.model in KINDS else 100
     tuning = {k: getattr(args, f"tune_{k}") for k in TUNING}
     if not args.shots and (given := [k for k, v in tuning.items() if v is not None]):
         raise UsageError(

@@ -2,7 +2,8 @@
 
 A base station at a new place has few data from there, and it cannot change the phones.
 So only the decoder is tuned, on the codewords of a few matrices from the new place. The
-encoder, the quantiser and the tables in the phones stay the same.
+encoder, the quantiser and the tables in the phones stay the same. A codec without a
+network is not tuned.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import numpy as np
 
 from tfcsi import datasets
 from tfcsi.codecs import neural
-from tfcsi.codecs.neural import Codec
-from tfcsi.codecs.workdir import CODEC_FILE, load_config
+from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.workdir import CODEC_FILE, KINDS, load_config
 from tfcsi.evaluation import measure
-from tfcsi.training import run
+from tfcsi.training import fit
 from tfcsi.training.finetune_decoder import check_tuning, finetune_decoder
 from tfcsi.transforms import domain_of
 
@@ -70,8 +71,14 @@ def transfer(
       ValueError: If a source is not known, has too few matrices, or cannot give
         matrices of the domain and the shape of the config; if options are given for a
         source that is neither trained nor tested on; if a run in the workdir has
-        another config; as `run.train` and `finetune_decoder`.
+        another config; if there are shots for a codec without a network; as `fit.train`
+        and `finetune_decoder`.
     """
+    if shots and config.model in KINDS:
+        raise ValueError(
+            f"shots is {shots}; the codec {config.model!r} has no network that could "
+            f"be tuned, so give 0"
+        )
     names = list(dict.fromkeys([*train_on, *test_on]))
     sources = Sources(config, data_root, names, options or {})
     if shots:
@@ -85,7 +92,7 @@ def transfer(
         codec = _trained(sources, pathlib.Path(workdir, source), source)
         for target, h in tests.items():
             tested = {0: codec}
-            if shots and target != source:
+            if shots and target != source and isinstance(codec, neural.Codec):
                 h_train, h_val = few[target]
                 tested[shots] = finetune_decoder(
                     codec, h_train, h_val, seed=config.seed, **tuning
@@ -171,7 +178,7 @@ class Sources:
                 f"but the codec takes {list(self.config.shape)}; give other options of "
                 f"{name} or another --config.shape"
             )
-        first = None if split == "test" else self.config[f"num_{split}"]
+        first = None if split == "test" else self.config.get(f"num_{split}")
         return datasets.take(h, first, name, split)
 
 
@@ -186,7 +193,7 @@ def line(point: dict) -> str:
 def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
     """Loads the codec of a source if its run is finished, else trains it."""
     config = sources.config_of(source)
-    if (folder / CODEC_FILE).exists():
+    if (folder / CODEC_FILE).exists() and config.model not in KINDS:
         stored = load_config(folder).to_dict()
         wanted = json.loads(json.dumps(config.to_dict()))
         keys = wanted.keys() | stored.keys()
@@ -198,7 +205,7 @@ def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
         return neural.load(folder)
     h_train, h_val = (sources.load(source, split) for split in ("train", "val"))
     print(f"training on {len(h_train)} matrices of {source}", flush=True)
-    return run.train(config, folder, h_train, h_val, resume=True)
+    return fit.train(config, folder, h_train, h_val, resume=True)
 
 
 def _few(sources: Sources, source: str, shots: int, seed: int) -> tuple:
