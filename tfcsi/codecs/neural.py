@@ -345,8 +345,8 @@ def load(workdir: str | os.PathLike) -> Codec:
     config = load_config(workdir)
     if KINDS.get(config.get("model"), __name__) != __name__:
         raise ValueError(
-            f"{workdir} holds the codec {config.model!r}, which has no network; this "
-            f"takes the run of a network"
+            f"{workdir} holds the codec {config.model!r}, which has no network; give "
+            f"the run of a network"
         )
     path, arrays = workdir / CODEC_FILE, read_arrays(workdir)
     if bad := [name for name, array in arrays.items() if not _finite(array)]:

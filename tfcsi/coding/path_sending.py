@@ -64,12 +64,12 @@ class PathSender:
     ) -> list[bytes]:
         """Codes matrices; arguments, result and errors as of `Paths.compress`."""
         limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
-        given = {name: limit for name, limit in limits.items() if limit is not None}
-        for name, limit in given.items():
+        wishes = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in wishes.items():
             if not np.isfinite(limit):
                 raise ValueError(f"{name} is {limit}; it must be a finite number")
-        if len(given) > 1:
-            raise ValueError(f"give one of {', '.join(given)}")
+        if len(wishes) > 1:
+            raise ValueError(f"give one of {', '.join(wishes)}")
         pursuit.check_effort(effort)
         h = transforms.finite_csi(h, self.shape)
         if not len(h):

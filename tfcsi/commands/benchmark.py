@@ -1,4 +1,4 @@
-"""Times exported encoders side by side, and the way to the packet.
+"""Times exported encoders, and the whole way from CSI to packets.
 
     tfcsi benchmark --workdirs=runs/a,runs/b --output=results/NAME.json
 

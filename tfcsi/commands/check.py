@@ -2,9 +2,9 @@
 
     tfcsi check --workdir=runs/a --data_dir=DIR --html
 
-Writes tflite_check.json to the workdir, and with --html tflite_check.html. The exit
-status is 1 if an encoder costs more than --max_loss_db. The networks of the codec paths
-are compared with its search in NumPy, packet by packet:
+The command writes tflite_check.json to the workdir, and with --html tflite_check.html.
+The exit status is 1 if an encoder loses more than --max_loss_db. The networks of the
+codec paths are compared with its search in NumPy, packet by packet:
 
     tfcsi check --codec=paths_cost2100_indoor --folder=phone --data_dir=DIR
 """

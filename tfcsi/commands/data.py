@@ -44,8 +44,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--shape",
         type=flags.SHAPE,
-        help="Shape of a matrix, with stats: of HT if it is not 32,32, or to tell axes "
-        "apart.",
+        metavar="NUM_TX,NUM_DELAY",
+        help="Shape of a matrix, with stats. It is needed for HT of another shape than "
+        "32,32, or if the sizes of the axes allow more than one reading.",
     )
     parser.add_argument(
         "--domain",

@@ -3,8 +3,8 @@
     tfcsi export --workdir=runs/a --precision=float16,int8
 
 The files have builtin operations only. They are written to the workdir, and the tables
-of the entropy coder beside them. With
---clusters or --sparsity the weights become few values, or many zeros, first.
+of the entropy coder beside them. With --clusters each layer keeps only a few different
+weights. With --sparsity many of its weights become zero. Both come before the export.
 
 A codec of paths has no network. Its tables are all that it needs. With --precision its
 search is written as a TFLite file, too:

@@ -2,8 +2,8 @@
 
     tfcsi finetune --workdir=runs/a --data_dir=DIR --config.qat.weight_bits=4
 
-Encoder and decoder are trained on with fake quantisation of the encoder, so that it
-loses little when `tfcsi export` converts it to integers.
+The training of encoder and decoder continues with fake quantisation of the encoder. The
+encoder then loses little when `tfcsi export` converts it to integers.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--overwrite",
         action=Switch,
-        help="Replace files of more matrices that the folder holds by these.",
+        help="Replace the files of the folder even if they hold more matrices.",
     )
 
 

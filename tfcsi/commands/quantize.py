@@ -1,9 +1,9 @@
-"""Quantises the codewords of a finished run, with tables.
+"""Quantises the codewords of a finished run.
 
     tfcsi quantize --workdir=runs/a --output=runs/a_6bit --bits=6
 
-No data are needed: the run keeps some of its training matrices. A run that has a
-quantiser already loses it: the new steps take its place, over the codewords of reals.
+No data are needed, because the run keeps some of its training matrices. If the run has
+a quantiser already, the new one replaces it.
 """
 
 from __future__ import annotations

@@ -66,10 +66,10 @@ def arguments(text: str) -> dict:
 def options(text: str) -> tuple[str, dict]:
     """name:key=value,... as the name and its arguments."""
     name, _, rest = text.partition(":")
-    given = arguments(rest)
-    if not given:
+    values = arguments(rest)
+    if not values:
         raise ValueError
-    return word(name), given
+    return word(name), values
 
 
 def shape(text: str) -> tuple[int, int]:

@@ -114,11 +114,11 @@ def read_split(
     there, label = np.concatenate(masks), f"{array.path}: {split!r} of {array.key!r}"
     if not parts:
         raise DataError(f"{label}: all {len(there)} matrices are zero, NaN or empty")
-    found = np.concatenate(parts)
+    matrices = np.concatenate(parts)
     if there.all():
-        return found
-    h = np.zeros((len(there), *found.shape[1:]), np.complex64)
-    h[there] = found
+        return matrices
+    h = np.zeros((len(there), *matrices.shape[1:]), np.complex64)
+    h[there] = matrices
     return without_empty(h, label, keep_empty)[0]
 
 

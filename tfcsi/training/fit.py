@@ -86,9 +86,9 @@ def train(
     matrices = h_train(0) if callable(h_train) else h_train
     for h in (matrices, h_val):
         transforms.check_csi(h, matrices.shape[1:], any_scale=True)
-    given, size = tuple(config.shape), matrices.shape[1:]
-    if given not in (size, configs.FIELDS["shape"].default):
-        raise ValueError(f"shape is {given}, the matrices are {size[0]} x {size[1]}")
+    asked, size = tuple(config.shape), matrices.shape[1:]
+    if asked not in (size, schema.FIELDS["shape"].default):
+        raise ValueError(f"shape is {asked}, the matrices are {size[0]} x {size[1]}")
     began = time.time()
     module = importlib.import_module(KINDS[config.model])
     codec = module.fit(matrices, h_val, **config.network)
