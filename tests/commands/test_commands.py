@@ -214,6 +214,17 @@ def test_statistics_of_two_sets_are_printed_and_drawn(tmp_path, draw_csi, capsys
     assert "c.npy: no such file" in capsys.readouterr().err
 
 
+def test_statistics_of_files_with_long_paths_are_drawn(tmp_path, draw_csi):
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    paths = [str(folder / name) for name in ("a.npy", "b.npy")]
+    for path in paths:
+        np.save(path, draw_csi(8))
+    output = tmp_path / "statistics.html"
+    assert tfcsi("data", "stats", *paths, f"--output={output}") == 0
+    assert output.stat().st_size > 10000
+
+
 def test_a_table_is_put_between_its_markers(tmp_path, workdir, capsys):
     from tfcsi import results
 

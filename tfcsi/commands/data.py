@@ -16,6 +16,7 @@ from tfcsi import files, transforms
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 
+_LABEL = 40  # Most characters of a file in the legend of a picture.
 LEGEND = """\
 entries 0.9      mean number of the strongest entries of a matrix that hold 90 % of
                  its energy; 0.99 likewise
@@ -108,11 +109,20 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
         samples[path] = few[:, :, :32]
     table = f"{of_statistics(measured)}\n\n{LEGEND}"
     print(table)
-    figures = {"Statistics": plots.statistics(measured)}
+    labels = {path: _label(path) for path in measured}
+    if len({*labels.values()}) < len(labels):
+        labels = {path: path for path in measured}
+    shown = {labels[path]: values for path, values in measured.items()}
+    figures = {"Statistics": plots.statistics(shown)}
     figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
     title = "Channel statistics"
     report.report(output, title, " and ".join(paths), [], figures, table)
     print(f"written to {output}")
+
+
+def _label(path: str) -> str:
+    """The end of a path, short enough for the legend of a picture."""
+    return path if len(path) <= _LABEL else f"...{path[3 - _LABEL :]}"
 
 
 def of_statistics(measured: Mapping[str, dict]) -> str:
