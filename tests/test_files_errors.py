@@ -12,7 +12,7 @@ import pytest
 
 from tfcsi import files, results
 from tfcsi.coding.packet_file import PacketFile, read_file
-from tfcsi.datasets import any_file
+from tfcsi.datasets import any_file, cost2100
 
 # Name of a path of the fixture to the words that an error has behind it.
 KINDS = {
@@ -117,3 +117,29 @@ def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path):
     assert (tmp_path / ("x" * 255)).read_text() == "text"
     with pytest.raises(OSError, match="too long: '.*y'$"):
         files.write_text(tmp_path / ("y" * 256), "text")
+
+
+def test_a_cache_without_space_is_named_with_the_remedy(
+    tmp_path, draw_csi, monkeypatch
+):
+    cost2100.write(tmp_path / cost2100.file_name("test"), draw_csi(20, (32, 32)))
+    monkeypatch.setenv("TFCSI_CACHE", str(tmp_path / "cache"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            cost2100.load(tmp_path, "indoor", "test", "angular_delay")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    words = str(error.value)
+    assert f"the cache {tmp_path / 'cache'} cannot be written (File too large)" in words
+    assert "TFCSI_CACHE" in words and not list((tmp_path / "cache").iterdir())
+
+
+def test_a_memory_map_has_its_space_before_it_is_written(tmp_path, small_disk):
+    with pytest.raises(OSError, match="File too large: '.*x.npy'"):
+        with files.replacing(tmp_path / "x.npy") as temporary:
+            files.allocated(temporary, np.complex64, (100, 32, 32))
+    assert not list(tmp_path.iterdir())
+    files.allocated(tmp_path / "x.npy", np.complex64, (10, 32, 32))
+    assert np.load(tmp_path / "x.npy").shape == (10, 32, 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import shutil
 
@@ -168,3 +169,11 @@ def test_a_run_from_before_sessions_told_the_domain_keeps_its_session(
     back = tfcsi.load(tmp_path)
     assert back.domain == "space_frequency" and back.session == expected
     assert back.decompress(codec.compress(h[:2])).shape == (2, 16, 16)
+
+
+def test_eight_threads_share_one_phone(exported, h):
+    ue = Ue(exported / "a" / exports.file_name("float32"), exported / "a" / TABLES_FILE)
+    expected = [ue.encode(matrix) for matrix in h[:100]]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            assert list(pool.map(ue.encode, h[:100])) == expected

@@ -14,7 +14,18 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 # From the ground floor up. A module imports from its own floor and from those below.
 FLOORS = (
-    ("", "transforms", "metrics", "noise", "results", "files", "responses", "options"),
+    (
+        "",
+        "transforms",
+        "metrics",
+        "noise",
+        "results",
+        "files",
+        "archives",
+        "locks",
+        "responses",
+        "options",
+    ),
     ("coding", "channels", "datasets"),
     ("ue", "models"),
     ("entropy", "model_optimization"),
@@ -31,7 +42,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TENSORFLOW = (
     *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
-    "tfcsi.options",
+    *("tfcsi.options", "tfcsi.archives", "tfcsi.locks"),
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),

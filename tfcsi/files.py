@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 
 @contextlib.contextmanager
@@ -215,6 +216,7 @@ def read_csi(path: str | os.PathLike) -> np.ndarray:
       OSError: If the file cannot be opened.
       ValueError: If it is no .npy file, or does not hold complex matrices.
     """
+    check_input(path)
     try:
         h = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -226,6 +228,30 @@ def read_csi(path: str | os.PathLike) -> np.ndarray:
             f"num_tx, num_delay]"
         )
     return h[None] if h.ndim == 2 else h
+
+
+def allocated(
+    path: str | os.PathLike, dtype: npt.DTypeLike, shape: tuple[int, ...]
+) -> np.memmap:
+    """Makes a `.npy` file of zeros, a memory map, whose space on the disk is its own.
+
+    A write to a memory map of a file without space ends the process without a message.
+
+    Args:
+      path: File to write.
+      dtype: Type of the entries.
+      shape: Lengths of the axes.
+
+    Returns:
+      The memory map, which may be written to.
+
+    Raises:
+      OSError: If the disk has too little space.
+    """
+    made = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with open(path, "r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
+    return made
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:
@@ -306,4 +332,4 @@ def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
       The rest of each name, such as "counts", to the array. Empty if none begins so.
     """
     prefix = f"{name}/"
-    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+    return {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}

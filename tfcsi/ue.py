@@ -29,6 +29,7 @@ import functools
 import os
 import pathlib
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from tfcsi import files, transforms
+from tfcsi.archives import Archive
 from tfcsi.coding import grids
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
@@ -56,7 +58,7 @@ from tfcsi.coding.tables import Tables
 
 
 class Ue:
-    """Encoder, quantiser and entropy coder of a phone.
+    """Encoder, quantiser and entropy coder of a phone; threads may share it.
 
     Attributes:
       session: packets.Session of the packets.
@@ -126,12 +128,14 @@ class Ue:
           y float32 [1, latent]; or int32 [1, num_symbols + num_side] of an encoder that
           quantises too.
         """
-        self._interpreter.set_tensor(self._input["index"], to_stored(x, self._input))
-        self._interpreter.invoke()
-        y = self._interpreter.get_tensor(self._output["index"])
+        stored = to_stored(x, self._input)
+        with self._turn:
+            self._interpreter.set_tensor(self._input["index"], stored)
+            self._interpreter.invoke()
+            y = self._interpreter.get_tensor(self._output["index"])
         return from_stored(y, self._output)
 
-    def _load_tables(self, path: pathlib.Path) -> dict[str, np.ndarray]:
+    def _load_tables(self, path: pathlib.Path) -> Archive:
         with _tables_of(path) as arrays:
             if str(arrays["codec"]) == CODEC:
                 raise ValueError("it is of a codec of paths: use PathUe, no encoder")
@@ -172,6 +176,7 @@ class Ue:
                 )
         (self._input,), (self._output,) = inputs, outputs
         self._interpreter = interpreter
+        self._turn = threading.Lock()  # An interpreter serves one thread at a time.
 
 
 class PathUe:
@@ -265,12 +270,10 @@ _STORED = (np.float32, np.int8, np.uint8, np.int16)
 
 
 @contextlib.contextmanager
-def _tables_of(path: pathlib.Path) -> Iterator[dict[str, np.ndarray]]:
+def _tables_of(path: pathlib.Path) -> Iterator[Archive]:
     """Yields the arrays of a file of tables; errors name it and say what is wrong."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-        yield arrays
+        yield Archive(path)
     except OSError:
         raise
     except Exception as error:

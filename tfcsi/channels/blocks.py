@@ -107,5 +107,5 @@ def memory_map(folder: Path, name: str, shape: tuple) -> np.ndarray:
         for mark in folder.glob("*.done"):
             mark.unlink()
         with files.replacing(path) as temporary:
-            np.lib.format.open_memmap(temporary, "w+", np.complex64, shape).flush()
+            files.allocated(temporary, np.complex64, shape).flush()
     return np.load(path, mmap_mode="r")

@@ -24,10 +24,12 @@ from tfcsi import channels, files
 from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.datasets.generated import MANIFEST, SUFFIXES
+from tfcsi.locks import locked
 from tfcsi.transforms import NUM_SC
 
 SHARD = 10000  # Matrices of a TFRecord file.
 FORMATS = tuple(SUFFIXES)
+MOST = 10**8  # Matrices of a split.
 PARTS = "parts"
 _MAT5_BYTES = 1 << 31  # A variable of MATLAB v5 is smaller.
 
@@ -70,6 +72,7 @@ def generate(
     Raises:
       ValueError: an argument is out of range, or the folder holds another data set, or
         a split of more matrices.
+      FileExistsError: another process writes to the folder.
       RuntimeError: a process failed.
     """
     model, scenario = parts_of(channel)
@@ -81,6 +84,8 @@ def generate(
             f"num is {dict(num)} and seed {seed}; numbers and seed are not negative, "
             f"and one split or more has matrices"
         )
+    if max(num.values()) > MOST:
+        raise ValueError(f"num is {dict(num)}; a split has at most {MOST:,} matrices")
     setup, simulator = dict(setup or {}), channels.get(model)
     domain = {**simulator.options, **setup}.get("domain")
     # Frequency-domain truth exists only for test matrices of angles by delays.
@@ -91,44 +96,47 @@ def generate(
     write = _writer(form, model, scenario, head.shape[1:], domain)
     out = Path(out)
     request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
-    done = _claim(out, request)
-    for split, count in num.items():
-        if count < done.get(split, 0) and not overwrite:
-            raise ValueError(
-                f"{out} holds {done[split]} {split} matrices, more than the {count} "
-                f"that are asked for: give another folder, or --overwrite to replace "
-                f"them"
-            )
-    for split in num.keys() - done.keys():
-        there = sorted(out.glob(_pattern(form, split, scenario)))
-        if there and not (out / PARTS / split).exists():
-            raise ValueError(
-                f"{there[0]} exists and was not written by tfcsi generate; "
-                "give another folder"
-            )
-    out.mkdir(parents=True, exist_ok=True)
-    _write_manifest(out, request, done)
-    written = []
-    most = max(len(blocks_of(count)) for count in num.values())
-    with workers(min(processes or _cpus(), most)) as submit:
+    with locked(out):
+        done = _claim(out, request)
         for split, count in num.items():
-            if done.get(split) == count:
-                written += sorted(out.glob(_pattern(form, split, scenario)))
-                continue
-            job = {"channel": channel, "seed": seed, "setup": setup}
-            job["stream"] = SPLITS.index(split)
-            job["frequency"] = frequency and split == "test"
-            job["folder"] = str(out / PARTS / split)
-            shape = (count, *head.shape[1:])
-            arrays = _simulate(submit, job, shape, split, progress)
-            written += write(out, split, *arrays)
-            done[split] = count
-            _write_manifest(out, request, done)
-            del arrays
-            shutil.rmtree(out / PARTS / split)
-    with contextlib.suppress(OSError):  # The folder stays if it holds another split.
-        (out / PARTS).rmdir()
-    return written
+            if count < done.get(split, 0) and not overwrite:
+                raise ValueError(
+                    f"{out} holds {done[split]} {split} matrices, more than the "
+                    f"{count} that are asked for: give another folder, or --overwrite "
+                    f"to replace them"
+                )
+        for split in num.keys() - done.keys():
+            there = sorted(out.glob(_pattern(form, split, scenario)))
+            if there and not (out / PARTS / split).exists():
+                raise ValueError(
+                    f"{there[0]} exists and was not written by tfcsi generate; "
+                    "give another folder"
+                )
+        out.mkdir(parents=True, exist_ok=True)
+        _write_manifest(out, request, done)
+        written = []
+        most = max(len(blocks_of(count)) for count in num.values())
+        with workers(min(processes or _cpus(), most)) as submit:
+            for split, count in num.items():
+                if done.get(split) == count:
+                    written += sorted(out.glob(_pattern(form, split, scenario)))
+                    continue
+                job = {"channel": channel, "seed": seed, "setup": setup}
+                job["stream"] = SPLITS.index(split)
+                job["frequency"] = frequency and split == "test"
+                job["folder"] = str(out / PARTS / split)
+                shape = (count, *head.shape[1:])
+                arrays = _simulate(submit, job, shape, split, progress)
+                written += write(out, split, *arrays)
+                done[split] = count
+                _write_manifest(out, request, done)
+                del arrays
+                shutil.rmtree(out / PARTS / split)
+        with contextlib.suppress(
+            OSError
+        ):  # The folder stays if it holds another split.
+            (out / PARTS).rmdir()
+        return written
 
 
 def _simulate(

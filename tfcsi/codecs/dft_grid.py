@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -193,7 +193,7 @@ def load(workdir: str | os.PathLike) -> DftGrid:
     return run.load_classical(workdir, _of_arrays)
 
 
-def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> DftGrid:
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> DftGrid:
     """Makes a codec of the fields and arrays that `DftGrid.save` wrote."""
     norms = Tables.from_arrays(files.part(arrays, "norms"))
     tables = Tables.from_arrays(files.part(arrays, "tables"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -293,7 +293,7 @@ def load(workdir: str | os.PathLike) -> GaussianMixture:
     return run.load_classical(workdir, _of_arrays)
 
 
-def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> GaussianMixture:
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> GaussianMixture:
     """Makes a codec of the fields and arrays that `GaussianMixture.save` wrote."""
     labels = Tables.from_arrays(files.part(arrays, "labels"))
     tables = Tables.from_arrays(files.part(arrays, "tables"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -195,7 +195,7 @@ def load(workdir: str | os.PathLike) -> Klt:
     return run.load_classical(workdir, _of_arrays)
 
 
-def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> Klt:
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Klt:
     """Makes a codec of the fields and arrays that `Klt.save` wrote."""
     tables = Tables.from_arrays(files.part(arrays, "tables"))
     basis, step = arrays["basis"], float(arrays["step"])

@@ -349,7 +349,8 @@ def load(workdir: str | os.PathLike) -> Codec:
             f"the run of a network"
         )
     path, arrays = workdir / CODEC_FILE, read_arrays(workdir)
-    if bad := [name for name, array in arrays.items() if not _finite(array)]:
+    learned = (name for name in arrays if "/" in name)
+    if bad := [name for name in learned if not _finite(arrays[name])]:
         raise ValueError(f"{path} is damaged: {bad[0]} is not finite")
     schema.check_file(config, workdir / CONFIG_FILE)
     try:

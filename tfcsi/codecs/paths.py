@@ -10,7 +10,7 @@ learned but counts. `docs/paths.md` tells what it gives.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -238,7 +238,7 @@ def load(workdir: str | os.PathLike) -> Paths:
     return run.load_classical(workdir, _of_arrays)
 
 
-def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> Paths:
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Paths:
     """Makes a codec of the fields and arrays that `Paths.save` wrote."""
     num_tx, num_delay = config["shape"]
     domain = transforms.domain_of(config)

@@ -7,7 +7,7 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -237,7 +237,7 @@ def load(workdir: str | os.PathLike) -> TopK:
     return run.load_classical(workdir, _of_arrays)
 
 
-def _of_arrays(config: dict, arrays: dict[str, np.ndarray]) -> TopK:
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> TopK:
     """Makes a codec of the fields and arrays that `TopK.save` wrote."""
     k, value_bits, mu = (arrays[key].item() for key in ("k", "value_bits", "mu"))
     version = run.packet_version(arrays, run.CODEC_FILE)

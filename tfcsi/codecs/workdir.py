@@ -18,6 +18,7 @@ import numpy as np
 
 import tfcsi
 from tfcsi import files, transforms
+from tfcsi.archives import Archive
 from tfcsi.codecs.contract import Codec
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.options import check_options
@@ -76,7 +77,7 @@ def load(workdir: str | os.PathLike) -> Codec:
 
 
 def load_classical(
-    workdir: str | os.PathLike, make: Callable[[dict, dict[str, np.ndarray]], Kind]
+    workdir: str | os.PathLike, make: Callable[[dict, Mapping[str, np.ndarray]], Kind]
 ) -> Kind:
     """Loads a codec without a network.
 
@@ -251,7 +252,7 @@ def save(
     files.write_arrays(workdir / CODEC_FILE, {**arrays, **written})
 
 
-def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
+def read_arrays(workdir: str | os.PathLike) -> Archive:
     """Reads codec.npz of a workdir.
 
     Raises:
@@ -266,9 +267,8 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
             f"continue it with --resume"
         )
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except Exception as error:
+        arrays = Archive(path)
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     config = read_config(workdir)
     domain = transforms.domain_of(config)
@@ -279,7 +279,7 @@ def read_arrays(workdir: str | os.PathLike) -> dict[str, np.ndarray]:
             f"{trained!r}: the file was changed; set it back"
         )
     if CONFIG_KEY in arrays:
-        _check_unchanged(config, arrays.pop(CONFIG_KEY), path.with_name(CONFIG_FILE))
+        _check_unchanged(config, arrays[CONFIG_KEY], path.with_name(CONFIG_FILE))
     return arrays
 
 

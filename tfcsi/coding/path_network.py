@@ -6,6 +6,7 @@ a step, and puts out the list of paths in integers.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class PathNetwork:
             )
         self.num_paths = int(outputs["shape"][1])
         self._interpreter, self._output = interpreter, outputs["index"]
+        self._turn = threading.Lock()  # An interpreter serves one thread at a time.
         self._x, self._step = kinds[x], kinds[step]
 
     def __call__(self, h: np.ndarray, steps: np.ndarray) -> Lists:
@@ -60,10 +62,11 @@ class PathNetwork:
         paths = np.empty((len(h), self.num_paths, len(FIELDS)), np.int32)
         for i, step in enumerate(steps):
             x = np.stack([h[i].real, h[i].imag], axis=-1)[None]
-            self._interpreter.set_tensor(self._x, x)
-            self._interpreter.set_tensor(self._step, np.array([step], np.int32))
-            self.run()
-            paths[i] = self._interpreter.get_tensor(self._output)[0]
+            with self._turn:
+                self._interpreter.set_tensor(self._x, x)
+                self._interpreter.set_tensor(self._step, np.array([step], np.int32))
+                self.run()
+                paths[i] = self._interpreter.get_tensor(self._output)[0]
         return Lists(*np.moveaxis(paths, 2, 0))
 
     def run(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfcsi import files, transforms
+from tfcsi.archives import Archive
 from tfcsi.coding import rangecoder
 from tfcsi.coding.grids import Grid
 from tfcsi.coding.packets import PacketError, Session, check_ends, pack, unpack
@@ -275,9 +276,8 @@ def _digests_of(path: str | os.PathLike, session: Session) -> dict[str, np.ndarr
     if not os.path.isfile(path):
         return {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except Exception:  # It is damaged, and is written anew.
+        arrays = Archive(path)
+        same = arrays["fingerprint"].tobytes() == session.fingerprint
+        return files.part(arrays, "encoders") if same else {}
+    except (ValueError, KeyError):  # It is damaged, and is written anew.
         return {}
-    same = arrays.get("fingerprint", np.zeros(0)).tobytes() == session.fingerprint
-    return files.part(arrays, "encoders") if same else {}

@@ -25,6 +25,7 @@ from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
+from tfcsi.locks import LOCK_FILE, locked
 
 if TYPE_CHECKING:
     import ml_collections
@@ -36,10 +37,11 @@ _SIMULATION_SEED = 2100
 _NUM_TEST = 1000  # Test matrices, if the config does not say how many.
 # The mark of a folder that a demo wrote, and what else a demo writes there.
 MARK = "made_by_tfcsi_demo.txt"
+LOCK = "demo_in_use.lock"  # The training locks the folder by another name.
 _OWN = (
     *("config.json", "run.json", "log.csv", "codec.npz", "calibration.npy"),
     *("best", "checkpoints", "tensorboard", "packets.tcsi", "h_hat.npy", "tables.npz"),
-    *("results.json", "report.html"),
+    *("results.json", "report.html", LOCK_FILE),
     *(f"encoder_{precision}.tflite" for precision in PRECISIONS),
 )
 
@@ -88,9 +90,22 @@ def show(
       data_dir: Folder of the published files; None simulates channels.
 
     Raises:
-      FileExistsError: If the workdir holds anything but an earlier demo.
+      FileExistsError: If the workdir holds anything but an earlier demo, or if another
+        demo runs there.
       ValueError: As the steps do.
     """
+    workdir = pathlib.Path(workdir)
+    with locked(workdir, LOCK):
+        clear(workdir)  # Fails before the simulation.
+        _show(config, workdir, data_dir)
+
+
+def _show(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    data_dir: str | os.PathLike | None,
+) -> None:
+    """Does what `show` says, in a folder that is empty and locked."""
     from tfcsi.evaluation import measure, plots, report
     from tfcsi.evaluation.baselines import baselines
     from tfcsi.tflite import compare
@@ -98,8 +113,6 @@ def show(
     from tfcsi.training.run import train
 
     began = time.time()
-    workdir = pathlib.Path(workdir)
-    clear(workdir)  # Fails before the simulation.
     (h_train, h_val, h_test), source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 
@@ -152,7 +165,7 @@ def clear(workdir: pathlib.Path) -> None:
     if workdir.exists() and not workdir.is_dir():
         raise NotADirectoryError(f"{workdir} is a file; give a folder for the demo")
     workdir.mkdir(exist_ok=True)
-    held = sorted(workdir.iterdir())
+    held = sorted(path for path in workdir.iterdir() if path.name != LOCK)
     names = [path.name for path in held]
     remedy = "nothing is deleted: give another --workdir, or delete it yourself"
     if names and MARK not in names:

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.io
 
 from tfcsi.datasets import _hdf5
-from tfcsi.files import check_input, replacing
+from tfcsi.files import allocated, check_input, replacing
 
 BLOCK = 1000  # Matrices in memory at a time.
 SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
@@ -268,10 +268,9 @@ def cached(
                 raise DataError(
                     f"{path}: {key} is {list(array.shape)}, expected {expected}"
                 )
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target) as temporary:
+            with _cache_errors(target), replacing(target) as temporary:
                 shape = (array.shape[0], *shape)
-                out = np.lib.format.open_memmap(temporary, "w+", dtype, shape)
+                out = allocated(temporary, dtype, shape)
                 for i, (label, block) in enumerate(array.blocks()):
                     out[i * BLOCK : i * BLOCK + len(block)] = convert(block, label)
                 out.flush()
@@ -370,6 +369,19 @@ def wrapped(path: Path) -> Iterator[None]:
         raise DataError(
             f"{path}: cannot be read, truncated or corrupt or of another format "
             f"({type(error).__name__}: {error})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _cache_errors(target: Path) -> Iterator[None]:
+    """Makes the folder of a cache; errors name it and what moves it."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(
+            f"the cache {target.parent} cannot be written ({error.strerror or error}): "
+            f"make space there, or name another folder by the variable TFCSI_CACHE"
         ) from error
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
-import numpy as np
-
+from tfcsi.archives import Archive
 from tfcsi.coding.sending import TABLES_FILE, check_encoder
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
@@ -58,8 +57,7 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
         )
     found = {name: paths[name].read_bytes() for name in sorted(paths, key=place)}
     if (workdir / TABLES_FILE).exists():
-        with np.load(workdir / TABLES_FILE, allow_pickle=False) as stored:
-            tables = dict(stored)
+        tables = Archive(workdir / TABLES_FILE)
         for name, content in found.items():
             check_encoder(paths[name], content, tables)
     return found

@@ -40,6 +40,7 @@ from tfcsi.codecs.workdir import (
     load_config,
     save_config,
 )
+from tfcsi.locks import locked
 from tfcsi.training import config as configs
 from tfcsi.training.log import LOG_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
@@ -78,7 +79,8 @@ def train(
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
 
     Raises:
-      FileExistsError: If the workdir holds a run and `resume` is False.
+      FileExistsError: If the workdir holds a run and `resume` is False, or if another
+        process trains there.
       ValueError: If a field of the config is out of range, or differs from that of the
         run that is resumed; if CSI has another shape or scale, or is not finite.
       FloatingPointError: If the loss is no longer finite.
@@ -89,6 +91,20 @@ def train(
     _check(config, matrices, h_val)
     tf.keras.utils.set_random_seed(config.seed)
     pair = Pair(config, matrices, start)
+    with locked(workdir):
+        return _train(pair, config, workdir, of_epoch, h_val, resume, progress)
+
+
+def _train(
+    pair: Pair,
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    of_epoch: Callable[[int], np.ndarray],
+    h_val: np.ndarray,
+    resume: bool,
+    progress: bool,
+) -> Codec:
+    """Trains a pair in a folder that is locked; arguments and errors as `train`."""
     _claim(config, workdir, resume)
     state = tf.train.Checkpoint(**pair.state, **{_MARK: tf.Variable(1)})
     manager = tf.train.CheckpointManager(state, workdir / CHECKPOINTS, 1)

@@ -1,0 +1,77 @@
+"""Reads `.npz` files: only the arrays that are asked for, within a limit of memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from tfcsi import files
+
+# The arrays that are read may take FREE bytes and MOST times the size of the file.
+FREE, MOST = 1 << 26, 50
+
+
+class Archive(Mapping[str, np.ndarray]):
+    """The arrays of a `.npz` file by name. Each is read when it is first asked for."""
+
+    def __init__(self, path: str | os.PathLike):
+        """Opens the file; it is closed again at once.
+
+        Args:
+          path: The file.
+
+        Raises:
+          OSError: As `files.check_input`.
+          ValueError: If it is no `.npz` file.
+        """
+        files.check_input(path)
+        content = pathlib.Path(path).read_bytes()
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                members = archive.infolist()
+            self._stored = np.load(io.BytesIO(content), allow_pickle=False)
+        except Exception as error:  # A damaged file raises errors of many kinds.
+            raise ValueError(f"it is no .npz file: {error}") from error
+        ending = len(".npy")
+        self._sizes = {info.filename[:-ending]: info.file_size for info in members}
+        self._limit = FREE + MOST * len(content)
+        self._read: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Returns an array.
+
+        Raises:
+          KeyError: If there is none of this name.
+          ValueError: If it is damaged, or if it and those read before it take more
+            memory than a file of this size may.
+        """
+        if name in self._read:
+            return self._read[name]
+        taken = self._sizes[name] + sum(array.nbytes for array in self._read.values())
+        if taken > self._limit:
+            raise ValueError(
+                f"array {name!r} is of {self._sizes[name]:,} bytes; all arrays of a "
+                f"file of this size may take {self._limit:,}"
+            )
+        try:
+            self._read[name] = self._stored[name]
+        except Exception as error:
+            raise ValueError(f"array {name!r} is damaged: {error}") from error
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an array of this name; it is not read."""
+        return name in self._sizes
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the names of all arrays."""
+        return iter(self._sizes)
+
+    def __len__(self) -> int:
+        """Returns the number of arrays."""
+        return len(self._sizes)
