@@ -6,12 +6,14 @@ import shutil
 import tracemalloc
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 import tfcsi
 from tfcsi import archives
 from tfcsi.archives import Archive
+from tfcsi.datasets import any_file
 
 HUGE = 1 << 30
 
@@ -81,3 +83,21 @@ def test_the_limit_leaves_room_for_what_compresses_well(tmp_path):
     size = archives.FREE // 8
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros(size))
     assert Archive(tmp_path / "a.npz")["x"].shape == (size,)
+
+
+@pytest.mark.parametrize("name", ["declared.h5", "declared.mat"])
+def test_a_small_file_that_declares_millions_of_matrices_is_refused(tmp_path, name):
+    with h5py.File(tmp_path / name, "w") as file:
+        file.create_dataset("h", (4_000_000, 32, 32), "c8", chunks=(64, 32, 32))
+    assert (tmp_path / name).stat().st_size < 3000
+    words = "declares 4,096,000,000 numbers; a file of .* bytes may declare 16,7"
+    with pytest.raises(ValueError, match=words):
+        any_file.read_csi(tmp_path / name)
+
+
+def test_a_file_of_zeros_that_compress_well_is_read(tmp_path):
+    h = np.zeros((400, 32, 32), np.complex64)
+    h[:, 0, 0] = 1
+    with h5py.File(tmp_path / "h.h5", "w") as file:
+        file.create_dataset("h", data=h, compression="gzip")
+    np.testing.assert_array_equal(any_file.read_csi(tmp_path / "h.h5"), h)

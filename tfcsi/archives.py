@@ -1,12 +1,13 @@
-"""Reads `.npz` files: only the arrays that are asked for, within a limit of memory."""
+"""Limits of the memory that a file may take; arrays of `.npz` files, one by one."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import pathlib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +15,29 @@ from tfcsi import files
 
 # The arrays that are read may take FREE bytes and MOST times the size of the file.
 FREE, MOST = 1 << 26, 50
+# A file of data may declare FREE_NUMBERS numbers, and DENSEST for each of its bytes.
+FREE_NUMBERS, DENSEST = 1 << 24, 8
+
+
+def check_declared(path: str | os.PathLike, shape: Sequence[int]) -> None:
+    """Refuses an array that is much larger than the file that declares it.
+
+    HDF5 and compressed files can declare arrays of any size in a few bytes.
+
+    Args:
+      path: The file.
+      shape: Lengths of the axes of the array.
+
+    Raises:
+      ValueError: If the file declares more numbers than one of its size may.
+    """
+    size, count = os.path.getsize(path), math.prod(shape)
+    limit = FREE_NUMBERS + DENSEST * size
+    if count > limit:
+        raise ValueError(
+            f"it declares {count:,} numbers; a file of {size:,} bytes may declare "
+            f"{limit:,}"
+        )
 
 
 class Archive(Mapping[str, np.ndarray]):

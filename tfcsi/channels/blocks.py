@@ -9,6 +9,7 @@ import numpy as np
 
 from tfcsi import channels, files
 
+MOST = 10**8  # Matrices of a split or an epoch.
 BLOCK = 1024  # Matrices that are drawn from one seed.
 SPLITS = ("train", "val", "test")  # Their streams are 0, 1, 2; epochs have 3, 4, ...
 
@@ -84,7 +85,14 @@ def blocks_of(count: int) -> list[tuple[int, int, int]]:
     Returns:
       (number of the block, number of its first matrix, number of its matrices) of each
       block.
+
+    Raises:
+      ValueError: there are more than `MOST` matrices.
     """
+    if count > MOST:
+        raise ValueError(f"{count:,} matrices are wanted; the most are {MOST:,}")
+    if count > MOST:
+        raise ValueError(f"{count:,} matrices are asked for; the most are {MOST:,}")
     starts = range(0, count, BLOCK)
     return [(i, start, min(BLOCK, count - start)) for i, start in enumerate(starts)]
 

@@ -45,6 +45,7 @@ class Epochs:
         self.channel, self.seed, self.epochs = channel, seed, epochs
         self.setup = dict(setup or {})
         self.shape = (num, *head.shape[1:])
+        blocks_of(num)  # Refuses too many.
         self._exit = contextlib.ExitStack()
         temporary = tempfile.TemporaryDirectory(prefix="tfcsi_epochs_")
         self._folder = Path(self._exit.enter_context(temporary))

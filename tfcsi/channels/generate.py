@@ -29,7 +29,6 @@ from tfcsi.transforms import NUM_SC
 
 SHARD = 10000  # Matrices of a TFRecord file.
 FORMATS = tuple(SUFFIXES)
-MOST = 10**8  # Matrices of a split.
 PARTS = "parts"
 _MAT5_BYTES = 1 << 31  # A variable of MATLAB v5 is smaller.
 
@@ -84,8 +83,8 @@ def generate(
             f"num is {dict(num)} and seed {seed}; numbers and seed are not negative, "
             f"and one split or more has matrices"
         )
-    if max(num.values()) > MOST:
-        raise ValueError(f"num is {dict(num)}; a split has at most {MOST:,} matrices")
+    for count in num.values():
+        blocks_of(count)  # Refuses too many.
     setup, simulator = dict(setup or {}), channels.get(model)
     domain = {**simulator.options, **setup}.get("domain")
     # Frequency-domain truth exists only for test matrices of angles by delays.

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcsi import files
 from tfcsi.codecs.neural import Codec, load
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, holds_run
 from tfcsi.coding.tables import Tables
@@ -131,6 +132,7 @@ def quantize_run(
       ValueError: As `quantized`.
     """
     source, target = pathlib.Path(source), pathlib.Path(target)
+    files.check_folder(target)
     if (target / CODEC_FILE).exists() or holds_run(target):
         raise FileExistsError(f"{target} already holds a run: give another folder")
     codec = load(source)

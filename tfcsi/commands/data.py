@@ -88,7 +88,7 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
     from tfcsi.codecs.workdir import folder_of, read_config
     from tfcsi.datasets import inputs
-    from tfcsi.datasets.statistics import statistics
+    from tfcsi.datasets.statistics import doubts, statistics
     from tfcsi.evaluation import plots, report
 
     output, shape, config = args.output or "statistics.html", args.shape, None
@@ -107,7 +107,10 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
         if domain == "space_frequency":
             few = transforms.to_angular_delay(few, few.shape[-1])
         samples[path] = few[:, :, :32]
-    table = f"{of_statistics(measured)}\n\n{LEGEND}"
+    notes = [
+        f"{path}: {doubt}" for path, of in measured.items() for doubt in doubts(of)
+    ]
+    table = "\n".join([of_statistics(measured), "", LEGEND, *notes])
     print(table)
     labels = {path: _label(path) for path in measured}
     if len({*labels.values()}) < len(labels):

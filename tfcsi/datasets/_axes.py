@@ -287,7 +287,9 @@ def _of_ht(
         block = array[tuple(rows)]
         block = np.moveaxis(block, at, 0) if at is not None else block[None]
         block = block.reshape(len(block), 2 * num_tx * num_delay)
-        x = from_ht(block, label, shape)
+        first = (index[0].start or 0) if index else 0
+        of_rows = f"{array.path}: {array.key!r}, matrices {first} to"
+        x = from_ht(block, of_rows, shape)
         return transforms.to_complex(x)[(slice(None), *index[1:])]
 
     num = 1 if at is None else array.shape[at]

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 import scipy.io
 
+from tfcsi.archives import check_declared
 from tfcsi.datasets import _hdf5
 from tfcsi.files import allocated, check_input, replacing
 
@@ -63,6 +64,7 @@ class Array:
 
     def __getitem__(self, index: tuple) -> np.ndarray:
         with wrapped(self.path):
+            check_declared(self.path, self.shape)
             block = _hdf5.joined(np.asarray(self._get(index)))
         if block.dtype.kind not in "fciu":
             raise DataError(f"{self.path}: {self.key!r} is not numeric: {block.dtype}")

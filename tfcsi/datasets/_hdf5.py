@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 import h5py
 import numpy as np
 
+from tfcsi.archives import check_declared
+
 _MARK, _CLASS = b"MATLAB", "MATLAB_class"
 # Names of real and imaginary parts, in compound types and in pairs of arrays.
 PARTS = (
@@ -52,6 +54,7 @@ class Writer:
 
     def whole(self, item: h5py.Dataset) -> np.ndarray:
         """Reads a data set, in the axes of its writer, complex where it is."""
+        check_declared(item.file.filename, item.shape or ())
         value = joined(np.asarray(item[()]))
         return value.T if self.reverses(item) else value
 

@@ -294,7 +294,7 @@ def from_ht(
     Args:
       block: HT [b, 2 num_tx num_delay], real, in [0, 1] with zero at 0.5, in C order
         (re/im, antenna, delay).
-      label: where the block is from, for messages.
+      label: where the block is from, as `_files.Array.blocks` yields it.
       shape: (num_tx, num_delay).
 
     Returns:
@@ -305,10 +305,15 @@ def from_ht(
     """
     if block.dtype.kind == "c":
         raise DataError(f"{label}: complex, expected real in [0, 1]")
-    low, high = block.min(), block.max()
-    if low < -_SLACK or high > 1 + _SLACK:
+    low, high = block.min(axis=1), block.max(axis=1)
+    bad = (low < -_SLACK) | (high > 1 + _SLACK)
+    if bad.any():
+        at = int(np.argmax(bad))
+        where, _, numbers = label.rpartition("matrices ")
+        number = int(numbers.partition(" ")[0]) + at
         raise DataError(
-            f"{label}: in [{low:.4g}, {high:.4g}], expected [0, 1] with zero at {ZERO}"
+            f"{where}matrix {number}: in [{low[at]:.4g}, {high[at]:.4g}], expected "
+            f"[0, 1] with zero at {ZERO}"
         )
     x = (block - ZERO).reshape(-1, 2, *shape)
     return np.moveaxis(x, 1, -1).astype(np.float32)

@@ -37,7 +37,7 @@ def statistics(h: np.ndarray, domain: str) -> dict:
 
       num_matrices, num_tx, num_delay: the numbers of matrices, angles and delay taps.
       energy_db_mean, energy_db_std: mean and standard deviation of ||h||^2 in dB, in
-        the scale of `h`.
+        the scale of `h`. One matrix has no standard deviation.
       peak_ratio: mean of max|h|^2 / ||h||^2.
       entries: {share: mean number of the strongest entries that hold this share of the
         energy}.
@@ -52,7 +52,8 @@ def statistics(h: np.ndarray, domain: str) -> dict:
         num_tx num_delay reals that hold this share of the variance} (*).
       pca_nmse_db: {k: NMSE of one matrix in five, rebuilt from k principal components
         of the others} (*). A k is left out unless it is less than the number of reals
-        and of matrices of the fit. This and `klt` are absent beyond 4096 reals.
+        and of matrices of the fit. This and `klt` are absent beyond 4096 reals, and for
+        one matrix.
 
     Raises:
       ValueError: `h` has another shape or is real, the domain is unknown, or a matrix
@@ -99,7 +100,7 @@ def statistics(h: np.ndarray, domain: str) -> dict:
         "num_tx": num_tx,
         "num_delay": num_delay,
         "energy_db_mean": float(db.mean()),
-        "energy_db_std": float(db.std()),
+        **({"energy_db_std": float(db.std())} if n > 1 else {}),
         "peak_ratio": float(peak.mean()),
         "entries": {str(s): float(e.mean()) for s, e in zip(ENERGY_SHARES, entries)},
         "delay_profile": (by_delay / by_delay.sum()).tolist(),
@@ -113,9 +114,35 @@ def statistics(h: np.ndarray, domain: str) -> dict:
             "mean": float(kept.mean()),
             "5 %": float(np.quantile(kept, 0.05)),
         }
-    if 2 * num_tx * num_delay <= LARGEST:
+    if n > 1 and 2 * num_tx * num_delay <= LARGEST:
         measured.update(_dimension(h[:, :, :num_delay]))
     return measured
+
+
+def doubts(measured: dict) -> list[str]:
+    """Says what a set is too small to tell.
+
+    Args:
+      measured: What `statistics` returned.
+
+    Returns:
+      Sentences; empty if there are enough matrices.
+    """
+    n = measured["num_matrices"]
+    num_reals = 2 * measured["num_tx"] * measured["num_delay"]
+    if n == 1:
+        return ["one matrix has no energy_db_std, no klt and no pca_nmse_db"]
+    told = []
+    if n < num_reals and "klt" in measured:
+        told.append(
+            f"klt is of these {n} matrices, not of their channel: that takes more than "
+            f"the {num_reals} reals of a matrix"
+        )
+    given = measured.get("pca_nmse_db", dict.fromkeys(map(str, PCA_SIZES)))
+    missing = [str(k) for k in PCA_SIZES if k < num_reals and str(k) not in given]
+    if missing:
+        told.append(f"{n} matrices are too few for pca_nmse_db {', '.join(missing)}")
+    return told
 
 
 def _dimension(h: np.ndarray) -> dict:
