@@ -11,7 +11,7 @@ PAGE := docs/demo
 
 .DEFAULT_GOAL := help
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-.PHONY: help demo test test-all lint check-arm browser test-browser
+.PHONY: help demo test test-all soak lint check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -30,6 +30,9 @@ test-all: test  ## Runs the default suite, the slow tests, more examples, the br
 	@if command -v npm && { command -v chromium || command -v google-chrome; }; \
 	then $(MAKE) test-browser; \
 	else echo "the page is not tested: that needs Node.js, npm and Chromium"; fi
+
+soak: $(READY)  ## Gives each command all the wrong inputs of its test; a minute
+	$(PYTEST) -m 'soak or not slow' tests/commands/test_wrong_inputs.py
 
 lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -182,3 +182,9 @@ def test_what_is_not_installed_is_named_with_the_remedy(parser, monkeypatch, cap
     assert program.run(work, parser) == 1
     shown = capsys.readouterr().err
     assert "no_such_package" in shown and "pip install 'tfcsi[full]'" in shown
+
+
+def test_two_dashes_are_no_value_of_a_flag(parser):
+    parser.add_argument("--key")
+    with pytest.raises(UsageError, match="flag --key=--: -- is no value"):
+        parser.parse_args(["--key=--"])

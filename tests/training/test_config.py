@@ -101,6 +101,7 @@ def test_another_model_or_data_set_brings_its_own_arguments():
         ("lmbda=small", "lmbda is 'small'; it must be a number"),
         ("lmbda=nan", "lmbda is nan; it must be positive"),
         ("lmbda=inf", "lmbda is inf; it must be finite"),
+        ("epochs=99999999999", "epochs is 99999999999; it must be at most 4,294,967"),
         ("warmup_epochs=nan", "warmup_epochs is nan; it must be finite"),
         ("final_rate=-1", "final_rate is -1.0; it must be 0 or more"),
         ("beta_1=1", "beta_1 is 1.0; it must be 0 or more and less than 1"),

@@ -19,6 +19,7 @@ import ml_collections
 
 import tfcsi
 
+LARGEST = 2**32 - 1  # Of integers: seeds of NumPy are not larger.
 UNSET = object()  # Default of a field that has none.
 _PACKAGE = pathlib.Path(tfcsi.__file__).parent
 _SIMPLE = {"int": numbers.Integral, "float": numbers.Real, "str": str, "bool": bool}
@@ -223,6 +224,8 @@ def check_value(value: object, field: Field, name: str) -> None:
     if field.positive and isinstance(value, (int, float)) and not value > 0:
         raise ConfigError(f"{name} is {value!r}; it must be positive")
     for number in value if isinstance(value, Sequence) else (value,):
+        if isinstance(number, int) and abs(number) > LARGEST:
+            raise ConfigError(f"{name} is {value!r}; it must be at most {LARGEST:,}")
         if isinstance(number, float) and not math.isfinite(number):
             raise ConfigError(f"{name} is {value!r}; it must be finite")
     if isinstance(value, (int, float)) and not field.least <= value < field.below:

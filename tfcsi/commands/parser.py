@@ -211,6 +211,8 @@ class Parser(argparse.ArgumentParser):
                 rest.append(word)
                 continue
             name, equals, value = word.partition("=")
+            if value == "--":  # argparse would drop it.
+                raise UsageError(f"flag {word}: -- is no value")
             if CHANGE in self.options and name.startswith(("--config.", "--noconfig.")):
                 no, _, field = name.partition("config.")
                 bare = not equals and (not words or words[0].startswith("--"))

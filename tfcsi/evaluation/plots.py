@@ -101,7 +101,8 @@ def over_bit_errors(points: Sequence[Mapping]) -> Figure:
         label = f"{name}, zero for refused packets"
         axes.plot(x, y, "--", marker=".", color=f"C{i}", label=label)
     axes.set_xscale("log")
-    axes.legend()
+    if points:
+        axes.legend()
     return figure
 
 
