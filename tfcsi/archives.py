@@ -51,8 +51,9 @@ class Archive(Mapping[str, np.ndarray]):
 
         Raises:
           OSError: As `files.check_input`.
-          ValueError: If it is no `.npz` file.
+          ValueError: If it is no `.npz` file. This and later errors name the file.
         """
+        self._path = path
         files.check_input(path)
         content = pathlib.Path(path).read_bytes()
         try:
@@ -60,7 +61,8 @@ class Archive(Mapping[str, np.ndarray]):
                 members = archive.infolist()
             self._stored = np.load(io.BytesIO(content), allow_pickle=False)
         except Exception as error:  # A damaged file raises errors of many kinds.
-            raise ValueError(f"it is no .npz file: {error}") from error
+            message = f"{path} is damaged: it is no .npz file: {error}"
+            raise ValueError(message) from error
         ending = len(".npy")
         self._sizes = {info.filename[:-ending]: info.file_size for info in members}
         self._limit = FREE + MOST * len(content)
@@ -79,13 +81,14 @@ class Archive(Mapping[str, np.ndarray]):
         taken = self._sizes[name] + sum(array.nbytes for array in self._read.values())
         if taken > self._limit:
             raise ValueError(
-                f"array {name!r} is of {self._sizes[name]:,} bytes; all arrays of a "
-                f"file of this size may take {self._limit:,}"
+                f"{self._path}: array {name!r} is of {self._sizes[name]:,} bytes; all "
+                f"arrays of a file of this size may take {self._limit:,}"
             )
         try:
             self._read[name] = self._stored[name]
         except Exception as error:
-            raise ValueError(f"array {name!r} is damaged: {error}") from error
+            message = f"{self._path} is damaged: array {name!r}: {error}"
+            raise ValueError(message) from error
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:

@@ -277,7 +277,8 @@ def _tables_of(path: pathlib.Path) -> Iterator[Archive]:
     except OSError:
         raise
     except Exception as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        reason = str(error).removeprefix(f"{path} is damaged: ")
+        reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
         raise ValueError(
             f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
         ) from error

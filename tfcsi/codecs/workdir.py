@@ -266,10 +266,7 @@ def read_arrays(workdir: str | os.PathLike) -> Archive:
             f"{workdir} holds no {CODEC_FILE}: its training is not finished; "
             f"continue it with --resume"
         )
-    try:
-        arrays = Archive(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    arrays = Archive(path)
     config = read_config(workdir)
     domain = transforms.domain_of(config)
     trained = str(arrays.get(DOMAIN_KEY, domain))
