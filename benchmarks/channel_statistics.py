@@ -244,13 +244,7 @@ def add_arguments(parser):
         metavar="NAME,...",
         help="Parts that are measured.",
     )
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
-    )
+    flags.add_results(parser)
     parser.add_argument(
         "--num",
         type=flags.integer(10),

@@ -48,13 +48,7 @@ def add_arguments(parser):
         parser, "data_dir", required=True, help="Folder of the DATA_H*.mat files."
     )
     flags.add(parser, "workdir", required=True, help="Folder of the runs.")
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
-    )
+    flags.add_results(parser)
     parser.add_argument(
         "--epochs",
         type=flags.integer(1),

@@ -62,13 +62,7 @@ def add_arguments(parser) -> None:
         help="Source of the test file.",
     )
     flags.add_codec(parser)
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
-    )
+    flags.add_results(parser)
     parser.add_argument(
         "--num",
         type=flags.integer(1),

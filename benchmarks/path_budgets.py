@@ -12,29 +12,25 @@ from __future__ import annotations
 import numpy as np
 
 import tfcsi
-from tfcsi import datasets, metrics, results
+from tfcsi import datasets, results
+from tfcsi.codecs.paths import Paths
 from tfcsi.commands import flags, program
+from tfcsi.evaluation import measure
 
 SOURCES = ("cost2100_indoor", "cost2100_outdoor")
 STEPS = 2.0 ** -np.arange(1.0, 7.0)
 
 
-def rate_and_nmse(codec, h: np.ndarray, **limits: float) -> tuple[np.ndarray, float]:
-    """Returns the bits of packets [n], and the NMSE of what they decode to [dB]."""
+def measured(codec: Paths, h: np.ndarray, **limits: float) -> tuple[dict, int]:
+    """Returns the point of matrices [n, num_tx, num_delay] and the largest bits."""
     packets = codec.compress(h, **limits)
-    nmse = metrics.nmse(h, codec.decompress(packets))
-    return np.array([8 * len(p) for p in packets]), float(10 * np.log10(nmse.mean()))
+    point = measure.measure(h, codec.decompress(packets), packets, codec.domain)
+    return point, 8 * max(map(len, packets))
 
 
 def add_arguments(parser) -> None:
     flags.add(parser, "data_root", required=True)
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
-    )
+    flags.add_results(parser)
     parser.add_argument(
         "--datasets",
         type=flags.choices(*SOURCES),
@@ -67,16 +63,16 @@ def main(args) -> None:
     for name in args.datasets:
         codec = tfcsi.load(f"paths_{name}")
         h = datasets.load(name, args.data_root, "test", codec.domain)[: args.num]
-        curve = [rate_and_nmse(codec.at_step(step), h) for step in STEPS]
-        rates = [bits.mean() for bits, _ in curve]
+        curve = [measured(codec.at_step(step), h)[0] for step in STEPS]
+        rates, levels = ([point[k] for point in curve] for k in ("bits", "nmse_db"))
         for budget in args.budgets:
-            bits, nmse_db = rate_and_nmse(codec, h, max_bits=budget)
-            same = float(np.interp(bits.mean(), rates, [point for _, point in curve]))
-            row = f"| {name} | {budget} | {bits.max()} | {bits.mean():.1f} "
-            print(f"{row}| {nmse_db:.2f} | {same:.2f} |", flush=True)
-            point = {"codec": f"paths_{name}", "num_test": len(h), "max_bits": budget}
-            point |= {"bits_max": int(bits.max()), "bits": float(bits.mean())}
-            points.append({**point, "nmse_db": nmse_db, "nmse_db_one_step": same})
+            point, largest = measured(codec, h, max_bits=budget)
+            same = float(np.interp(point["bits"], rates, levels))
+            row = f"| {name} | {budget} | {largest} | {point['bits']:.1f} "
+            print(f"{row}| {point['nmse_db']:.2f} | {same:.2f} |", flush=True)
+            facts = {"codec": f"paths_{name}", "dataset": name, "max_bits": budget}
+            facts |= {"bits_max": largest, "nmse_db_one_step": same}
+            points.append({**facts, **point})
     results.write(args.output, points, 0)
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/path_targets.py --data_root=DIR --output=results/path_targets.json
 
-All matrices of a test file are coded with one step. The bits for a target lie on a
-straight line between two steps that are 1/8 octave apart.
+Each source is coded with its own codec and with that of all sources. All matrices of a
+test file have one step. The bits for a target lie on a straight line between two steps
+that are 1/8 octave apart.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ from __future__ import annotations
 import numpy as np
 
 import tfcsi
-from tfcsi import datasets, metrics, results
+from tfcsi import datasets, results
 from tfcsi.codecs.paths import Paths
 from tfcsi.coding import pursuit
 from tfcsi.coding.path_steps import STEPS, step_of
 from tfcsi.commands import flags, program
+from tfcsi.evaluation import measure
 
 # NMSE of each source [dB].
 TARGETS = {
     "cost2100_indoor": (-14, -20, -25, -30, -34),
     "cost2100_outdoor": (-8.5, -13, -17, -20),
     "quadriga_28ghz": (-7.8, -12.4, -15.4),
+    "quadriga_5p3ghz": (-9,),
+    "quadriga_300mhz": (-7,),
     "raytraced_munich": (-16,),
     "raytraced_street_canyon": (-18,),
 }
@@ -40,9 +44,9 @@ class Curve:
         if step not in self.points:
             codec = self.codec.at_step(float(step_of(step)))
             packets = codec.compress(self.h, effort=self.effort)
-            nmse = metrics.nmse(self.h, codec.decompress(packets)).mean()
-            bits = np.mean([8 * len(packet) for packet in packets])
-            self.points[step] = float(bits), float(10 * np.log10(nmse))
+            h_hat = codec.decompress(packets)
+            point = measure.measure(self.h, h_hat, packets, codec.domain)
+            self.points[step] = point["bits"], point["nmse_db"]
         return self.points[step]
 
     def bits(self, nmse_db: float) -> float:
@@ -58,19 +62,19 @@ class Curve:
 
 def add_arguments(parser) -> None:
     flags.add(parser, "data_root", required=True)
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
+    flags.add_results(parser)
+    parser.add_argument(
+        "--datasets",
+        type=flags.choices(*TARGETS),
+        metavar="NAME,...",
+        help="Sources whose test files are coded; all if not given.",
     )
     parser.add_argument(
-        "--efforts",
-        type=flags.choices(*pursuit.EFFORTS),
-        default=["default", "high"],
-        metavar="NAME,...",
-        help="Efforts of the encoder.",
+        "--effort",
+        type=flags.choice(*pursuit.EFFORTS),
+        default="default",
+        metavar="NAME",
+        help="Effort of the encoder.",
     )
 
 
@@ -78,19 +82,22 @@ def main(args) -> None:
     """Prints the table and writes the results file."""
     results.check_output(args.output)
     points = []
-    print(f"| source | NMSE [dB] | {' | '.join(args.efforts)} |")
-    print("|---|" + "---|" * (1 + len(args.efforts)))
-    for name, targets in TARGETS.items():
-        codec = tfcsi.load(f"paths_{name}")
-        h = datasets.load(name, args.data_root, "test", codec.domain)
-        curves = [Curve(codec, h, effort) for effort in args.efforts]
-        for nmse_db in targets:
-            bits = [curve.bits(nmse_db) for curve in curves]
-            row = " | ".join(f"{number:.1f}" for number in bits)
-            print(f"| {name} | {nmse_db} | {row} |", flush=True)
-            for effort, number in zip(args.efforts, bits):
-                point = {"codec": f"paths_{name}", "effort": effort}
-                point |= {"num_test": len(h), "nmse_db": nmse_db, "bits": number}
+    print("| source | NMSE [dB] | bits | with the codec of all | more |")
+    print("|---|---|---|---|---|")
+    for name in args.datasets or TARGETS:
+        own, of_all = tfcsi.load(f"paths_{name}"), tfcsi.load("paths")
+        h = datasets.load(name, args.data_root, "test", own.domain)
+        of_all = of_all.resized(own.shape, own.atoms.num_fft, own.domain)
+        both = {f"paths_{name}": own, "paths": of_all}
+        curves = {k: Curve(codec, h, args.effort) for k, codec in both.items()}
+        for nmse_db in TARGETS[name]:
+            bits = {k: curve.bits(nmse_db) for k, curve in curves.items()}
+            less, more = bits.values()
+            row = f"| {name} | {nmse_db} | {less:.1f} | {more:.1f} "
+            print(f"{row}| {more / less - 1:.1%} |", flush=True)
+            for codec, number in bits.items():
+                point = {"codec": codec, "dataset": name, "effort": args.effort}
+                point |= {"num_matrices": len(h), "nmse_db": nmse_db, "bits": number}
                 points.append(point)
     results.write(args.output, points, 0)
 

@@ -159,13 +159,7 @@ def add_arguments(parser):
         metavar="DIR,...",
         help="Folders of finished float runs that are measured instead.",
     )
-    flags.add(
-        parser,
-        "output",
-        type=flags.RESULTS,
-        required=True,
-        help="Results file to write (.json).",
-    )
+    flags.add_results(parser)
     parser.add_argument(
         "--epochs",
         type=flags.integer(1),

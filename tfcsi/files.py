@@ -184,11 +184,11 @@ def check_output(
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")
-    if not path.exists():
-        check_parent(path)
-    if not path.is_file():
+    if path.exists() and not path.is_file():  # A device is written to as it is.
         return
     check_parent(path)
+    if not path.exists():
+        return
     for read in inputs:
         if os.path.exists(read) and path.samefile(read):
             raise FileExistsError(

@@ -63,9 +63,9 @@ def sgcs(h: np.ndarray, h_hat: np.ndarray, domain: str) -> np.ndarray:
     in_frequency = transforms.to_subcarriers if delays else np.asarray
 
     def cosine(*pair: np.ndarray) -> np.ndarray:
-        return _cosine_squared(*(in_frequency(_near_one(w)) for w in pair))
+        return _cosine_squared(*(in_frequency(_near_one(w)) for w in pair)).mean(axis=1)
 
-    return _blockwise(lambda *pair: cosine(*pair).mean(axis=1), h, h_hat, h_hat.shape)
+    return _blockwise(cosine, h, h_hat, h_hat.shape)
 
 
 def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
@@ -93,9 +93,7 @@ def rho(h_hat: np.ndarray, hf: np.ndarray, domain: str) -> np.ndarray:
     transforms.check_domain(domain)
 
     def cosine(w: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
-        w_hat = _near_one(w_hat)
-        if domain == "space_frequency":
-            w_hat = transforms.to_angular_delay(w_hat, w_hat.shape[-1])
+        w_hat = transforms.in_angular_delay(_near_one(w_hat), domain)
         return np.sqrt(_cosine_squared(w, transforms.to_subcarriers(w_hat)))
 
     expected = (*h_hat.shape[:2], transforms.NUM_SC)

@@ -10,6 +10,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Returns "did you mean ...?" with the nearest known name; "" if none is near."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
 def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> None:
     """Refuses the first option that is not declared.
 
@@ -25,11 +31,9 @@ def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> Non
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ";"
-            raise ValueError(
-                f"{owner} has no option {name!r}{hint} known: {', '.join(known) or '-'}"
-            )
+            hint = f" {meant(name, known)}".rstrip()
+            listed = ", ".join(known) or "-"
+            raise ValueError(f"{owner} has no option {name!r};{hint} known: {listed}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,8 +90,6 @@ def blocks_of(count: int) -> list[tuple[int, int, int]]:
       ValueError: there are more than `MOST` matrices.
     """
     if count > MOST:
-        raise ValueError(f"{count:,} matrices are wanted; the most are {MOST:,}")
-    if count > MOST:
         raise ValueError(f"{count:,} matrices are asked for; the most are {MOST:,}")
     starts = range(0, count, BLOCK)
     return [(i, start, min(BLOCK, count - start)) for i, start in enumerate(starts)]

@@ -97,20 +97,7 @@ def generate(
     request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
     with locked(out):
         done = _claim(out, request)
-        for split, count in num.items():
-            if count < done.get(split, 0) and not overwrite:
-                raise ValueError(
-                    f"{out} holds {done[split]} {split} matrices, more than the "
-                    f"{count} that are asked for: give another folder, or --overwrite "
-                    f"to replace them"
-                )
-        for split in num.keys() - done.keys():
-            there = sorted(out.glob(_pattern(form, split, scenario)))
-            if there and not (out / PARTS / split).exists():
-                raise ValueError(
-                    f"{there[0]} exists and was not written by tfcsi generate; "
-                    "give another folder"
-                )
+        _check_splits(out, num, done, form, scenario, overwrite)
         out.mkdir(parents=True, exist_ok=True)
         _write_manifest(out, request, done)
         written = []
@@ -131,11 +118,35 @@ def generate(
                 _write_manifest(out, request, done)
                 del arrays
                 shutil.rmtree(out / PARTS / split)
-        with contextlib.suppress(
-            OSError
-        ):  # The folder stays if it holds another split.
+        # The folder of parts stays if it holds another split.
+        with contextlib.suppress(OSError):
             (out / PARTS).rmdir()
         return written
+
+
+def _check_splits(
+    out: Path,
+    num: Mapping[str, int],
+    done: Mapping[str, int],
+    form: str,
+    scenario: str,
+    overwrite: bool,
+) -> None:
+    """Refuses to replace splits of more matrices, and files of others."""
+    for split, count in num.items():
+        if count < done.get(split, 0) and not overwrite:
+            raise ValueError(
+                f"{out} holds {done[split]} {split} matrices, more than the {count} "
+                f"that are asked for: give another folder, or --overwrite to replace "
+                f"them"
+            )
+    for split in num.keys() - done.keys():
+        there = sorted(out.glob(_pattern(form, split, scenario)))
+        if there and not (out / PARTS / split).exists():
+            raise ValueError(
+                f"{there[0]} exists and was not written by tfcsi generate; "
+                "give another folder"
+            )
 
 
 def _simulate(

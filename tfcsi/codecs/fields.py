@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import math
 import numbers
 import pathlib
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import ml_collections
 
 import tfcsi
+from tfcsi.options import meant
 
 LARGEST = 2**32 - 1  # Of integers: seeds of NumPy are not larger.
 UNSET = object()  # Default of a field that has none.
@@ -247,9 +247,8 @@ def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
       "; did you mean ...?", or the known names if none of them is near.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, 1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if hint := meant(name, known):
+        return f"; {hint}"
     if not known:
         return "; it has none"
     return f"; known{kind and ' ' + kind}: {', '.join(known)}"

@@ -35,9 +35,8 @@ _LOWEST = 10  # Quarter octaves below the step at which an entry is no longer se
 _SHRINK = 2.0  # Matrices of the mean variances that each component is mixed with.
 _FLOOR = 1e-3  # Least variance, relative to the mean of all entries.
 _ITERATIONS = 25
-_FINEST = (
-    56  # Quarter octaves of the steps that are tried; the finest one fits LARGEST.
-)
+# Quarter octaves of the steps that are tried; the finest one fits LARGEST.
+_FINEST = 56
 
 
 class GaussianMixture(ClassicalCodec):

@@ -6,7 +6,6 @@ it is, and codec.npz, what it has learned. `load` gives any of them back.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import os
@@ -21,7 +20,7 @@ from tfcsi import files, transforms
 from tfcsi.archives import Archive
 from tfcsi.codecs.contract import Codec
 from tfcsi.coding.packets import VERSIONS, Session
-from tfcsi.options import check_options
+from tfcsi.options import check_options, meant
 
 if TYPE_CHECKING:
     import ml_collections
@@ -292,11 +291,10 @@ def _check_unchanged(
     """
     saved = json.loads(str(written))
     for name in sorted(config.keys() - saved.keys()):
-        near = difflib.get_close_matches(name, saved, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = f"; {meant(name, saved)}".rstrip("; ")
         raise ValueError(
             f"{path} has a field {name!r} that it did not have when the run was saved; "
-            f"take it out.{hint}"
+            f"take it out{hint}"
         )
     for name in sorted(saved):
         if name not in config or config[name] != saved[name]:

@@ -103,10 +103,8 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     measured, samples = {}, {}
     for path in paths:
         h = inputs.read(path, domain, config, shape, told, args.prepared, print)
-        measured[path], few = statistics(h, domain), h[:4]
-        if domain == "space_frequency":
-            few = transforms.to_angular_delay(few, few.shape[-1])
-        samples[path] = few[:, :, :32]
+        measured[path] = statistics(h, domain)
+        samples[path] = transforms.in_angular_delay(h[:4], domain)[:, :, :32]
     notes = [
         f"{path}: {doubt}" for path, of in measured.items() for doubt in doubts(of)
     ]

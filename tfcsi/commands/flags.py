@@ -223,6 +223,12 @@ def add_codec(parser: Parser, **keywords: Any) -> None:
     parser.add_argument("--workdir", "--codec", required=True, **{**words, **keywords})
 
 
+def add_results(parser: Parser) -> None:
+    """Adds the flag --output, the results file of a benchmark."""
+    words = "Results file to write (.json)."
+    add(parser, "output", type=RESULTS, required=True, help=words)
+
+
 def folder_of(args: argparse.Namespace) -> pathlib.Path:
     """The folder of the exported files of a run.
 

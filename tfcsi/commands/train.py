@@ -18,6 +18,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfcsi.codecs.workdir import CLASSICAL_FIELDS
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 
 
 # Fields of a config that count for a codec without a network.
-OF_ANY_CODEC = (
-    *("dataset", "scenario", "domain", "source", "data", "simulator", "shape", "model"),
-    *("network", "seed", "num_train", "num_val"),
-)
+OF_ANY_CODEC = (*CLASSICAL_FIELDS, "data", "simulator", "num_train", "num_val")
 
 
 def add_arguments(parser: Parser) -> None:

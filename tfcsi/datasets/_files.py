@@ -26,7 +26,8 @@ from tfcsi.datasets import _hdf5
 from tfcsi.files import allocated, check_input, replacing
 
 BLOCK = 1000  # Matrices in memory at a time.
-SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
+NAMED = (".npz", ".mat", ".h5", ".hdf5")  # Files of arrays that have names.
+SUFFIXES = (".npy", *NAMED)
 _LISTED = 20  # Arrays of a file that a message lists.
 _H5_CACHE = 1 << 28  # Bytes of HDF5 chunks in memory, so that each is unpacked once.
 

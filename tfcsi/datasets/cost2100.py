@@ -126,9 +126,14 @@ def _read(
     shape, cache_dir = (NUM_TX, NUM_DELAY, 2), options.cache_dir
     x = _files.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
     h = x.view(np.complex64)[..., 0]
-    if domain == "space_frequency":
-        h = transforms.to_peak(transforms.to_space_frequency(h, NUM_DELAY))[0]
-    return h, None
+    return _in_domain(h, domain), None
+
+
+def _in_domain(h: np.ndarray, domain: str) -> np.ndarray:
+    """Matrices as published, or in the other domain with max|h| = 0.5."""
+    if domain == "angular_delay":
+        return h
+    return transforms.to_peak(transforms.in_domain(h, domain))[0]
 
 
 def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
@@ -138,16 +143,13 @@ def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
         array = _files.pick(variables, path, KEY, f"{KEY} [n, {WIDTH}]")
         shape = (NUM_TX, NUM_DELAY)
         blocks = [from_ht(block, label, shape) for label, block in array.blocks()]
-    h = transforms.to_complex(np.concatenate(blocks))
-    if domain == "space_frequency":
-        h = transforms.to_peak(transforms.to_space_frequency(h, NUM_DELAY))[0]
-    return h
+    return _in_domain(transforms.to_complex(np.concatenate(blocks)), domain)
 
 
 def _owns(path: Path, options: Options | None) -> bool:
     """Whether a file has matrices of 32 x 32 in the published form."""
     del options
-    if path.suffix.lower() not in (".npz", ".mat", ".h5", ".hdf5"):
+    if path.suffix.lower() not in _files.NAMED:
         return False
     with _files.arrays(path) as variables:
         return KEY in variables and variables[KEY].shape[1:] == (WIDTH,)

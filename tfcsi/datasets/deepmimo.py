@@ -165,7 +165,7 @@ def _owns(path: Path, options: Options | None) -> bool:
 
     MATLAB's cell of base stations is such a file, too.
     """
-    if path.suffix.lower() not in (".npz", ".mat", ".h5", ".hdf5"):
+    if path.suffix.lower() not in _files.NAMED:
         return False
     with _files.arrays(path) as variables:
         four = KEY in variables and len(variables[KEY].shape) == 4

@@ -169,9 +169,6 @@ def _matrices(
     if domain == stored:
         return h
     there, out = h.any(axis=(1, 2)), np.zeros_like(h)
-    if domain == "space_frequency":
-        changed = transforms.to_space_frequency(h[there], h.shape[2])
-    else:
-        changed = transforms.to_angular_delay(h[there], h.shape[2])
-    out[there] = transforms.to_peak(changed)[0]
+    changed = transforms.in_domain(transforms.in_angular_delay(h, stored), domain)
+    out[there] = transforms.to_peak(changed[there])[0]
     return out
