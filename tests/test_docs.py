@@ -66,7 +66,7 @@ def test_every_page_of_the_docs_is_linked_from_the_readme():
 
 @pytest.mark.parametrize("page", PRESENT, ids=lambda page: page.stem)
 def test_every_file_of_the_repository_that_a_page_names_exists(page):
-    folders = "tfcsi|configs|train|tflite|results|benchmarks|tests|docs"
+    folders = "tfcsi|configs|train|tflite|results|benchmarks|examples|tests|docs"
     named = re.findall(rf"`((?:{folders})/[\w./]*)`", prose(page))
     named = [name for name in named if "NAME" not in name]
     assert not [name for name in named if not (ROOT / name).exists()]

@@ -36,17 +36,17 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       IsADirectoryError: If `path` is a folder.
       FileNotFoundError: If the folder of `path` does not exist.
     """
-    given, path = path, pathlib.Path(os.path.realpath(path))
+    target, path = path, pathlib.Path(os.path.realpath(path))
     if path.is_dir():
-        raise IsADirectoryError(f"{given} is a folder; give the name of a file")
+        raise IsADirectoryError(f"{target} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
-        with _named(given, path):
+        with _named(target, path):
             yield path
         return
-    check_parent(given)
+    check_parent(target)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with _named(given, temporary):
+        with _named(target, temporary):
             yield temporary
             os.replace(temporary, path)
     finally:

@@ -21,8 +21,8 @@ from tfcsi.codecs.klt import Klt
 
 ROOT = pathlib.Path(__file__).parents[2]
 PYTHONS = os.environ.get("TFCSI_PYTHONS", sys.executable).split(",")
-SOURCES = ("benchmarks", "configs", "docs", "results", "tests", "tfcsi")
-SOURCES += ("tflite", "train")
+SOURCES = ("benchmarks", "configs", "docs", "examples", "results", "tests")
+SOURCES += ("tfcsi", "tflite", "train")
 SMALL = {
     **{"epochs": 1, "batch_size": 20, "latent_dim": 16, "prior_warmup_steps": 5},
     **{"quantizer": "uniform", "prior": "factorized", "lmbda": 1e-4},

@@ -269,17 +269,17 @@ class _Block:
             angle = angles.wrap(angle + _vertex(power[:, :, 1], spacing))
             delay = delays.wrap(delay + _vertex(power[:, 1, :], spacing))
         digits = _digits(power)
-        found = self._candidates(rest, old, angle, delay, digits)
+        candidates = self._candidates(rest, old, angle, delay, digits)
         # Rounding the place changes the gain a little. If no lattice point about it has
         # the resolution any more, the place gets the resolution of the new gain.
-        none = np.flatnonzero(~found[-1].any(axis=(1, 2, 3)))
+        none = np.flatnonzero(~candidates[-1].any(axis=(1, 2, 3)))
         if none.size:
-            q = found[2][none]
+            q = candidates[2][none]
             digits[none] = _digits(q[:, :, 0] ** 2 + q[:, :, 1] ** 2)
             some = (rest[none], old[none], angle[none], delay[none], digits[none])
-            for all_rows, part in zip(found, self._candidates(*some)):
+            for all_rows, part in zip(candidates, self._candidates(*some)):
                 all_rows[none] = part
-        near_angles, near_delays, q, earned, fits = found
+        near_angles, near_delays, q, earned, fits = candidates
         above = earned > self.floor[rows, None, None, None]
         # Without prices a path must earn what one at the stop would, less a margin.
         least = 0.7 * self.effort.stop**2

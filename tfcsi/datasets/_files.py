@@ -151,24 +151,24 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
             if h5py.is_hdf5(path):
                 file = stack.enter_context(h5py.File(path, rdcc_nbytes=_H5_CACHE))
                 writer = _hdf5.Writer(file)
-                found = {
+                known = {
                     name: Array(path, name, *writer.entry(item), _axes_of(item))
                     for name, item in _hdf5.datasets(file)
                 }
             elif suffix == ".npy":
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
-                found = {"array": Array(path, "array", array.shape, array.__getitem__)}
+                known = {"array": Array(path, "array", array.shape, array.__getitem__)}
             elif suffix == ".npz":
-                found = {
+                known = {
                     name: Array(path, name, shape, _once(path, name, _load_npz))
                     for name, shape in _npz_shapes(path)
                 }
             else:
-                found = {
+                known = {
                     name: Array(path, name, shape, _once(path, name, _load_v5), True)
                     for name, shape, _ in scipy.io.whosmat(path, appendmat=False)
                 }
-        yield _with_pairs(found)
+        yield _with_pairs(known)
 
 
 def check_file(path: Path) -> None:
@@ -324,24 +324,24 @@ def _axes_of(item: h5py.Dataset) -> str:
     return axes if isinstance(axes, str) else ""
 
 
-def _with_pairs(found: dict[str, Array]) -> dict[str, Array]:
+def _with_pairs(known: dict[str, Array]) -> dict[str, Array]:
     """Joins arrays of real and of imaginary parts, by their names."""
-    for name in list(found):
+    for name in list(known):
         for real, imag in _hdf5.PARTS:
             stem, part = name[: -len(real)], name[-len(real) :]
             other = stem + (imag if part.islower() else imag.capitalize())
-            other = other if other in found else stem + imag.upper()
+            other = other if other in known else stem + imag.upper()
             if part.lower() != real or stem[-1:] not in ("_", "/", ".", ""):
                 continue
-            if other in found and found[name].shape == found[other].shape:
-                one, two = found.pop(name), found.pop(other)
+            if other in known and known[name].shape == known[other].shape:
+                one, two = known.pop(name), known.pop(other)
                 key = stem.rstrip("_/.") or f"{name}, {other}"
                 get = functools.partial(_pair, one, two)
-                found[key] = Array(
+                known[key] = Array(
                     one.path, key, one.shape, get, one.of_matlab, one.axes
                 )
                 break
-    return found
+    return known
 
 
 def _pair(real: Array, imag: Array, index: tuple) -> np.ndarray:

@@ -57,10 +57,10 @@ def read_csi(
         if key is None:
             key = _only(variables, path, axes, shape)
         array = _files.pick(variables, path, key, "CSI matrices")
-        given = axes or array.axes
-        if domain == "space_frequency" and "delay" in given.split(","):
+        order = axes or array.axes
+        if domain == "space_frequency" and "delay" in order.split(","):
             raise DataError(
-                f"{path}: {key!r} has an axis of delays (axes={given}), but matrices "
+                f"{path}: {key!r} has an axis of delays (axes={order}), but matrices "
                 f"of domain {domain!r} are wanted, which have subcarriers"
             )
         names = _axes.reading(array, axes, shape)

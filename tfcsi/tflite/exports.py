@@ -55,9 +55,9 @@ def find(workdir: pathlib.Path) -> dict[str, bytes]:
         raise FileNotFoundError(
             f"{workdir} holds no {file_name('*')}: run tfcsi export first"
         )
-    found = {name: paths[name].read_bytes() for name in sorted(paths, key=place)}
+    contents = {name: paths[name].read_bytes() for name in sorted(paths, key=place)}
     if (workdir / TABLES_FILE).exists():
         tables = Archive(workdir / TABLES_FILE)
-        for name, content in found.items():
+        for name, content in contents.items():
             check_encoder(paths[name], content, tables)
-    return found
+    return contents
