@@ -7,8 +7,8 @@ Windowed attention, normalized amplitudes, mu-law quantiser, histogram prior wit
 Huffman coding, squared error plus 1e-3 bits (eq. 6), Adam 1e-3, batch 200, 1000 epochs.
 Three things differ from the paper: the rate in the loss is that of the symbols that are
 sent, each entry has a table of its own, and the learning rate follows a warm-up and a
-cosine. One epoch of 16000 matrices takes minutes on 2 CPU cores. A full training was
-not run here.
+cosine. One epoch of 16000 matrices takes two minutes on 2 CPU cores. docs/results.md
+has a row of 8 epochs; a full training was not run here.
 """
 
 from tfcsi.training.config import defaults
