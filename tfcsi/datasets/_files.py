@@ -144,8 +144,8 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
     check_file(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        raise DataError(f"{path}: unknown format, expected one of {known}")
+        suffixes = ", ".join(SUFFIXES)
+        raise DataError(f"{path}: unknown format, expected one of {suffixes}")
     with contextlib.ExitStack() as stack:
         with wrapped(path):
             if h5py.is_hdf5(path):
