@@ -2,21 +2,24 @@
 
     python benchmarks/path_tables.py --data_root=DIR --output=tfcsi/zoo
 
-The codec `paths` is fitted to the lists of all sources together, with as many paths
-from each. It takes about a quarter of an hour on one core.
+The codec `paths` has several sets of tables, of which a packet names one: a set of all
+sources, which also guides the search, and a set for each kind of source. The sources of
+a set give as many paths each. The program takes about a quarter of an hour on one core.
 """
 
 from __future__ import annotations
 
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from tfcsi import datasets
 from tfcsi.codecs import paths
-from tfcsi.coding import path_encoder, path_fit
+from tfcsi.coding import contexts, path_encoder, path_fit
 from tfcsi.coding.atoms import HALF, UNIT, Atoms
 from tfcsi.coding.path_lists import Lists
+from tfcsi.coding.path_sets import PathTableSets
 from tfcsi.coding.path_steps import step_number
 from tfcsi.commands import flags, program
 
@@ -30,6 +33,16 @@ SOURCES = {
     "raytraced_munich": (32, "space_frequency", 4000),
     "raytraced_street_canyon": (32, "space_frequency", 4000),
 }
+# Sets of the codec for all, in the order of their labels: the sources, and the share of
+# the label. Sources whose packets are short have labels that cost less.
+SETS = (
+    (tuple(SOURCES), 0.05),
+    (("cost2100_indoor",), 0.25),
+    (("raytraced_munich",), 0.22),
+    (("raytraced_street_canyon",), 0.22),
+    (("cost2100_outdoor",), 0.16),
+    (("quadriga_28ghz", "quadriga_5p3ghz", "quadriga_300mhz"), 0.1),
+)
 STEP = 2.0**-4
 
 
@@ -59,37 +72,54 @@ def unrolled(lists: Lists, size: int) -> Lists:
     return lists
 
 
-def num_paths(some: list[Lists]) -> int:
-    """Number of all paths of lists."""
-    return sum(int(lists.count.sum()) for lists in some)
+class Seen(NamedTuple):
+    """Of training matrices of a source: numbers of norms and steps, sorted lists."""
+
+    norm: np.ndarray
+    steps: list[int]
+    lists: list[Lists]
+
+    @property
+    def num_paths(self) -> int:
+        """Number of all paths."""
+        return sum(int(some.count.sum()) for some in self.lists)
+
+
+def joint_tables(sources: list[Seen], atoms: Atoms) -> contexts.PathTables:
+    """Fits tables to sources, with as many paths from each."""
+    least = min(source.num_paths for source in sources)
+    steps, lists = [], []
+    for source in sources:
+        share = least / source.num_paths
+        steps += source.steps
+        lists += [some[: round(share * len(some.re))] for some in source.lists]
+    norm = np.concatenate([source.norm for source in sources])
+    return path_fit.fit(norm, steps, lists, atoms)
 
 
 def main(args) -> None:
     """Fits and saves."""
     output = pathlib.Path(args.output)
-    norms, seen = [], []
+    seen = {}
     for name, (num_fft, domain, num) in SOURCES.items():
         h = datasets.load(name, args.data_root, "train", domain)[:num]
         atoms = Atoms(*h.shape[1:], num_fft, domain)
-        norm, fitted, lists, tables = path_encoder.training_lists(h, atoms)
+        norm, steps, lists, tables = path_encoder.training_lists(h, atoms)
         codec = paths.Paths(atoms, tables, step_number(STEP))
         codec.config["dataset"], codec.config["scenario"] = datasets.parts(name)
         codec.save(output / f"paths_{name}")
         print(f"paths_{name}: {len(h)} matrices", flush=True)
-        if name not in args.without:
-            norms.append(norm[:500])
-            size = atoms.num_delay
-            seen.append((fitted, [unrolled(some, size) for some in lists]))
-    least = min(num_paths(lists) for _, lists in seen)
-    steps, equal = [], []
-    for fitted, lists in seen:
-        share = least / num_paths(lists)
-        steps += fitted
-        equal += [some[: round(share * len(some.re))] for some in lists]
+        size = atoms.num_delay
+        seen[name] = Seen(norm[:500], steps, [unrolled(some, size) for some in lists])
+    for name in args.without:
+        del seen[name]
     atoms = Atoms(32, 32, 257, "angular_delay")
-    tables = path_fit.fit(np.concatenate(norms), steps, equal, atoms)
-    codec = paths.Paths(atoms, tables, step_number(STEP))
-    codec.config["dataset"], codec.config["scenario"] = "mixed", ",".join(SOURCES)
+    kept = [([seen[n] for n in names if n in seen], share) for names, share in SETS]
+    sets = [joint_tables(sources, atoms) for sources, _ in kept if sources]
+    shares = np.array([share for sources, share in kept if sources])
+    labels = contexts.integers(shares, 1 << contexts.SYMBOLS)
+    codec = paths.Paths(atoms, PathTableSets(sets, labels), step_number(STEP))
+    codec.config["dataset"], codec.config["scenario"] = "mixed", ",".join(seen)
     codec.save(output / "paths")
 
 

@@ -1,5 +1,5 @@
-// Path coding: a list of paths in integers to a packet, as tfcsi/coding/path_coder.py and
-// tfcsi/coding/path_laws.py. No DOM, no libraries.
+// Path coding: a list of paths in integers to a packet, as tfcsi/coding/path_coder.py,
+// path_sets.py and path_laws.py. No DOM, no libraries.
 //
 // The list comes from the network that tfcsi export wrote. Here are integers alone, and no
 // product exceeds 2^53, so that plain JavaScript numbers are exact.
@@ -25,10 +25,14 @@ const ANGLE_EDGES = [3, 10, 20, 41, 77, 128, 179, 256, 358, 512, 768, 1280, 2048
 export function readPathTables(arrays) {
   const shape = Array.from(arrays.shape.data);
   const numFft = arrays.num_fft.data[0];
-  const tables = {};
-  for (const [name, array] of Object.entries(arrays)) {
-    if (name.startsWith("tables/")) tables[name.slice(7)] = array;
-  }
+  const under = (prefix) => {
+    const inside = Object.entries(arrays).filter(([name]) => name.startsWith(prefix));
+    const short = ([name, array]) => [name.slice(prefix.length), array];
+    return Object.fromEntries(inside.map(short));
+  };
+  const [angle, delay] = [axis(shape[0], shape[0]), axis(shape[1], numFft)];
+  const labels = Array.from(arrays["tables/labels"]?.data ?? []);
+  const prefixes = labels.length ? labels.map((_, i) => `tables/${i}/`) : ["tables/"];
   return {
     version: Number(arrays.format.data[0]),
     codec: arrays.codec,
@@ -36,8 +40,11 @@ export function readPathTables(arrays) {
     fingerprint: Array.from(arrays.fingerprint.data),
     step: arrays.step.data[0],
     stepEnds: arrays.step_ends.data,
-    tables,
-    laws: lawsOf(tables, axis(shape[0], shape[0]), axis(shape[1], numFft)),
+    labels,
+    sets: prefixes.map((prefix) => {
+      const tables = under(prefix);
+      return { tables, laws: lawsOf(tables, angle, delay) };
+    }),
   };
 }
 
@@ -62,35 +69,50 @@ export function pathInput(h, { shape: [numTx, numDelay] }) {
 // The packet of a list, rows of (re, im, angle, delay); zeros are no paths.
 export function pathPacket(rows, step, norm, ue) {
   const paths = sorted(rows);
+  const ends = cumulated(ue.labels);
+  const codes = ue.sets.map(({ tables, laws }, i) => {
+    const label = ue.labels.length ? [[ends[i], ends[i + 1], SYMBOLS]] : [];
+    return [...label, ...partsOf(paths, step, norm, tables, laws, ue.stepEnds)];
+  });
+  const bits = codes.map((parts) =>
+    parts.reduce((sum, [low, high, digits]) => sum + digits - Math.log2(high - low), 0),
+  );
   const coder = new IntervalEncoder();
-  const symbol = (ends, k) => coder.narrow(ends[k], ends[k + 1], SYMBOLS);
-  symbol(ue.stepEnds, step);
-  symbol(cumulated(ue.tables.norms.data), norm);
+  for (const part of codes[bits.indexOf(Math.min(...bits))]) coder.narrow(...part);
+  return bitPacket(coder.finish(), ue);
+}
+
+// The parts [lower, upper, binary digits] of a sorted list, by one set of tables.
+function partsOf(paths, step, norm, tables, laws, stepEnds) {
+  const parts = [];
+  const symbol = (ends, k) => parts.push([ends[k], ends[k + 1], SYMBOLS]);
+  symbol(stepEnds, step);
+  symbol(cumulated(tables.norms.data), norm);
   const classes = paths.map(({ power }) => classOf(power));
   const context = Math.floor((classes[0] ?? 0) / 2);
   let [before, top] = [START, FIRST[CLASSES] - 1];
   for (let k = 0; k <= Math.min(paths.length, MAX_PATHS - 1); k++) {
     const c = classes[k] ?? END;
     const row = before * FIRSTS + (k ? context : Math.floor(step / 4));
-    symbol(cumulated(rowOf(ue.tables.classes, row)), c);
+    symbol(cumulated(rowOf(tables.classes, row)), c);
     if (c === END) break;
     const { number, power, delay, angle } = paths[k];
     const size = Math.min(FIRST[c + 1] - 1, top) - FIRST[c] + 1;
     const share = (i) => Math.floor((i * 2 ** POINTS) / size);
     const i = number - FIRST[c];
-    coder.narrow(share(i), share(i + 1), POINTS);
+    parts.push([share(i), share(i + 1), POINTS]);
     [before, top] = [c, number];
     const [earlier, digits] = [paths.slice(0, k), fineness(power)];
-    const ofDelay = ue.laws.ofDelay(digits, earlier);
-    place(coder, ofDelay, delay);
-    place(coder, ue.laws.ofAngle(digits, earlier, ofDelay, delay), angle);
+    const ofDelay = laws.ofDelay(digits, earlier);
+    parts.push(place(ofDelay, delay));
+    parts.push(place(laws.ofAngle(digits, earlier, ofDelay, delay), angle));
   }
-  return bitPacket(coder.finish(), ue);
+  return parts;
 }
 
-function place(coder, mixture, at) {
+function place(mixture, at) {
   const cell = mixture.cellOf(at);
-  coder.narrow(mixture.below(cell), mixture.below(cell + 1), PLACES);
+  return [mixture.below(cell), mixture.below(cell + 1), PLACES];
 }
 
 // Lattice points q != 0 have numbers by (|q|^2, re, im).

@@ -48,7 +48,7 @@ export function readTables(arrays) {
 // {x, gain}: the network's input of CSI h (re, im in turn) and the words of its scale.
 // Of a codec of paths, the word is the number of the norm.
 export function networkInput(h, ue) {
-  if (ue.laws) {
+  if (ue.sets) {
     const { x, norm } = pathInput(h, ue);
     return { x, gain: [norm] };
   }
@@ -79,7 +79,7 @@ export function networkInput(h, ue) {
 // {symbols, side, packet} of what the network put out: a float32 codeword; or int32,
 // the symbols and, behind them, the words of side information, or a list of paths.
 export function encodeOutput(y, gain, ue) {
-  if (ue.laws) {
+  if (ue.sets) {
     const symbols = Array.from(y);
     const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
     return { symbols, side: [], packet: pathPacket(rows, ue.step, gain[0], ue) };

@@ -19,11 +19,11 @@ from tfcsi.codecs import workdir as run
 from tfcsi.codecs.classical import ClassicalCodec
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import Atoms
-from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import check_ends, unpack
 from tfcsi.coding.path_encoder import norm_of, training_lists
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_sending import CODEC, PathSender
+from tfcsi.coding.path_sets import AnyTables, tables_of
 from tfcsi.coding.path_steps import step_number, step_of
 
 NUM_FFT = 257  # Delay taps of the published COST 2100 data, see `transforms.NUM_FFT`.
@@ -41,7 +41,7 @@ class Paths(ClassicalCodec):
       name: "paths".
       shape: (num_tx, num_delay).
       atoms: Atoms of the array and the band.
-      tables: PathTables of the contexts.
+      tables: PathTables of the contexts, or PathTableSets.
       step: Number i of the usual step, 2^(-i/8).
       efforts: Names of the efforts of `compress`, from fast to thorough.
       sender: PathSender, the encoder.
@@ -50,7 +50,7 @@ class Paths(ClassicalCodec):
     name = CODEC
     efforts = tuple(pursuit.EFFORTS)
 
-    def __init__(self, atoms: Atoms, tables: PathTables, step: int):
+    def __init__(self, atoms: Atoms, tables: AnyTables, step: int):
         """See the attributes; `fit` makes a codec from data."""
         self.sender = PathSender(atoms, tables, step)
         self.atoms, self.tables, self.step = atoms, tables, self.sender.step
@@ -244,5 +244,5 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Paths:
     domain = transforms.domain_of(config)
     atoms = Atoms(num_tx, num_delay, int(arrays["num_fft"]), domain)
     stored = files.part(arrays, "tables")
-    tables = PathTables.of(stored, atoms.angle, atoms.delay)
+    tables = tables_of(stored, atoms.angle, atoms.delay)
     return Paths(atoms, tables, int(arrays["step"]))

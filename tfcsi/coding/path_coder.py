@@ -148,18 +148,33 @@ class PathCoder:
           step and norm int64 [n], sorted lists, and the number of bits of each payload,
           int64 [n]; see `Reader.num_bits`.
         """
+        reader = Reader(payloads)
+        everyone = np.arange(len(payloads))
+        return *self.read_rows(reader, everyone), reader.num_bits
+
+    def read_rows(
+        self, reader: Reader, payloads: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, Lists]:
+        """Reads what is left of some payloads of a reader.
+
+        Args:
+          reader: Stands before the step of these payloads.
+          payloads: int64 [n], their positions in the reader.
+
+        Returns:
+          step and norm int64 [n], and sorted lists.
+        """
         num = len(payloads)
-        reader, everyone = Reader(payloads), np.arange(num)
-        step = self._symbol(reader, everyone, self.step_ends[None])
-        norm = self._symbol(reader, everyone, self.tables.norm_ends[None])
+        step = read_symbol(reader, payloads, self.step_ends[None])
+        norm = read_symbol(reader, payloads, self.tables.norm_ends[None])
         lists = Lists.empty(num, MAX_PATHS)
         points = lattice()
         before, first = np.full(num, START), step // STEPS_A_CONTEXT
         top = np.full(num, len(points.re) - 1)
-        rows, width = everyone, 0
+        rows, width = np.arange(num), 0
         for k in range(MAX_PATHS):
             ends = self.tables.class_ends[before[rows], first[rows]]
-            c = self._symbol(reader, rows, ends)
+            c = read_symbol(reader, payloads[rows], ends)
             rows, c = rows[c != END], c[c != END]
             if not rows.size:
                 break
@@ -168,10 +183,10 @@ class PathCoder:
                 first[rows] = c // 2
             width = k + 1
             low, size = _choice(points.first, c, top[rows])
-            position = reader.target(rows, _POINTS)
+            position = reader.target(payloads[rows], _POINTS)
             i = ((position + 1) * size - 1) >> _POINTS
             lower, upper = (i << _POINTS) // size, (i + 1 << _POINTS) // size
-            reader.narrow(rows, lower, upper, _POINTS)
+            reader.narrow(payloads[rows], lower, upper, _POINTS)
             number = low + i
             before[rows], top[rows] = c, number
             lists.re[rows, k], lists.im[rows, k] = points.re[number], points.im[number]
@@ -179,28 +194,28 @@ class PathCoder:
             delays = lists.delay[rows, :k].astype(np.int64)
             angles = lists.angle[rows, :k].astype(np.int64)
             delay = self.laws.of_delay(k, b, delays)
-            cell = self._cell(reader, rows, delay)
+            cell = _read_cell(reader, payloads[rows], delay)
             lists.delay[rows, k] = delay.place(cell)
             angle = self.laws.of_angle(k, b, angles, delay, cell, delays)
-            cell = self._cell(reader, rows, angle)
+            cell = _read_cell(reader, payloads[rows], angle)
             lists.angle[rows, k] = angle.place(cell)
-        return step, norm, lists.narrow(width), reader.num_bits
+        return step, norm, lists.narrow(width)
 
-    @staticmethod
-    def _symbol(reader: Reader, rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Reads a symbol of each row, by its cumulative table [n or 1, symbols + 1]."""
-        position = reader.target(rows, SYMBOLS)
-        symbol = (ends[:, 1:] <= position[:, None]).sum(axis=1)
-        at = np.arange(len(rows)) if len(ends) > 1 else 0
-        reader.narrow(rows, ends[at, symbol], ends[at, symbol + 1], SYMBOLS)
-        return symbol
 
-    @staticmethod
-    def _cell(reader: Reader, rows: np.ndarray, law: Mixture) -> np.ndarray:
-        """Reads the cell of a place of each row."""
-        cell = law.search(reader.target(rows, PRECISION))
-        reader.narrow(rows, *law.ends(cell), PRECISION)
-        return cell
+def read_symbol(reader: Reader, rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Reads a symbol of each row, by its cumulative table [n or 1, symbols + 1]."""
+    position = reader.target(rows, SYMBOLS)
+    symbol = (ends[:, 1:] <= position[:, None]).sum(axis=1)
+    at = np.arange(len(rows)) if len(ends) > 1 else 0
+    reader.narrow(rows, ends[at, symbol], ends[at, symbol + 1], SYMBOLS)
+    return symbol
+
+
+def _read_cell(reader: Reader, rows: np.ndarray, law: Mixture) -> np.ndarray:
+    """Reads the cell of a place of each row."""
+    cell = law.search(reader.target(rows, PRECISION))
+    reader.narrow(rows, *law.ends(cell), PRECISION)
+    return cell
 
 
 def _choice(

@@ -14,6 +14,7 @@ from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import size_of
 from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
+from tfcsi.coding.path_sets import AnyCoder
 from tfcsi.coding.path_steps import STEPS, coarsest, step_of
 
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
@@ -102,7 +103,7 @@ class PathEncoder:
         self,
         h: np.ndarray,
         atoms: Atoms,
-        coder: PathCoder,
+        coder: AnyCoder,
         effort: str,
         noise: np.ndarray | float,
     ):

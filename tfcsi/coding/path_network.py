@@ -13,9 +13,9 @@ import numpy as np
 
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import Atoms
-from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_encoder import PathEncoder, norm_of
 from tfcsi.coding.path_lists import FIELDS, Lists
+from tfcsi.coding.path_sets import AnyCoder
 
 
 class PathNetwork:
@@ -82,7 +82,7 @@ class NetworkEncoder(PathEncoder):
         network: PathNetwork,
         h: np.ndarray,
         atoms: Atoms,
-        coder: PathCoder,
+        coder: AnyCoder,
         effort: str,
         noise: np.ndarray | float,
     ):

@@ -14,10 +14,9 @@ import numpy as np
 from tfcsi import files, transforms
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import MAX_FINENESS, Atoms
-from tfcsi.coding.contexts import PathTables
 from tfcsi.coding.packets import VERSION, Session, pack, session_of
-from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_encoder import PathEncoder
+from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
 from tfcsi.coding.sending import digests
 
@@ -29,23 +28,23 @@ class PathSender:
 
     Attributes:
       atoms: Atoms of the array and the band.
-      tables: PathTables of the contexts.
+      tables: PathTables of the contexts, or PathTableSets.
       step: Number i of the usual step, 2^(-i/8).
       shape: (num_tx, num_delay).
-      coder: PathCoder of these tables.
+      coder: PathCoder of these tables, or SetsCoder.
       session: packets.Session, its fingerprint covers all of the above.
       encoder: Makes the search of the lists; its arguments are those of `PathEncoder`.
     """
 
     encoder: Callable[..., PathEncoder] = PathEncoder
 
-    def __init__(self, atoms: Atoms, tables: PathTables, step: int):
+    def __init__(self, atoms: Atoms, tables: AnyTables, step: int):
         """See the attributes."""
         if not 0 <= step < STEPS:
             raise ValueError(f"step must be in 0..{STEPS - 1}, got {step}")
         self.atoms, self.tables, self.step = atoms, tables, int(step)
         self.shape = (atoms.num_tx, atoms.num_delay)
-        self.coder = PathCoder(tables, atoms, self.step)
+        self.coder = coder_of(tables, atoms, self.step)
         numbers = np.array([atoms.num_fft, MAX_FINENESS, self.step], "<i8")
         domain = atoms.domain.encode()
         self.session: Session = session_of(
@@ -126,7 +125,7 @@ class PathSender:
         num_fft, domain = int(arrays["num_fft"]), str(arrays["domain"])
         atoms = Atoms(num_tx, num_delay, num_fft, domain)
         stored = files.part(arrays, "tables")
-        tables = PathTables.of(stored, atoms.angle, atoms.delay)
+        tables = tables_of(stored, atoms.angle, atoms.delay)
         sender = cls(atoms, tables, int(arrays["step"]))
         if arrays["fingerprint"].tobytes() != sender.session.fingerprint:
             raise ValueError("its tables are not those of its fingerprint")
