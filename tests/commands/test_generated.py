@@ -53,7 +53,7 @@ def published(tmp_path_factory):
 @pytest.mark.parametrize("form", FORMATS)
 def test_all_formats_go_around_alike(tmp_path, published, form):
     expected, h_mat, _ = published
-    point, h, h_hat = around(tmp_path, form)
+    point, h, h_hat = published if form == "mat" else around(tmp_path, form)
     np.testing.assert_allclose(h, h_mat, atol=1e-7)
     assert len(h) == len(h_hat) == point["num_matrices"] == 30
     nmse_db = metrics.to_db(metrics.nmse(h, h_hat).mean())
@@ -66,10 +66,11 @@ def test_all_formats_go_around_alike(tmp_path, published, form):
 @pytest.mark.parametrize("domain", transforms.DOMAINS)
 @pytest.mark.parametrize("form", ["hdf5", "tfrecord"])
 def test_any_array_and_domain_go_around(tmp_path, form, domain):
-    setup = f"num_tx=64,domain={domain}"
-    setup += ",num_sc=32" if domain == "space_frequency" else ""
-    point, h, h_hat = around(tmp_path, form, setup, (64, 32), domain)
-    assert h.shape == h_hat.shape == (30, 64, 32)
+    # Few columns, because a KLT takes the cube of the size of a matrix.
+    setup = f"num_tx=64,domain={domain},"
+    setup += "num_sc=8" if domain == "space_frequency" else "num_delay=8"
+    point, h, h_hat = around(tmp_path, form, setup, (64, 8), domain)
+    assert h.shape == h_hat.shape == (30, 64, 8)
     nmse_db = metrics.to_db(metrics.nmse(h, h_hat).mean())
     assert nmse_db == pytest.approx(point["nmse_db"], abs=1e-4) and nmse_db < -2
 
