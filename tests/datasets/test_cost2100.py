@@ -262,20 +262,20 @@ def test_unknown_names_are_refused_with_the_known_ones(tmp_path):
 
 
 def test_read_csi_takes_every_form_of_the_same_matrices(tmp_path):
-    h = random_matrices()
+    h = random_matrices(20)
     np.save(tmp_path / "h.npy", h)
     np.save(tmp_path / "double.npy", h.astype(np.complex128))
     np.savez(tmp_path / "h.npz", h=h, snr=np.zeros(5))
     cost2100.write(tmp_path / "ht5.mat", h, "5")
     cost2100.write(tmp_path / "ht73.mat", h, "7.3")
-    other = {"fc": 5.3e9, "rx_pos": np.zeros((5, 3))}
+    other = {"fc": 5.3e9, "rx_pos": np.zeros((20, 3))}
     scipy.io.savemat(tmp_path / "first.mat", {"H": h, **other})
     scipy.io.savemat(tmp_path / "last.mat", {"H": np.moveaxis(h, 0, -1), **other})
     with h5py.File(tmp_path / "matlab.mat", "w") as file:  # [num_tx, num_delay, n]
         parts = np.dtype([("real", "f4"), ("imag", "f4")])
         file["H"] = np.ascontiguousarray(h.swapaxes(1, 2)).view(parts)
         file["H"].attrs["MATLAB_class"] = np.bytes_("single")
-        file["gain_db"] = np.zeros((1, 5))
+        file["gain_db"] = np.zeros((1, 20))
     with h5py.File(tmp_path / "python.h5", "w") as file:
         file["h"] = h
         file.create_group("about")
@@ -286,7 +286,7 @@ def test_read_csi_takes_every_form_of_the_same_matrices(tmp_path):
 
 
 def test_read_csi_takes_matrices_of_other_sizes(tmp_path):
-    h = random_matrices()[:, :16, :24]
+    h = random_matrices(20)[:, :16, :24]
     np.save(tmp_path / "h.npy", h)
     scipy.io.savemat(tmp_path / "h.mat", {"H": h})
     for path in tmp_path.glob("h.*"):
@@ -295,10 +295,10 @@ def test_read_csi_takes_matrices_of_other_sizes(tmp_path):
 
 
 def test_read_csi_asks_for_a_key_when_several_or_none_fit(tmp_path):
-    h = random_matrices()
+    h = random_matrices(20)
     scipy.io.savemat(tmp_path / "a.mat", {"H": h, "G": 2 * h})
     with pytest.raises(
-        cost2100.DataError, match=r"2 arrays could be .* G complex \[5, 32"
+        cost2100.DataError, match=r"2 arrays could be .* G complex \[20, 32"
     ):
         any_file.read_csi(tmp_path / "a.mat")
     np.testing.assert_array_equal(any_file.read_csi(tmp_path / "a.mat", "G"), 2 * h)

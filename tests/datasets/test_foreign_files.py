@@ -169,7 +169,7 @@ def test_a_form_that_needs_options_is_refused_without_them(tmp_path, foreign, fo
 REFUSED = {
     "32 matrices of 32 x 32": (
         H[:32],
-        r"axes=n,tx,sc\) or 32 matrices .*axes=tx,sc,n\); give axes",
+        r"axes=n,tx,sc\) or 32 matrices .*axes=tx,sc,n\) or .*; give axes",
     ),
     "matrices last that are no squares": (
         matrices(64, 32, 100),
@@ -194,6 +194,51 @@ REFUSED = {
     "no matrix": (H[:0], "is empty"),
     "five axes": (H[None, None], "no axes fit matrices; taken are complex"),
 }
+
+
+# Axes as other tools store them, and what they can be taken for.
+AXES = {
+    "Wi-Fi [sc, rx, n]": ((56, 3, 50), "axes=n,tx,sc.*axes=sc,tx,n"),
+    "[sc, tx, n]": ((1024, 32, 700), "axes=n,tx,sc.*axes=tx,sc,n.*axes=sc,tx,n"),
+    "[sc, symbols, rx]": ((3276, 14, 4), "axes=n,tx,sc.*4 matrices of 14 antennas"),
+    "[n, sc, rx] of many": ((5000, 64, 3), "axes=n,tx,sc.*axes=n,sc,tx"),
+    "CSIKit [n, sc, rx, 1]": ((50, 64, 3, 1), "axes=n,sc,rx,tx"),
+    "[sc, symbols, rx, 1]": ((624, 14, 4, 1), "14 matrices of 1 antenna x 624"),
+    "many rows [n, sc] or [sc, n]": ((3276, 50), "axes=n,sc.*axes=sc,n"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".mat"])
+@pytest.mark.parametrize("form", AXES)
+def test_axes_of_other_tools_are_not_taken_for_those_of_python(
+    tmp_path, foreign, form, suffix
+):
+    shape, words = AXES[form]
+    path = tmp_path / f"a{suffix}"
+    values = np.ones(shape, np.complex64)
+    np.save(path, values) if suffix == ".npy" else foreign.savemat(path, {"H": values})
+    with pytest.raises(DataError, match=f"{words}.*; give axes"):
+        any_file.read_csi(path)
+
+
+def test_matrices_that_no_antenna_or_subcarrier_can_count_are_read(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((5000, 4, 20), np.complex64))
+    assert any_file.read_csi(tmp_path / "a.npy").shape == (5000, 4, 20)
+
+
+@pytest.mark.parametrize("write", ["savemat", "matlab73"])
+def test_an_axis_that_matlab_dropped_is_asked_for(tmp_path, foreign, write):
+    path = tmp_path / "a.mat"
+    getattr(foreign, write)(path, {"H": RX[0, :2]})  # One snapshot.
+    words = r"2 matrices of 32 .* or 1 matrix of 32 .*2 antennas of the user \(axes=rx"
+    for shape in (None, (32, 32)):
+        with pytest.raises(DataError, match=words):
+            any_file.read_csi(path, shape=shape)
+    h = any_file.read_csi(path, axes="rx,tx,sc", rx=1)
+    np.testing.assert_allclose(h, H[:1], rtol=1e-6)
+    getattr(foreign, write)(path, {"H": RX[:, :2, :, 0]})  # One subcarrier.
+    with pytest.raises(DataError, match=r"x 1 subcarrier or delay, 2 ant.*axes=n,rx"):
+        any_file.read_csi(path)
 
 
 @pytest.mark.parametrize("form", REFUSED)

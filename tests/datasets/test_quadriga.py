@@ -240,7 +240,7 @@ def test_matrices_of_a_script_are_read_first_or_last(tmp_path, version, last):
         scipy.io.savemat(tmp_path / "my.mat", {"G": stored})
     else:
         write(tmp_path, np.ascontiguousarray(stored.T), "G", "my.mat")
-    options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 16}
+    options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 20}
     h = load(tmp_path, "my.mat", "test", **options)
     cut = transforms.to_peak(sent[-400:, :, :16])[0]
     np.testing.assert_allclose(h, cut, atol=1e-6)
@@ -343,3 +343,14 @@ def test_blocked_snapshots_and_delays_in_another_unit(tmp_path, caplog):
     write_objects(tmp_path / "c.mat", variables(late), "6")
     with pytest.raises(quadriga.DataError, match="they are in s, .* microseconds"):
         load(tmp_path, "c.mat", "test", **options)
+
+
+def test_a_file_that_trains_is_read_alike_as_an_input(tmp_path):
+    x = np.random.default_rng(0).standard_normal((700, 24, 20, 2))
+    scipy.io.savemat(tmp_path / "a.mat", {"H": x @ [1, 1j]})
+    own = {"stored": "angular_delay_centred", "num_sc": 20}
+    parts = [
+        load(tmp_path, "a.mat", split, **own) for split in ("train", "val", "test")
+    ]
+    h = quadriga.DATASET.read_file(tmp_path / "a.mat", "angular_delay", **own)
+    np.testing.assert_array_equal(h, np.concatenate(parts))

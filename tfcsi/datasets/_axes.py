@@ -9,7 +9,7 @@ axes of an array in the order of its file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,15 +19,25 @@ from tfcsi.datasets.cost2100 import KEY, from_ht
 
 NAMES = ("n", "rx", "tx", "sc", "reim", "ht", "1")
 _ORDER = ("n", "rx", "tx", "sc")
+_Readings = dict[int, tuple[tuple[str, ...], ...]]
 # Readings of complex arrays by their number of axes. Python's users store the matrices
 # first, MATLAB's users often last.
-_READINGS: dict[int, tuple[tuple[str, ...], ...]] = {
+_READINGS: _Readings = {
     2: (("tx", "sc"), ("n", "sc")),
     3: (("n", "tx", "sc"), ("tx", "sc", "n")),
     4: (("n", "rx", "tx", "sc"), ("rx", "tx", "sc", "n"), ("n", "tx", "sc", "rx")),
 }
-# No phone has more antennas, and no array more than that. Larger axes are others.
-_MOST_RX, _MOST_TX = 16, 1024
+# Readings of other tools. If no shape is told, they make an array ambiguous.
+_OTHERS: _Readings = {
+    2: (("sc", "n"),),
+    3: (("sc", "tx", "n"), ("n", "sc", "tx")),
+    4: (("n", "sc", "rx", "tx"), ("sc", "n", "rx", "tx")),
+}
+# MATLAB drops a last axis of one: that of the matrices, or of one subcarrier.
+_DROPPED: _Readings = {3: (("rx", "tx", "sc"), ("n", "rx", "tx"))}
+# No phone has more antennas, no array and no band more than that. Larger axes are
+# others.
+_MOST_RX, _MOST_TX, _MOST_SC = 16, 1024, 4096
 TAKEN = (
     "complex [n, tx, sc], [tx, sc, n], [n, rx, tx, sc], [rx, tx, sc, n] or one matrix "
     f"[tx, sc]; real {KEY} [n, 2 tx sc]; anything else with axes=..., such as "
@@ -69,21 +79,37 @@ def fitting(
       shape: (num_tx, num_delay) that matrices must have; any if None.
       least: number of matrices that there must be.
     """
-    fits = []
-    for names in _READINGS.get(len(array.shape), ()):
+    rank, fits = len(array.shape), []
+    dropped = _DROPPED.get(rank, ()) if array.of_matlab else ()
+    others = () if shape else _OTHERS.get(rank, ())
+    for names in (*_READINGS.get(rank, ()), *others, *dropped):
         sizes = {**dict.fromkeys(_ORDER, 1), **dict(zip(names, array.shape))}
-        if sizes["rx"] > _MOST_RX or sizes["n"] < least:
+        if not (names in dropped) < sizes["rx"] <= _MOST_RX or sizes["n"] < least:
             continue
         if shape is not None:
             fits += [names] * ((sizes["tx"], sizes["sc"]) == tuple(shape))
-        elif sizes["sc"] > 1 and ("tx" not in names or 1 < sizes["tx"] <= _MOST_TX):
-            fits.append(names)
+        elif names in others:
+            fits += [names] * _of_others(names, sizes)
+        elif "tx" not in names or 1 < sizes["tx"] <= _MOST_TX:
+            fits += [names] * (sizes["sc"] > 1 or names == ("n", "rx", "tx"))
     obvious = _obvious(array)
-    return [obvious] if shape is None and obvious in fits else fits
+    if shape is not None or obvious not in fits:
+        return fits
+    return [names for names in fits if names == obvious or names in dropped]
+
+
+def _of_others(names: tuple[str, ...], sizes: Mapping[str, int]) -> bool:
+    """Whether another tool may have stored axes of such sizes in its order."""
+    if names == ("n", "sc", "tx"):  # Few antennas, such as those of a Wi-Fi card.
+        return 1 < sizes["tx"] <= _MOST_RX < sizes["sc"]
+    of_array = len(names) > 3 or "tx" not in names or 1 < sizes["tx"]
+    several = len(names) < 4 or sizes["n"] > 1
+    sound = sizes["tx"] <= _MOST_TX and 1 < sizes["sc"] <= _MOST_SC
+    return of_array and several and sound
 
 
 def _obvious(array: Array) -> tuple[str, ...] | None:
-    """The reading that square matrices, or Python's order and many of them, tell."""
+    """The reading that the sides of square matrices tell."""
     if len(array.shape) == 2 and array.shape[0] == array.shape[1]:
         return _READINGS[2][0]
     if len(array.shape) != 3:
@@ -92,9 +118,7 @@ def _obvious(array: Array) -> tuple[str, ...] | None:
     a, b, c = array.shape
     if a != b == c:
         return first
-    if array.of_matlab:
-        return last if a == b != c else None
-    return first if a > max(b, c) else None
+    return last if array.of_matlab and a == b != c else None
 
 
 def reading(
@@ -157,11 +181,14 @@ def _reading_text(names: Sequence[str], sizes: Sequence[int]) -> str:
     """Spells out a reading, for messages."""
     size = {**dict.fromkeys(_ORDER, 1), **dict(zip(names, sizes))}
     users = f", {size['rx']} antennas of the user" if size["rx"] > 1 else ""
-    matrices = "1 matrix" if size["n"] == 1 else f"{size['n']} matrices"
-    return (
-        f"{matrices} of {size['tx']} antennas x {size['sc']} subcarriers or "
-        f"delays{users} (axes={','.join(names)})"
-    )
+    matrices = _counted(size["n"], "matrix", "matrices")
+    columns = _counted(size["sc"], "subcarrier or delay", "subcarriers or delays")
+    antennas = _counted(size["tx"], "antenna", "antennas")
+    return f"{matrices} of {antennas} x {columns}{users} (axes={','.join(names)})"
+
+
+def _counted(num: int, one: str, several: str) -> str:
+    return f"{num} {one if num == 1 else several}"
 
 
 def _of_real(array: Array) -> str:
@@ -306,9 +333,10 @@ def told(array: Array, names: Sequence[str], read: Array, domain: str) -> str:
       domain: domain of the matrices.
     """
     n, num_tx, num_sc = read.shape
-    matrices = f"{n} matrices" if n > 1 else "1 matrix"
-    columns = "delays" if domain == "angular_delay" else "subcarriers"
+    matrices = _counted(n, "matrix", "matrices")
+    antennas = _counted(num_tx, "antenna", "antennas")
+    column = "delay" if domain == "angular_delay" else "subcarrier"
     return (
-        f"{array.key} {list(array.shape)}: {matrices} of {num_tx} antennas x {num_sc} "
-        f"{columns} (axes {','.join(names)})"
+        f"{array.key} {list(array.shape)}: {matrices} of {antennas} x "
+        f"{_counted(num_sc, column, f'{column}s')} (axes {','.join(names)})"
     )

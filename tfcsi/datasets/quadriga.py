@@ -111,7 +111,10 @@ def _of_path(
         else:
             axes = o.axes or array.axes
             axes = "rx,tx,sc,n" if not axes and len(array.shape) == 4 else axes
-            least = 1 if split == _splits.ALL else o.num_val + o.num_test + 1
+            # A file that trains is read alike as an input, which may also be short.
+            least = o.num_val + o.num_test + 1
+            if split == _splits.ALL and not _axes.fitting(array, None, least):
+                least = 1
             names = _axes.reading(array, axes, None, least)
         matrices = _axes.arranged(array, names, o.rx)
         convert = _converter(matrices.shape[2], o, domain)
