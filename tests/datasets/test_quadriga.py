@@ -240,7 +240,7 @@ def test_matrices_of_a_script_are_read_first_or_last(tmp_path, version, last):
         scipy.io.savemat(tmp_path / "my.mat", {"G": stored})
     else:
         write(tmp_path, np.ascontiguousarray(stored.T), "G", "my.mat")
-    options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 20}
+    options = {"key": "G", "stored": "angular_delay_centred", "num_sc": 16}
     h = load(tmp_path, "my.mat", "test", **options)
     cut = transforms.to_peak(sent[-400:, :, :16])[0]
     np.testing.assert_allclose(h, cut, atol=1e-6)
@@ -354,3 +354,21 @@ def test_a_file_that_trains_is_read_alike_as_an_input(tmp_path):
     ]
     h = quadriga.DATASET.read_file(tmp_path / "a.mat", "angular_delay", **own)
     np.testing.assert_array_equal(h, np.concatenate(parts))
+
+
+def test_the_number_of_columns_is_compared_with_the_axis_of_the_file(tmp_path):
+    x = np.random.default_rng(0).standard_normal((700, 24, 30, 2))
+    scipy.io.savemat(tmp_path / "a.mat", {"G": x @ [1, 1j]})
+    own = {"key": "G", "stored": "space_frequency"}
+    words = "matrices of 'G' in .*a.mat have 30 subcarriers or delay taps"
+    for domain, num_sc, remedy in (
+        ("angular_delay", 32, "give 1 to 30"),
+        ("space_frequency", 0, "give 1 to 30"),
+        ("space_frequency", 20, "a number that divides 30, or select=first"),
+    ):
+        with pytest.raises(ValueError, match=f"num_sc is {num_sc}; {words}.*{remedy}"):
+            load(tmp_path, "a.mat", "test", domain, num_sc=num_sc, **own)
+    first = load(tmp_path, "a.mat", "test", num_sc=20, **own)  # Taps are the first.
+    assert first.shape == (400, 24, 20)
+    few = {"num_sc": 20, "select": "first", **own}
+    assert load(tmp_path, "a.mat", "test", "space_frequency", **few).shape[2] == 20

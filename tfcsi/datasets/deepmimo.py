@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from tfcsi import responses, transforms
-from tfcsi.datasets import _axes, _files, _splits
+from tfcsi.datasets import _axes, _columns, _files, _splits
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets._matlab_cells import KEY, MATLAB_KEY, nested, users_of_matlab
 from tfcsi.datasets._scenarios import read
@@ -318,7 +318,7 @@ def converter(
       ValueError: an argument is out of range.
     """
     _check_timing(timing)
-    kept = Band(1, channel.shape[-1], num_sc, select).subcarriers()
+    kept = _columns.kept(channel, num_sc, select, domain)
 
     def convert(h: np.ndarray) -> np.ndarray:
         h = transforms.synchronize(h) if timing == "strongest" else h

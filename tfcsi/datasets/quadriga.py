@@ -27,7 +27,7 @@ import numpy as np
 import scipy.io
 
 from tfcsi import responses, transforms
-from tfcsi.datasets import _axes, _files, _hdf5, _splits
+from tfcsi.datasets import _axes, _columns, _files, _hdf5, _splits
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets._units import check_delays
 from tfcsi.datasets.contract import Dataset
@@ -117,7 +117,7 @@ def _of_path(
                 least = 1
             names = _axes.reading(array, axes, None, least)
         matrices = _axes.arranged(array, names, o.rx)
-        convert = _converter(matrices.shape[2], o, domain)
+        convert = _converter(matrices, o, domain)
         counts = (o.num_val, o.num_test)
         h = _splits.read_split(
             matrices, split, convert, *counts, keep_empty=o.keep_empty
@@ -263,18 +263,18 @@ def _variables(path: Path) -> dict[tuple[str, str], np.ndarray]:
 
 
 def _converter(
-    columns: int, o: Options, domain: str
+    matrices: _files.Array, o: Options, domain: str
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function from a block of stored matrices to matrices of the domain.
 
     Args:
-      columns: number of subcarriers or delay taps that are stored.
+      matrices: [n, num_tx, all], the stored matrices.
       o: the options.
       domain: the domain.
     """
     if o.stored not in STORED:
         raise ValueError(f"stored is {o.stored!r}; it must be one of {STORED}")
-    kept = Band(1, columns, o.num_sc, o.select).subcarriers()
+    kept = _columns.kept(matrices, o.num_sc, o.select, domain)
 
     def convert(h: np.ndarray) -> np.ndarray:
         if o.stored == "space_frequency":
@@ -284,7 +284,7 @@ def _converter(
         if o.stored == "angular_delay":
             h = np.fft.fftshift(h, axes=1)
         if domain == "space_frequency":
-            h = transforms.to_space_frequency(h, columns)[..., kept]
-        return h[..., : o.num_sc]
+            return transforms.to_space_frequency(h, matrices.shape[2])[..., kept]
+        return h[..., kept]
 
     return convert
