@@ -134,7 +134,7 @@ def test_every_dataset_and_every_scenario_is_tested_here(written):
         assert name == dataset.name
         assert set(dataset.scenarios) <= set(options[name])
         own = set(options[name]) - set(dataset.scenarios)
-        assert bool(own) == (dataset.own is not None)
+        assert bool(own) == bool(dataset.own)
 
 
 def test_each_split_is_read_in_each_domain_at_the_declared_scale(written, dataset):
@@ -213,7 +213,7 @@ def test_unknown_names_are_refused_with_the_known_ones(written, dataset):
             dataset.load(folder, scenario, split, domain, **{**options, **more})
         return str(raised.value)
 
-    words = refusal(scenario="" if dataset.own == "" else "mars")
+    words = refusal(scenario="" if dataset.own == ("",) else "mars")
     assert "unknown scenario" in words and dataset.names[0] in words
     assert "unknown split 'dev'; known: train, val, test" in refusal(split="dev")
     assert "domain is 'time'; it must be one of angular_delay" in refusal(domain="time")

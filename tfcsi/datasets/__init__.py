@@ -280,9 +280,9 @@ def parts(name: str) -> tuple[str, str]:
     dataset, _, scenario = name.partition("_")
     if dataset not in DATASETS or not DATASETS[dataset].has(scenario):
         own = [
-            f"{each.name}_NAME{each.own}"
+            f"{each.name}_NAME{ending}"
             for each in DATASETS.values()
-            if each.own is not None
+            for ending in each.own
         ]
         known = ", ".join([*SOURCES, *sorted(own)])
         raise ValueError(f"unknown source {name!r}; known: {known}")

@@ -1,17 +1,15 @@
-"""Reads and caches arrays of .npy, .npz, MATLAB (v5, v7.3) and HDF5 files.
+"""Reads arrays of .npy, .npz, MATLAB (v5, v7.3) and HDF5 files.
 
-Arrays have the axes of the program that wrote them (`_hdf5`), and compound numbers are
-complex. A v5 variable can only be read whole: a real one takes its own size of memory,
-a complex one up to three times that. Converted variables are kept as memory maps in
-`cache_dir`, or `$TFCSI_CACHE`, or `$XDG_CACHE_HOME/tfcsi`, or `~/.cache/tfcsi`. A file
-appears only when it is complete.
+The content of a file tells its format, not its name. Arrays have the axes of the
+program that wrote them (`_hdf5`), and compound numbers are complex. A v5 variable can
+only be read whole: a real one takes its own size of memory, a complex one up to three
+times that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,15 +17,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
 from tfcsi.archives import check_declared
-from tfcsi.datasets import _hdf5
-from tfcsi.files import allocated, check_input, replacing
+from tfcsi.datasets import _hdf5, _matlab5
+from tfcsi.files import ARRAY, check_input
 
 BLOCK = 1000  # Matrices in memory at a time.
 NAMED = (".npz", ".mat", ".h5", ".hdf5")  # Files of arrays that have names.
 SUFFIXES = (".npy", *NAMED)
+ALONE = "array"  # Name of the array of a .npy file.
+_ZIP = b"PK"  # What a .npz file begins with.
 _LISTED = 20  # Arrays of a file that a message lists.
 _H5_CACHE = 1 << 28  # Bytes of HDF5 chunks in memory, so that each is unpacked once.
 
@@ -136,7 +135,7 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
       path: path of the file; its ending is one of `SUFFIXES`.
 
     Yields:
-      Name to array. That of a `.npy` file has the name "array".
+      Name to array. That of a `.npy` file has the name `ALONE`.
 
     Raises:
       DataError: the file is missing, unreadable or of another format.
@@ -155,20 +154,25 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
                     name: Array(path, name, *writer.entry(item), _axes_of(item))
                     for name, item in _hdf5.datasets(file)
                 }
-            elif suffix == ".npy":
+            elif _begins(path, ARRAY) or suffix == ".npy":
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
-                known = {"array": Array(path, "array", array.shape, array.__getitem__)}
-            elif suffix == ".npz":
+                known = {ALONE: Array(path, ALONE, array.shape, array.__getitem__)}
+            elif _begins(path, _ZIP) or suffix == ".npz":
                 known = {
-                    name: Array(path, name, shape, _once(path, name, _load_npz))
+                    name: Array(path, name, shape, _load_npz(path, name))
                     for name, shape in _npz_shapes(path)
                 }
             else:
                 known = {
-                    name: Array(path, name, shape, _once(path, name, _load_v5), True)
-                    for name, shape, _ in scipy.io.whosmat(path, appendmat=False)
+                    name: Array(path, name, shape, get, True)
+                    for name, shape, get in _matlab5.entries(path)
                 }
         yield _with_pairs(known)
+
+
+def _begins(path: Path, mark: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def check_file(path: Path) -> None:
@@ -229,79 +233,14 @@ def find(folder: str | os.PathLike, name: str) -> Path:
     return path
 
 
-def cached(
-    path: Path,
-    key: str,
-    width: int,
-    shape: tuple,
-    dtype: type,
-    convert: Callable,
-    cache_dir: str | os.PathLike | None = None,
-) -> np.ndarray:
-    """Returns a memory map of a converted variable.
+def _load_npz(path: Path, key: str) -> Callable:
+    """Returns the reader of an array of a `.npz` file."""
 
-    The variable is converted if the file is new or has changed.
+    def load() -> np.ndarray:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive[key]
 
-    Args:
-      path: path of the file.
-      key: name of its variable, [n, width].
-      width: length of a row on disk.
-      shape: axes of a converted row.
-      dtype: type of the converted entries.
-      convert: function from a block and its label to a converted block [b, *shape]; it
-        may raise a DataError.
-      cache_dir: folder of the converted variables; by default the user's cache.
-
-    Returns:
-      [n, *shape], `dtype`, a read-only memory map.
-
-    Raises:
-      DataError: the file is unreadable, or the variable is missing or not [n, width].
-    """
-    stat = path.stat()
-    # The path names all conversions of a file; size and time name the current one.
-    stem = f"{path.stem}-{_digest(os.path.abspath(path))}"
-    name = f"{stem}-{_digest(f'{stat.st_size} {stat.st_mtime_ns}')}.npy"
-    target = _cache_folder(cache_dir) / name
-    if not target.is_file():
-        expected = f"{key} [n, {width}]"
-        with arrays(path) as variables:
-            array = pick(variables, path, key, expected)
-            if len(array.shape) != 2 or array.shape[1] != width or not array.shape[0]:
-                raise DataError(
-                    f"{path}: {key} is {list(array.shape)}, expected {expected}"
-                )
-            with _cache_errors(target), replacing(target) as temporary:
-                shape = (array.shape[0], *shape)
-                out = allocated(temporary, dtype, shape)
-                for i, (label, block) in enumerate(array.blocks()):
-                    out[i * BLOCK : i * BLOCK + len(block)] = convert(block, label)
-                out.flush()
-                del out
-        for stale in set(target.parent.glob(f"{stem}-*.npy")) - {target}:
-            stale.unlink(missing_ok=True)
-    return np.load(target, mmap_mode="r")
-
-
-def _once(path: Path, key: str, load: Callable) -> Callable:
-    """Returns the reader of an array that is loaded whole at its first call."""
-    loaded: list[np.ndarray] = []
-
-    def get(index: tuple) -> np.ndarray:
-        if not loaded:
-            loaded.append(load(path, key))
-        return loaded[0][index]
-
-    return get
-
-
-def _load_v5(path: Path, key: str) -> np.ndarray:
-    return scipy.io.loadmat(path, variable_names=[key], appendmat=False)[key]
-
-
-def _load_npz(path: Path, key: str) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as archive:
-        return archive[key]
+    return _matlab5.once(load)
 
 
 def _npz_shapes(path: Path) -> list[tuple[str, tuple]]:
@@ -373,28 +312,3 @@ def wrapped(path: Path) -> Iterator[None]:
             f"{path}: cannot be read, truncated or corrupt or of another format "
             f"({type(error).__name__}: {error})"
         ) from error
-
-
-@contextlib.contextmanager
-def _cache_errors(target: Path) -> Iterator[None]:
-    """Makes the folder of a cache; errors name it and what moves it."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise OSError(
-            f"the cache {target.parent} cannot be written ({error.strerror or error}): "
-            f"make space there, or name another folder by the variable TFCSI_CACHE"
-        ) from error
-
-
-def _cache_folder(cache_dir: str | os.PathLike | None) -> Path:
-    if cache_dir is not None:
-        return Path(cache_dir)
-    if os.environ.get("TFCSI_CACHE"):
-        return Path(os.environ["TFCSI_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfcsi"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -284,7 +284,7 @@ def _v4_array(folder: Path, key: str, link: str) -> np.ndarray:
     """Reads the array of a file of version 4, under its key or alone in its file."""
     path = _files.find(folder, f"{key}_{link}")
     with _files.arrays(path) as variables:
-        name = "array" if path.suffix == ".npy" else key
+        name = _files.ALONE if list(variables) == [_files.ALONE] else key
         array = _files.pick(variables, path, name, f"the array {key!r}")
         return array[(slice(None),) * len(array.shape)]
 

@@ -31,8 +31,8 @@ class Dataset:
       owns: function (path, options) -> bool, whether a file has the form of the data
         set: with the options of a run, or by its form alone if they are None.
       scenarios: names of the scenarios with files of a fixed name.
-      own: ending of the names of other scenarios, which are files or folders of the
-        user's: "" for any name, None if there are none.
+      own: endings of the names of other scenarios, which are files or folders of the
+        user's: "" is for any name; empty if there are none.
       splits: names of the splits.
       domains: domains in which the files can be read.
       scale: max|h| of each matrix that is loaded.
@@ -44,7 +44,7 @@ class Dataset:
     of_file: Callable[[Path, str, Any], np.ndarray]
     owns: Callable[[Path, Any], bool]
     scenarios: tuple[str, ...] = ()
-    own: str | None = None
+    own: tuple[str, ...] = ()
     splits: tuple[str, ...] = SPLITS
     domains: tuple[str, ...] = transforms.DOMAINS
     scale: float = transforms.PEAK
@@ -57,12 +57,12 @@ class Dataset:
     @property
     def names(self) -> tuple[str, ...]:
         """Returns the scenarios, with "NAME" for those that are named after files."""
-        return self.scenarios + (() if self.own is None else (f"NAME{self.own}",))
+        return self.scenarios + tuple(f"NAME{ending}" for ending in self.own)
 
     def has(self, scenario: str) -> bool:
         """Returns whether there is a scenario of this name."""
-        own = self.own is not None and scenario.endswith(self.own)
-        return scenario in self.scenarios or (own and scenario != self.own)
+        own = bool(scenario) and scenario not in self.own
+        return scenario in self.scenarios or (own and scenario.endswith(self.own))
 
     def load(
         self,

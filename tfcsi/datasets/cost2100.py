@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfcsi import transforms
-from tfcsi.datasets import _files, _matlab
+from tfcsi.datasets import _cache, _files, _matlab
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import SPLITS, Dataset
 
@@ -124,7 +124,7 @@ def _read(
     """
     path = _find(folder, file_name(split, scenario))
     shape, cache_dir = (NUM_TX, NUM_DELAY, 2), options.cache_dir
-    x = _files.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
+    x = _cache.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
     h = x.view(np.complex64)[..., 0]
     return _in_domain(h, domain), None
 
@@ -179,7 +179,7 @@ def load_frequency(
     """
     path = _find(data_dir, frequency_file_name(scenario))
     spec = (WIDTH_FREQUENCY, (NUM_TX, NUM_SC), np.complex64)
-    return _files.cached(path, KEY_FREQUENCY, *spec, _from_hf, cache_dir)
+    return _cache.cached(path, KEY_FREQUENCY, *spec, _from_hf, cache_dir)
 
 
 def write(path: str | os.PathLike, h: np.ndarray, version: str = "5") -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from tfcsi import responses, transforms
 from tfcsi.datasets import _axes, _columns, _files, _splits
-from tfcsi.datasets._files import DataError
+from tfcsi.datasets._files import ALONE, DataError
 from tfcsi.datasets._matlab_cells import KEY, MATLAB_KEY, nested, users_of_matlab
 from tfcsi.datasets._scenarios import read
 from tfcsi.datasets.contract import Dataset
@@ -173,7 +173,7 @@ def _owns(path: Path, options: Options | None) -> bool:
     return MATLAB_KEY in firsts or four or (options is not None and KEY in firsts)
 
 
-DATASET = Dataset("deepmimo", _read, Options, _of_file, _owns, own="")
+DATASET = Dataset("deepmimo", _read, Options, _of_file, _owns, own=("",))
 load = DATASET.load
 
 
@@ -252,11 +252,11 @@ def generated(path: Path, bs: int = 1, axes: str = "", scene: int = 0) -> _files
             f"{', '.join(_files.SUFFIXES)}"
         )
     with _files.arrays(path) as variables:
-        name = "array" if suffix == ".npy" else KEY
-        if name in variables:
-            array = variables[name]
+        alone = list(variables) == [ALONE]
+        if KEY in variables or alone:
+            array = variables[ALONE if alone else KEY]
             array.axes = axes or array.axes
-            if suffix == ".npy":
+            if alone:
                 return array
             values = array[(slice(None),) * len(array.shape)]
             about = (array.of_matlab, array.axes)

@@ -72,7 +72,7 @@ def _owns(path: Path, options: Options | None) -> bool:
     return path.suffix == suffix and path.name.startswith(stems)
 
 
-DATASET = Dataset("generated", _read, Options, own="", of_file=_of_file, owns=_owns)
+DATASET = Dataset("generated", _read, Options, own=("",), of_file=_of_file, owns=_owns)
 load = DATASET.load
 
 
