@@ -29,6 +29,7 @@ TARGETS = {
     "raytraced_munich": (-16,),
     "raytraced_street_canyon": (-18,),
 }
+_FIRST, _STRIDE = 24, 6  # Numbers of steps: where a search begins, and how it goes on.
 
 
 class Curve:
@@ -51,7 +52,12 @@ class Curve:
 
     def bits(self, nmse_db: float) -> float:
         """Returns the bits for an NMSE that the finest step reaches."""
-        low, high = 0, STEPS - 1
+        high = _FIRST
+        while high < STEPS - 1 and self.at(high)[1] > nmse_db:
+            high = min(high + _STRIDE, STEPS - 1)
+        low = high
+        while low > 0 and self.at(low)[1] <= nmse_db:
+            low = max(low - _STRIDE, 0)
         while high - low > 1:
             middle = (low + high) // 2
             met = self.at(middle)[1] <= nmse_db
@@ -76,25 +82,35 @@ def add_arguments(parser) -> None:
         metavar="NAME",
         help="Effort of the encoder.",
     )
+    parser.add_argument(
+        "--own",
+        action="store_true",
+        help="Leave out the codec of all sources.",
+    )
 
 
 def main(args) -> None:
     """Prints the table and writes the results file."""
     results.check_output(args.output)
     points = []
-    print("| source | NMSE [dB] | bits | with the codec of all | more |")
-    print("|---|---|---|---|---|")
+    columns = ["source", "NMSE [dB]", "bits"]
+    columns += [] if args.own else ["with the codec of all", "more"]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for name in args.datasets or TARGETS:
-        own, of_all = tfcsi.load(f"paths_{name}"), tfcsi.load("paths")
+        own = tfcsi.load(f"paths_{name}")
         h = datasets.load(name, args.data_root, "test", own.domain)
-        of_all = of_all.resized(own.shape, own.atoms.num_fft, own.domain)
-        both = {f"paths_{name}": own, "paths": of_all}
-        curves = {k: Curve(codec, h, args.effort) for k, codec in both.items()}
+        codecs = {f"paths_{name}": own}
+        if not args.own:
+            form = own.shape, own.atoms.num_fft, own.domain
+            codecs["paths"] = tfcsi.load("paths").resized(*form)
+        curves = {k: Curve(codec, h, args.effort) for k, codec in codecs.items()}
         for nmse_db in TARGETS[name]:
             bits = {k: curve.bits(nmse_db) for k, curve in curves.items()}
-            less, more = bits.values()
-            row = f"| {name} | {nmse_db} | {less:.1f} | {more:.1f} "
-            print(f"{row}| {more / less - 1:.1%} |", flush=True)
+            cells = [name, str(nmse_db), *(f"{number:.1f}" for number in bits.values())]
+            if not args.own:
+                less, more = bits.values()
+                cells.append(f"{more / less - 1:.1%}")
+            print(f"| {' | '.join(cells)} |", flush=True)
             for codec, number in bits.items():
                 point = {"codec": codec, "dataset": name, "effort": args.effort}
                 point |= {"num_matrices": len(h), "nmse_db": nmse_db, "bits": number}

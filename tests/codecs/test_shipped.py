@@ -44,14 +44,15 @@ def test_a_shipped_codec_codes_matrices_of_its_domain(name, matrices):
         h = transforms.to_space_frequency(h, h.shape[2])
     bits, nmse_db = points(codec, h)
     assert nmse_db < -12 and bits < 400
-    assert sum(file.stat().st_size for file in (ZOO / name).iterdir()) < 1 << 16
+    most = 1 << (17 if name == "paths" else 16)  # The codec for all has six sets.
+    assert sum(file.stat().st_size for file in (ZOO / name).iterdir()) < most
 
 
 def test_the_codec_for_all_is_near_that_of_the_source(matrices):
     own, for_all = tfcsi.load("paths_cost2100_indoor"), tfcsi.load("paths")
     bits, nmse_db = points(own, matrices)
     bits_for_all, nmse_db_for_all = points(for_all, matrices)
-    assert bits_for_all < 1.08 * bits and nmse_db_for_all < nmse_db + 0.2
+    assert bits_for_all < 1.05 * bits and nmse_db_for_all < nmse_db + 0.2
 
 
 def test_it_loads_without_tensorflow():

@@ -68,9 +68,7 @@ def test_no_paths_are_found_in_a_matrix_of_zeros(atoms):
 def test_the_rest_is_what_the_paths_leave():
     atoms = ATOMS[0]
     x = 4 * np.random.default_rng(2).normal(size=(6, 16, 2, 16)).astype(np.float32)
-    block = pursuit._Block(
-        x.copy(), atoms, None, EFFORT, np.zeros(6), 0.15, np.zeros(6)
-    )
+    block = pursuit._Block(x.copy(), atoms, None, EFFORT, np.zeros(6), np.zeros(6))
     lists = block.run()
     np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
 
@@ -81,7 +79,7 @@ def test_a_path_behind_one_that_was_dropped_stays_in_the_list():
     for _ in range(10):
         x = 2 * rng.normal(size=(1, 16, 2, 16)).astype(np.float32)
         block = pursuit._Block(
-            x.copy(), ATOMS[0], None, effort, np.zeros(1), 0.15, np.zeros(1)
+            x.copy(), ATOMS[0], None, effort, np.zeros(1), np.zeros(1)
         )
         whole, found = block.run(), pursuit.find(x, ATOMS[0], None, effort)
         gaps += whole.power[0, whole.count[0] - 1] == 0

@@ -116,16 +116,16 @@ class PathEncoder:
     def find(self, rows: np.ndarray, steps: np.ndarray) -> Lists:
         """Returns lists of the matrices `rows` at steps [rows].
 
-        Of the lists with several lambdas, the one with the least D + lambda R wins. R
+        Of the lists of several searches, the one with the least D + lambda R wins. R
         counts the whole bytes of its packet.
         """
         noise = self.noise[rows] / step_of(steps) ** 2
         x = self.picture[rows] / step_of(steps).astype(np.float32)[:, None, None, None]
         best, least = Lists.empty(len(rows), 0), np.full(len(rows), np.inf)
-        for lmbda in self.effort.lambdas:
-            how = (self.coder.prices, self.effort, steps, lmbda, noise)
+        for effort in (self.effort, *self.effort.more):
+            how = (self.coder.prices, effort, steps, noise)
             lists = pursuit.find(x, self.atoms, *how)
-            if len(self.effort.lambdas) == 1:
+            if not self.effort.more:
                 return lists
             rest = x - self.atoms.synthesize(*lists.gains_and_places())
             cost = (rest**2).sum(axis=(1, 2, 3))

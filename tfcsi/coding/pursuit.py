@@ -43,21 +43,34 @@ class Effort:
       passes: How often all paths are searched anew at the end.
       priced_growth: Whether new paths are chosen by their code lengths too. In the
         passes at the end they always are.
-      lambdas: What a bit costs [step^2]. The search is made with each of them.
+      lmbda: What a bit costs [step^2].
+      more: Further searches. The list of the best one is taken, see `PathEncoder`.
     """
 
     stop: float
     near: float
     passes: int
     priced_growth: bool
-    lambdas: tuple[float, ...] = (LAMBDA,)
+    lmbda: float = LAMBDA
+    more: tuple[Effort, ...] = ()
 
 
 EFFORTS = {
     "light": Effort(1.5, 0, 1, True),
     "default": Effort(1.1, np.inf, 3, False),
-    "high": Effort(1.1, np.inf, 3, False, (0.1, 0.12, 0.15, 0.18, 0.22)),
 }
+# Searches that err in other ways, each of which is the best one for many matrices.
+EFFORTS["high"] = dataclasses.replace(
+    EFFORTS["default"],
+    more=(
+        Effort(0.75, np.inf, 3, False, 0.19),
+        Effort(0.9, np.inf, 6, False),
+        Effort(1.1, 8, 3, False),
+        Effort(1.1, np.inf, 3, True, 0.1),
+        Effort(1.1, np.inf, 3, True, 0.13),
+        Effort(1.1, 0, 3, False),
+    ),
+)
 
 
 def check_effort(effort: str) -> None:
@@ -102,7 +115,8 @@ def macs(atoms: Atoms, effort: Effort, paths: int) -> int:
     again = near + effort.passes * paths
     search, update = macs_search(atoms), macs_update(atoms)
     once = (paths + 1) * macs_peak(atoms) + paths * (3 * search + update)
-    return len(effort.lambdas) * (once + again * (2 * search + update))
+    more = sum(macs(atoms, other, paths) for other in effort.more)
+    return once + again * (2 * search + update) + more
 
 
 def find(
@@ -111,7 +125,6 @@ def find(
     prices: Prices | None,
     effort: Effort,
     steps: np.ndarray | int = 0,
-    lmbda: float = LAMBDA,
     noise: np.ndarray | float = 0.0,
 ) -> Lists:
     """Finds the paths of matrices.
@@ -120,9 +133,8 @@ def find(
       x: Pictures float32 [n, num_tx, 2, num_delay] in units of the step.
       atoms: The atoms of the pictures.
       prices: Code lengths. None for a search by the error alone.
-      effort: How much is searched.
+      effort: How much is searched; `more` is for the caller.
       steps: Numbers of the steps, [n] or one for all. Only prices need them.
-      lmbda: What a bit costs [step^2].
       noise: Variance of the noise on an entry of x, [n] or one for all [step^2]. Paths
         that the noise could have made are left out.
 
@@ -140,7 +152,6 @@ def find(
             prices,
             effort,
             context[part],
-            lmbda,
             floor[part],
         )
         lists.put(part, block.run())
@@ -163,11 +174,10 @@ class _Block:
         prices: Prices | None,
         effort: Effort,
         context: np.ndarray,
-        lmbda: float,
         floor: np.ndarray,
     ):
         self.rest, self.atoms, self.effort = x, atoms, effort
-        self.prices, self.context, self.lmbda = prices, context, lmbda
+        self.prices, self.context = prices, context
         self.floor = floor
         self.lists = Lists.empty(len(x), MAX_PATHS)
         self.priced = effort.priced_growth and prices is not None
@@ -289,7 +299,7 @@ class _Block:
             others = others.without(slot)
             places = (near_angles, near_delays, digits)
             price = self.prices.of(q, fits, *places, others, self.context[rows])
-            earned = earned - self.lmbda * price
+            earned = earned - self.effort.lmbda * price
         earned = np.where(fits & above, earned, -1).reshape(len(rows), -1)
         best, at = earned.argmax(axis=1), np.arange(len(rows))
         kept = earned[at, best] > least

@@ -79,7 +79,7 @@ class PathGraph:
         Args:
           atoms: Atoms of the matrices.
           prices: Code lengths.
-          effort: How much is searched; of its lambdas, with the first one.
+          effort: How much is searched; `more` must be empty.
           num_paths: Most paths of a list.
 
         Raises:
@@ -257,7 +257,7 @@ class PathGraph:
             others = tf.where(is_slot, -1, state.paths[NUMBER])
             others = tf.concat([state.paths[ANGLE : DELAY + 1], others[None]], axis=0)
             price = self.prices.of(number, angles, delays, digits, others, context)
-            earned -= self.effort.lambdas[0] * price
+            earned -= self.effort.lmbda * price
         earned = tf.reshape(tf.where(fits, earned, -1.0), [-1])
         best = tf.argmax(earned, output_type=tf.int32)
         kept = tf.gather(earned, best) > least
