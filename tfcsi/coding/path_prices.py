@@ -109,8 +109,8 @@ class Prices:
         if width:
             order = np.argsort(~earlier, axis=1, kind="stable")[:, :width]
             use = np.arange(width) < count[:, None]
-            centre_a = np.take_along_axis(others.angle, order, axis=1)
-            centre_d = np.take_along_axis(others.delay, order, axis=1)
+            rows = np.arange(len(order))[:, None]
+            centre_a, centre_d = others.angle[rows, order], others.delay[rows, order]
             far_d = delays[:, None, :] - centre_d[:, :, None]  # [n, others, 3]
             far_a = angles[:, None, :] - centre_a[:, :, None]
             if laws.delay.circular:

@@ -19,9 +19,10 @@ import dataclasses
 
 import numpy as np
 
-from tfcsi.coding.atoms import HALF, UNIT, Atoms, Axis
+from tfcsi.coding.atoms import HALF, UNIT, Atoms
 from tfcsi.coding.contexts import STEPS_A_CONTEXT
-from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
+from tfcsi.coding.path_lists import FIELDS, Lists
+from tfcsi.coding.path_near import Near, digits_of, vertices
 from tfcsi.coding.path_prices import Prices
 
 MAX_PATHS = 128  # Most paths of a list.
@@ -29,7 +30,6 @@ LAMBDA = 0.15  # step^2 a bit, chosen on validation data; see docs/paths.md.
 # Largest of the noise's powers on the grid, in variances: about ln(4 num_tx num_delay).
 _PEAKS = 8.0
 _BLOCK = 128  # Matrices at a time, so that they stay in the cache.
-_CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.float32)[:, None, :]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +165,7 @@ class _Block:
     Attributes:
       rest: float32 [n, num_tx, 2, num_delay], what the paths leave.
       lists: The paths so far, those of a matrix in any of its slots.
+      width: Number of slots that have been used.
     """
 
     def __init__(
@@ -179,7 +180,7 @@ class _Block:
         self.rest, self.atoms, self.effort = x, atoms, effort
         self.prices, self.context = prices, context
         self.floor = floor
-        self.lists = Lists.empty(len(x), MAX_PATHS)
+        self.lists, self.width = Lists.empty(len(x), MAX_PATHS), 0
         self.priced = effort.priced_growth and prices is not None
 
     def run(self) -> Lists:
@@ -194,6 +195,7 @@ class _Block:
             slot = np.argmax(free[going], axis=1)
             if not rows.size:
                 break
+            self.width = max(self.width, int(slot.max()) + 1)
             kept = self._search(rows, slot, angle, delay, new=True)
             rows, slot = rows[kept], slot[kept]
             if not rows.size:
@@ -272,22 +274,24 @@ class _Block:
         """
         lists, angles, delays = self.lists, self.atoms.angle, self.atoms.delay
         old = Lists(*(getattr(lists, field)[rows, slot] for field in FIELDS))
-        rest = self.rest[rows]
+        near = Near(self.atoms, self.rest[rows], old)
         for spacing in (HALF, UNIT // 8) if new else (UNIT // 8,):
-            g = self._correlate(rest, old, angle, delay, np.full(len(rows), spacing))[0]
+            g = near.correlate(angle, delay, np.full(len(rows), spacing))[0]
             power = g[:, :, 0] ** 2 + g[:, :, 1] ** 2
-            angle = angles.wrap(angle + _vertex(power[:, :, 1], spacing))
-            delay = delays.wrap(delay + _vertex(power[:, 1, :], spacing))
-        digits = _digits(power)
-        candidates = self._candidates(rest, old, angle, delay, digits)
+            offset = vertices(power, spacing)
+            angle = angles.wrap(angle + offset[:, 0])
+            delay = delays.wrap(delay + offset[:, 1])
+        digits = digits_of(power)
+        candidates = near.candidates(angle, delay, digits)
         # Rounding the place changes the gain a little. If no lattice point about it has
         # the resolution any more, the place gets the resolution of the new gain.
         none = np.flatnonzero(~candidates[-1].any(axis=(1, 2, 3)))
         if none.size:
             q = candidates[2][none]
-            digits[none] = _digits(q[:, :, 0] ** 2 + q[:, :, 1] ** 2)
-            some = (rest[none], old[none], angle[none], delay[none], digits[none])
-            for all_rows, part in zip(candidates, self._candidates(*some)):
+            digits[none] = digits_of(q[:, :, 0] ** 2 + q[:, :, 1] ** 2)
+            some = Near(self.atoms, near.rest[none], old[none])
+            again = some.candidates(angle[none], delay[none], digits[none])
+            for all_rows, part in zip(candidates, again):
                 all_rows[none] = part
         near_angles, near_delays, q, earned, fits = candidates
         above = earned > self.floor[rows, None, None, None]
@@ -295,8 +299,7 @@ class _Block:
         least = 0.7 * self.effort.stop**2
         if self.priced and self.prices:
             least = 0.0
-            others = Lists(*(getattr(lists, field)[rows] for field in FIELDS))
-            others = others.without(slot)
+            others = lists.narrow(self.width)[rows].without(slot)
             places = (near_angles, near_delays, digits)
             price = self.prices.of(q, fits, *places, others, self.context[rows])
             earned = earned - self.effort.lmbda * price
@@ -314,87 +317,15 @@ class _Block:
         moved = np.flatnonzero(np.any([a != b for a, b in pairs], axis=0))
         if moved.size:
             i, j = rows[moved], slot[moved]
-            self.rest[i] = rest[moved] + self._difference(old[moved], chosen[moved])
+            self.rest[i] = near.rest[moved] + self._difference(
+                old[moved], chosen[moved]
+            )
             for field in FIELDS:
                 getattr(lists, field)[i, j] = getattr(chosen, field)[moved]
         return kept
-
-    def _candidates(
-        self,
-        rest: np.ndarray,
-        old: Lists,
-        angle: np.ndarray,
-        delay: np.ndarray,
-        digits: np.ndarray,
-    ) -> tuple[np.ndarray, ...]:
-        """Quantised paths at and about places, with an old path taken out, [n] each.
-
-        Returns:
-          Angles and delays int [n, 3]; q float32 [n, 3 angles, (re, im), 3 delays, 4],
-          the four lattice points round each gain; the error that each takes away,
-          float32 [n, 3, 3, 4]; whether it has the resolution `digits`, bool.
-        """
-        cell = UNIT >> digits
-        angle = self.atoms.angle.wrap((angle + cell // 2) // cell * cell)
-        delay = self.atoms.delay.wrap((delay + cell // 2) // cell * cell)
-        g, angles, delays = self._correlate(rest, old, angle, delay, cell)
-        q = np.floor(g)[..., None] + _CORNERS
-        earned = (g**2 - (g - q.transpose(4, 0, 1, 2, 3)) ** 2).sum(axis=3)
-        power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
-        fits = (power > 0) & (power <= MAX_POWER)
-        fits &= fineness(np.maximum(power, 1)) == digits[:, None, None, None]
-        return angles, delays, q, np.moveaxis(earned, 0, -1), fits
 
     def _difference(self, old: Lists, new: Lists) -> np.ndarray:
         """Pictures of old paths [n] minus those of new ones."""
         gain = np.stack([old.re + 1j * old.im, -new.re - 1j * new.im], axis=1)
         angle = np.stack([old.angle, new.angle], axis=1)
         return self.atoms.synthesize(gain, angle, np.stack([old.delay, new.delay], 1))
-
-    def _correlate(
-        self,
-        rest: np.ndarray,
-        old: Lists,
-        angle: np.ndarray,
-        delay: np.ndarray,
-        spacing: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gains at 3 x 3 places, with the old path taken out.
-
-        Returns:
-          float32 [n, 3 angles, (re, im), 3 delays]; the angles and delays, int [n, 3].
-        """
-        n, num_tx, _, num_delay = rest.shape
-        offsets = np.arange(-1, 2) * spacing[:, None]
-        angles = self.atoms.angle.wrap(angle[:, None] + offsets)
-        delays = self.atoms.delay.wrap(delay[:, None] + offsets)
-        left = _rows(self.atoms.angle, angles)
-        right = _rows(self.atoms.delay, delays)
-        g = (left @ rest.reshape(n, num_tx, -1)).reshape(n, 6, num_delay)
-        g = (g @ np.swapaxes(right, 1, 2)).reshape(n, 3, 2, 3)
-        a = left @ _rows(self.atoms.angle, old.angle)[:, :, None]  # [n, 3, 1]
-        d = right @ _rows(self.atoms.delay, old.delay)[:, :, None]
-        q = np.stack([old.re, old.im], axis=1).astype(np.float32)
-        g += a[:, :, :, None] * q[:, None, :, None] * d[:, None, None, :, 0]
-        return g, angles, delays
-
-
-def _digits(power: np.ndarray) -> np.ndarray:
-    """Resolution of the places of the largest of some |g|^2 [n, ...], int64 [n]."""
-    largest = power.reshape(len(power), -1).max(axis=1)
-    return fineness(np.minimum(np.maximum(largest, 1), MAX_POWER))
-
-
-def _rows(axis: Axis, place: np.ndarray) -> np.ndarray:
-    """Kernels at places."""
-    return axis.rows[place - axis.origin]
-
-
-def _vertex(power: np.ndarray, spacing: int) -> np.ndarray:
-    """Offsets of the tops of parabolas through powers [n, 3], within a spacing."""
-    curve = 2 * power[:, 1] - power[:, 0] - power[:, 2]
-    slope = power[:, 2] - power[:, 0]
-    top = slope / np.maximum(2 * curve, 1e-30)
-    top = np.where(curve > 1e-6 * power[:, 1], top, np.sign(slope))
-    top = np.minimum(np.maximum(top, -1), 1)
-    return np.rint(top * spacing).astype(np.int64)
