@@ -76,6 +76,12 @@ def test_the_same_seed_draws_the_same_noise(awgn):
     assert np.mean(other == first) < 0.01
 
 
+def test_the_noise_of_a_seed_is_ten_times_weaker_at_20_db_more(awgn):
+    y = rows([1e-2, 2.0])
+    noise, weaker = (awgn(y, snr_db, SEED) - y for snr_db in (-10.0, 10.0))
+    np.testing.assert_allclose(weaker, noise / 10, atol=1e-5 * np.abs(noise).max())
+
+
 def test_drawn_snrs_fill_their_limits():
     snr_db = draw_snr(4000, (-5, 15), SEED).numpy()
     assert -5 <= snr_db.min() < -4.9 and 14.9 < snr_db.max() <= 15

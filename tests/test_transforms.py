@@ -66,8 +66,19 @@ def test_the_angular_delay_transform_keeps_energy():
     h_sf = random_matrices(3, 16, 40)
     whole = transforms.to_angular_delay(h_sf, 40)
     np.testing.assert_allclose(energy(whole), energy(h_sf), rtol=1e-6)
+    padded = transforms.to_space_frequency(whole, 64)
+    np.testing.assert_allclose(energy(padded), energy(h_sf), rtol=1e-6)
     kept = energy(transforms.to_angular_delay(h_sf, 10)) / energy(h_sf)
     np.testing.assert_allclose(transforms.truncation_loss(h_sf, 10), 1 - kept)
+
+
+@pytest.mark.parametrize("angle", [-5, 0, 7])
+def test_a_phase_that_rises_over_the_antennas_is_above_the_middle_angle(angle):
+    wave = np.exp(2j * np.pi * angle * np.arange(32) / 32)
+    h = transforms.to_angular_delay(np.outer(wave, np.ones(64)), 64)
+    expected = np.zeros((32, 64))
+    expected[16 + angle, 0] = np.sqrt(32 * 64)
+    np.testing.assert_allclose(np.abs(h), expected, atol=1e-4)
 
 
 def test_a_broadside_path_on_the_grid_is_one_entry_at_middle_angle():
