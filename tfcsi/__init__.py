@@ -4,8 +4,9 @@
     packets = codec.compress(h)
     h_hat = codec.decompress(packets)
 
-Importing the package loads no TensorFlow; `load` does. `tfcsi.ue`, what runs on the
-phone, never does: `pip install tfcsi[ue]` is enough for it, all else needs
+Importing the package loads no TensorFlow. `pip install tfcsi` brings NumPy, which is
+enough for the codecs without a network, such as `paths`. `pip install tfcsi[ue]` adds
+LiteRT, with which `tfcsi.ue` runs exported encoders on a phone. Everything else needs
 `pip install tfcsi[full]`.
 """
 
