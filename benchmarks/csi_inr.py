@@ -1,14 +1,17 @@
 """CSI-INR, TransNet and CRNet on ray-traced streets: the tables of CSI-INR's paper.
 
     python benchmarks/csi_inr.py --data_dir=DIR --workdir=runs/csi_inr \
-        --output=results/csi_inr [--scenario=munich --lengths=32 --epochs=20]
+        --output=results/csi_inr --scenario=street_canyon
 
-The program writes three results files, each with a picture:
+The program writes three results files, each with a picture. OUTPUT_length.json has the
+NMSE over the length of real-valued codewords.
 
-* OUTPUT_length.json: NMSE over the length of real-valued codewords.
-* OUTPUT_bits.json: NMSE over the bits of codewords that were quantised after training,
-  and the share of bits that the range coder saves against codes of fixed length.
-* OUTPUT_steps.json: NMSE of CSI-INR over the number of gradient steps of the encoder.
+OUTPUT_bits.json has the NMSE over the bits of codewords that were quantised after
+training, and the share of bits that the range coder saves against codes of fixed
+length.
+
+OUTPUT_steps.json has the NMSE of CSI-INR over the number of gradient steps of the
+encoder.
 
 All rows use `configs/csi_inr.py` and the same matrices. A finished run is not trained
 again, and a stopped run goes on. With --notrain only finished runs are measured.
@@ -183,7 +186,6 @@ def main(args):
             raise UsageError(
                 f"--systems has {system}; give names of models, or NAME:angular_delay"
             )
-    tf.get_logger().setLevel("ERROR")  # Else it warns that many codecs are traced.
     draw = {
         "length": plots.over_length,
         "bits": plots.rate_distortion,

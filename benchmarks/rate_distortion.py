@@ -3,7 +3,7 @@
     python benchmarks/rate_distortion.py rate-distortion --dataset=cost2100_indoor \
         --data_root=DIR --workdirs=runs/a,runs/b --output=results/rd_NAME.json
 
-It is the command tfcsi reproduce as a program.
+The program does what the command `tfcsi reproduce` does.
 """
 
 from tfcsi.commands import program, reproduce

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,21 +21,26 @@ def batched(
 
     Args:
       model: Function of tensors [n, ...], such as a Keras model of one input.
-      input_shapes: Shape of each argument, whose first axis is that of the matrices.
-      output_shape: Shape of its result, whose first axis is that of the matrices.
+      input_shapes: Shape of each argument; the first axis counts matrices.
+      output_shape: Shape of its result; the first axis counts matrices.
 
     Returns:
       Function of float32 arrays [n, ...], one for each argument; it returns a float32
       array [n, ...], empty if n is 0.
     """
     signature = [tf.TensorSpec((None, *shape[1:])) for shape in input_shapes]
-    call = tf.function(lambda *x: model(*x), input_signature=signature)
+    function = tf.function(lambda *x: model(*x), input_signature=signature)
+    # TensorFlow counts the calls of functions with the same code together. It would
+    # warn of tracing when several codecs are loaded; the traced graph does not.
+    traced = functools.lru_cache(maxsize=None)(function.get_concrete_function)
 
     def run(*arrays: np.ndarray) -> np.ndarray:
         if not len(arrays[0]):
             return np.zeros((0, *output_shape[1:]), np.float32)
         starts = range(0, len(arrays[0]), _BATCH)
         blocks = ([x[i : i + _BATCH] for x in arrays] for i in starts)
-        return np.concatenate([call(*block).numpy() for block in blocks])
+        return np.concatenate(
+            [traced()(*map(tf.constant, block)).numpy() for block in blocks]
+        )
 
     return run
