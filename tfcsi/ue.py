@@ -168,10 +168,10 @@ class Ue:
         ):
             tensors = [(d["dtype"], d["shape"].tolist()) for d in details]
             if len(tensors) != 1 or fits.get(tensors[0][0]) != tensors[0][1]:
-                has = ", ".join(f"{dtype.__name__} {size}" for dtype, size in tensors)
+                own = ", ".join(f"{dtype.__name__} {size}" for dtype, size in tensors)
                 good = ", ".join(f"{k.__name__} {size}" for k, size in fits.items())
                 raise ValueError(
-                    f"{path} {verb} {has}; an encoder for these tables {verb} one of "
+                    f"{path} {verb} {own}; an encoder for these tables {verb} one of "
                     f"{good}"
                 )
         (self._input,), (self._output,) = inputs, outputs
@@ -300,10 +300,18 @@ def _interpreter(path: pathlib.Path, content: bytes) -> Any:
     return interpreter
 
 
+_EXAMPLE = """example:
+  python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \\
+      --input=h.npy --output=h.tcsi"""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Turns a file of CSI into a file of packets; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m tfcsi.ue", description=(main.__doc__ or "").split(";")[0] + "."
+        prog="python -m tfcsi.ue",
+        description="Turns a file of CSI into a file of packets.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, text in (
         ("tables", "The file tables.npz of a run."),
@@ -345,7 +353,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _tables_of(pathlib.Path(args.tables)) as arrays:
             is_paths = not args.encoder or str(arrays["codec"]) == CODEC
         if limits and not is_paths:
-            raise ValueError(f"--{next(iter(limits))} goes with the codec paths alone")
+            raise ValueError(f"--{next(iter(limits))} is only for the codec paths")
         ue: Ue | PathUe
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")

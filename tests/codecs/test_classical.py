@@ -295,7 +295,7 @@ def test_top_k_payloads_that_no_encoder_writes_are_refused():
     codec = TopK(SHAPE, 5, 6, 10.0)  # 42504 supports of 65536 numbers.
     (good,) = codec.compress(channels(1))
     for number, bits, words in (
-        ((1 << 76) - 1, 76, "packet 1: its support has too large a number"),
+        ((1 << 76) - 1, 76, "packet 1: the number of its support is too large"),
         (0, 68, "packet 1: its symbols take 76 bits, and it has 69"),
         (0, 0, "packet 1: its symbols take 76 bits, and it has 5"),
         (1, 77, "packet 1: its last bits are not zero"),

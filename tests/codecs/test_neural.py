@@ -319,7 +319,11 @@ def test_the_analysis_can_be_replaced(make_codec, some):
 
 def test_a_folder_that_is_no_workdir_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a workdir: .* no config.json"):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="is not a workdir: .* such folder$"):
         load(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="folder; did you mean 'paths'"):
+        load("path")
 
 
 def test_an_unfinished_run_is_refused(workdir, tmp_path):

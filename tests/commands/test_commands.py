@@ -13,7 +13,8 @@ from tfcsi.coding.packet_file import read_file, write_file
 from tfcsi.coding.packets import Session, pack
 from tfcsi.coding.tables import Tables
 from tfcsi.commands import flags as kinds
-from tfcsi.datasets import cost2100
+from tfcsi.commands import generate
+from tfcsi.datasets import cost2100, generated
 
 
 def tfcsi(*arguments):
@@ -177,13 +178,17 @@ def test_generate_writes_the_published_files_and_goes_on(tmp_path, capsys):
     assert tfcsi("generate", *flags, "--num=5", "--overwrite") == 0
 
 
+def test_generate_takes_every_format_of_files_that_is_read():
+    assert generate.FORMATS == tuple(generated.SUFFIXES)
+
+
 @pytest.mark.parametrize(
     ("flags", "status", "words"),
     [
         (["--num=x"], 2, "--num=x; give N, or three: train,val,test"),
         (["--num=1,2"], 2, "--num=1,2; give N"),
         (["--num=0"], 1, "one split or more has matrices"),
-        (["--num=1", "--format=csv"], 1, "format is 'csv'; it must be one of mat,"),
+        (["--num=1", "--format=csv"], 2, "--format=csv; it must be one of mat, hdf5"),
         (["--num=1", "--channel=x_y"], 1, "unknown channel 'x_y'; known: cost2100_SC"),
         (["--num=1", "--processes=-1"], 2, "processes"),
         ([], 2, "expected --num"),

@@ -26,10 +26,11 @@ def test_info_of_a_model_tells_the_cost_of_both_sides(capsys):
     ("arguments", "status", "words"),
     [
         (["csinet", "--packet=0"], 2, "--packet goes with a file of packets; csinet"),
-        (["csinet", "--workdir=a"], 2, "--workdir goes with a file of packets"),
+        (["csinet", "--codec=a"], 2, "--workdir goes with a file of packets"),
         ([".", "--packet=0"], 2, "--packet goes with a file of packets; . is a work"),
         ([".", "--shape=8,8"], 2, "--shape goes with a model; . is a workdir"),
         (["csinett"], 1, "csinett does not exist; nor is it a model: acrnet,"),
+        (["path"], 1, "or a codec that comes with tfcsi: paths,"),
         (["csinet", "--shape=32"], 2, "--shape=32; give num_tx,num_delay"),
         (["csinet", "--shape=0,8"], 2, "--shape=0,8; give"),
         (["csinet", "--latent_dim=0"], 2, "--latent_dim=0: 0 is not a positive"),

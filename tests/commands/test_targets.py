@@ -85,6 +85,9 @@ def test_a_shipped_codec_is_evaluated_and_described_by_name(folder, h, capsys):
     assert main(["tfcsi", "evaluate", *flags]) == 2
     assert "comes with tfcsi; give --output=FILE" in capsys.readouterr().err
     path = folder / "points.json"
+    several = ["--codec=paths", flags[1], f"--output={path}"]
+    assert main(["tfcsi", "evaluate", *several]) == 1
+    assert "give --scenario=cost2100_indoor or cost" in capsys.readouterr().err
     assert main(["tfcsi", "evaluate", *flags, f"--output={path}"]) == 0
     (point,) = results.read(path)["points"]
     assert point["num_matrices"] == len(h) and point["nmse_db"] < -12

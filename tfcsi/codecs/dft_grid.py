@@ -1,9 +1,9 @@
 """The DFT grid with contexts: uniform quantisation, and tables chosen by neighbours.
 
 The norm of a matrix is sent in half octaves, and the step is relative to it. Each entry
-of the grid of angles and delays is coded with one of 48 tables, which a weighted sum of
-the magnitudes sent before chooses (`tfcsi.coding.grid_contexts`). Nothing is learned
-but weights and counts.
+of the grid of angles and delays is coded with one of 48 tables. A weighted sum of the
+magnitudes that were sent before chooses the table (`tfcsi.coding.grid_contexts`). Only
+weights and counts are learned.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class DftGrid(ClassicalCodec):
 
     name = "dft_grid"
     remedies = {
-        "step": "its tables are those of one step; fit another with "
+        "step": "its tables are those of one step; train another codec with "
         "--config.network.step",
-        "nmse_db": "fit one of a finer step with --config.network.step",
-        "max_bits": "fit one of a coarser step with --config.network.step",
+        "nmse_db": "train another codec with a finer --config.network.step",
+        "max_bits": "train another codec with a coarser --config.network.step",
     }
 
     def __init__(
@@ -96,19 +96,19 @@ class DftGrid(ClassicalCodec):
         norm, q = _quantize(h_train[chosen.astype(int)], shape, step, domain)
         few = q[:: max(1, len(q) // 400)]
         weights, base = grid_contexts.fit_weights(few[..., 0], few[..., 1])
-        which = _tables_of(q, weights, base)
-        tables = chosen_tables.symmetric(q.ravel(), which.ravel(), len(BORDERS) + 1)
+        table = _tables_of(q, weights, base)
+        tables = chosen_tables.symmetric(q.ravel(), table.ravel(), len(BORDERS) + 1)
         norms = Tables.from_counts(norm[:, None])
         return cls(shape, step, weights, base, norms, tables, domain)
 
     def _packets(self, h: np.ndarray) -> list[bytes]:
         norm, q = _quantize(h, self.shape, self.step, self.domain)
-        which = _tables_of(q, self.weights, self.base)
+        table = _tables_of(q, self.weights, self.base)
         payloads, zero = [], np.zeros(1, np.int64)
         for i in range(len(q)):
             first, end = chosen_tables.parts(norm[i : i + 1], zero, self.norms)
             lower, upper = chosen_tables.parts(
-                q[i].ravel(), which[i].ravel(), self.tables
+                q[i].ravel(), table[i].ravel(), self.tables
             )
             payloads.append(encode_intervals(first + lower, end + upper, PRECISION))
         return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
@@ -135,11 +135,11 @@ class DftGrid(ClassicalCodec):
         q = np.zeros((n, num_delay, num_tx, 2), np.int64)
         for i in range(num_delay):
             for k in range(num_tx):
-                which = grid_contexts.tables_of(sums[:, i, k])
-                re = chosen_tables.read(reader, rows, which, self.tables)
+                table = grid_contexts.tables_of(sums[:, i, k])
+                re = chosen_tables.read(reader, rows, table, self.tables)
                 own = sums[:, i, k] + self.weights[-1] * np.abs(re)
-                which = grid_contexts.tables_of(own)
-                im = chosen_tables.read(reader, rows, which, self.tables)
+                table = grid_contexts.tables_of(own)
+                im = chosen_tables.read(reader, rows, table, self.tables)
                 q[:, i, k, 0], q[:, i, k, 1] = re, im
                 if re.any() or im.any():
                     self._pass_on(sums, np.abs(re) + np.abs(im), i, k)

@@ -2,9 +2,9 @@
 
 Each matrix is taken for a draw of one of a few hundred circular Gaussians of mean zero
 with independent entries. The label of the Gaussian is sent first. It gives each entry a
-variance, and that a table; entries far below the step are zero and not sent, so the
-rates follow reverse water-filling (Cover and Thomas, "Elements of Information Theory",
-section 10.3). Nothing is learned but variances and counts.
+variance, and the variance chooses the table of the entry. Entries far below the step
+are zero and not sent, so the rates follow reverse water-filling (Cover and Thomas,
+"Elements of Information Theory", section 10.3). Only variances and counts are learned.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class GaussianMixture(ClassicalCodec):
 
     name = "gaussian_mixture"
     remedies = {
-        "step": "its tables are those of one step; fit another with "
+        "step": "its tables are those of one step; train another codec with "
         "--config.network.bits",
-        "nmse_db": "fit one of a finer step with --config.network.bits",
-        "max_bits": "make one by GaussianMixture.at_bits(h, bits), which limits the "
+        "nmse_db": "train another codec with more bits (--config.network.bits)",
+        "max_bits": "train another codec with --config.network.bits, which limits the "
         "mean",
     }
 
@@ -279,9 +279,9 @@ def fit(
     Args:
       h_train: complex64 [n, num_tx, num_delay].
       h_val: Not used: nothing is chosen.
-      bits: As `GaussianMixture.at_bits`, and so are the others.
-      components: See `bits`.
-      domain: See `bits`.
+      bits: As in `GaussianMixture.at_bits`.
+      components: As in `GaussianMixture.at_bits`.
+      domain: As in `GaussianMixture.at_bits`.
     """
     del h_val
     return GaussianMixture.at_bits(h_train, bits, components, domain)

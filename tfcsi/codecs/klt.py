@@ -1,4 +1,4 @@
-"""KLT transform coding: the classical codec to beat, without training of a network."""
+"""KLT transform coding: the classical reference, without a network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Klt(ClassicalCodec):
     """Complex Karhunen-Loeve transform, uniform quantiser, range coder.
 
     The phase of a channel is uniform, so that a vectorised matrix has mean zero and
-    E[h h^T] = 0 (it is circular): the Hermitian covariance E[h h^H] says all there is
-    to second order. Its eigenvectors U give uncorrelated coefficients z = U^H h, whose
-    real and imaginary parts are alike. One step for all of them is reverse
-    water-filling (Cover and Thomas, "Elements of Information Theory", section 10.3)
-    at entropy-coded rate: a coefficient below the water level is always zero.
+    E[h h^T] = 0 (it is circular). So the Hermitian covariance E[h h^H] holds all
+    second-order statistics. Its eigenvectors U give uncorrelated coefficients
+    z = U^H h, with real and imaginary parts of equal variance. One step for all of
+    them, with entropy coding, is reverse water-filling (Cover and Thomas, "Elements of
+    Information Theory", section 10.3): a coefficient below the water level is always
+    zero.
 
     Attributes:
       name: str, "klt".
@@ -37,10 +38,11 @@ class Klt(ClassicalCodec):
 
     name = "klt"
     remedies = {
-        "step": "its tables are those of one step; make a codec by "
+        "step": "its tables are those of one step; make another codec by "
         "Klt.fit(h_train, step)",
-        "nmse_db": "make a codec of a finer step by Klt.fit(h_train, step)",
-        "max_bits": "make a codec by Klt.at_bits(h_train, bits), which limits the mean",
+        "nmse_db": "train another codec with more bits (--config.network.bits)",
+        "max_bits": "train another codec with --config.network.bits, which limits the "
+        "mean",
     }
     names_domain = True
 

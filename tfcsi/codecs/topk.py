@@ -32,8 +32,8 @@ class TopK(ClassicalCodec):
     The support is one of C(N, K) sets, N = num_tx * num_delay, and is sent as its
     number in the combinatorial number system: ceil(log2 C(N, K)) bits, within one bit
     of the entropy of a uniform support. Real and imaginary parts of the entries go
-    through a mu-law quantiser of 2**value_bits levels over +-0.5, so that it takes CSI
-    whose largest magnitude is 0.5. All packets have the same length.
+    through a mu-law quantiser of 2**value_bits levels over +-0.5, so the codec takes
+    CSI with max |h| = 0.5. All packets have the same length.
 
     Attributes:
       name: str, "topk".
@@ -52,9 +52,9 @@ class TopK(ClassicalCodec):
     name = "topk"
     remedies = {
         "step": "make a codec with other value_bits by TopK(shape, k, value_bits, mu)",
-        "nmse_db": "make a codec with a larger k by TopK(shape, k, value_bits, mu)",
-        "max_bits": "all of its packets have one length; make a codec by "
-        "TopK.at_bits(h, bits, mu)",
+        "nmse_db": "train another codec with more bits (--config.network.bits)",
+        "max_bits": "all of its packets have one length; train another codec with "
+        "--config.network.bits",
     }
     names_domain = True
 
@@ -96,7 +96,7 @@ class TopK(ClassicalCodec):
           mu: float >= 0, of the mu-law.
 
         Returns:
-          The best TopK whose packets keep to `bits`, with k at most N / 2.
+          The best TopK with packets of at most `bits`, and k at most N / 2.
 
         Raises:
           ValueError: if `bits` has no room for one entry.
@@ -168,7 +168,9 @@ class TopK(ClassicalCodec):
                     i,
                 )
             if rank >= self.num_supports:
-                raise PacketError(f"packet {i}: its support has too large a number", i)
+                raise PacketError(
+                    f"packet {i}: the number of its support is too large", i
+                )
             for j in reversed(range(self.k)):
                 support[i, j] = bisect.bisect_right(rows[j], rank) - 1
                 rank -= rows[j][support[i, j]]

@@ -1,7 +1,7 @@
 """The folder of a run: which files a codec has there, how they are written and read.
 
-Every codec is saved in the same two files: config.json, whose field `model` says what
-it is, and codec.npz, what it has learned. `load` gives any of them back.
+Every codec is saved in the same two files: config.json, with a field `model` that says
+what it is, and codec.npz, what it has learned. `load` gives any of them back.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SESSION_KEY = "session"  # Array of codec.npz: header of the session.
 CONFIG_KEY = "config"  # Array of codec.npz of a network: the text of config.json.
 VERSION_KEY = "packet_version"  # Array of codec.npz: format of the packets.
 DOMAIN_KEY = "domain"  # Array of codec.npz: domain of the CSI. Early runs have none.
-# Registry: kind of a codec to the module whose `load` reads it. The field `model` of a
-# config is the kind; every other model is a network, of the kind "neural".
+# Registry: kind of a codec to the module with the `load` that reads it. The field
+# `model` of a config is the kind; every other model is a network, of the kind "neural".
 KINDS = {
     "dft_grid": "tfcsi.codecs.dft_grid",
     "gaussian_mixture": "tfcsi.codecs.gaussian_mixture",
@@ -211,7 +211,11 @@ def read_config(workdir: str | os.PathLike) -> dict:
     """Reads config.json of a workdir as a dict; its errors name the file."""
     path = pathlib.Path(workdir) / CONFIG_FILE
     if not path.exists():
-        raise FileNotFoundError(f"{workdir} is not a workdir: it has no {CONFIG_FILE}")
+        reason = f"it has no {CONFIG_FILE}"
+        if not path.parent.is_dir():
+            hint = meant(str(workdir), shipped())
+            reason = "there is no such folder" + (f"; {hint}" if hint else "")
+        raise FileNotFoundError(f"{workdir} is not a workdir: {reason}")
     try:
         fields = json.loads(path.read_text())
         if not isinstance(fields, dict):

@@ -215,12 +215,13 @@ def add_codec(parser: Parser, **keywords: Any) -> None:
       **keywords: Arguments of `add_argument` that differ.
     """
     words = {
+        "required": True,
         "type": FOLDER,
         "metavar": "DIR",
         "help": "Folder of the run, or the name of a codec that comes with tfcsi, such "
         "as paths. A folder of that name is ./paths. --codec is the same flag.",
     }
-    parser.add_argument("--workdir", "--codec", required=True, **{**words, **keywords})
+    parser.add_argument("--workdir", "--codec", **{**words, **keywords})
 
 
 def add_results(parser: Parser) -> None:
@@ -242,7 +243,7 @@ def folder_of(args: argparse.Namespace) -> pathlib.Path:
 
     if args.folder is None and args.workdir in shipped():
         raise UsageError(
-            f"{args.workdir} comes with tfcsi, whose folders are not written to: give "
+            f"{args.workdir} comes with tfcsi, and its folder is not written to: give "
             f"--folder=DIR"
         )
     return pathlib.Path(args.folder or args.workdir)

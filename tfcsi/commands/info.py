@@ -34,7 +34,8 @@ def add_arguments(parser: Parser) -> None:
         "path",
         type=flags.FILE,
         metavar="PATH|MODEL",
-        help="Folder of a run, file of packets, or name of a model such as csinet.",
+        help="Folder of a run, file of packets, name of a codec that comes with tfcsi, "
+        "such as paths, or name of a model, such as csinet.",
     )
     parser.add_argument(
         "--packet",
@@ -42,10 +43,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="N",
         help="Number of the packet to explain byte by byte; the first one is 0.",
     )
-    flags.add(
+    flags.add_codec(
         parser,
-        "workdir",
-        help="Folder of the run that wrote the packets; its tables decode the packet.",
+        required=False,
+        help="Folder of the run, or name of the codec, that wrote the packets; its "
+        "tables decode the packet. --codec is the same flag.",
     )
     parser.add_argument(
         "--latent_dim",
@@ -189,7 +191,9 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         )
         return "\n".join(lines)
     if not isinstance(codec, SymbolCodec):
-        lines.append(f"  payload  a code word of {codec.name}, which lists no symbols")
+        lines.append(
+            f"  payload  a code word of {codec.name}, which has no list of symbols"
+        )
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
     lines += [
@@ -228,10 +232,14 @@ def of_model(
 
     from tfcsi import models
     from tfcsi.codecs import schema
+    from tfcsi.codecs.workdir import shipped
 
     if name not in models.MODELS:
         known = ", ".join(sorted(models.MODELS))
-        raise FileNotFoundError(f"{name} does not exist; nor is it a model: {known}")
+        raise FileNotFoundError(
+            f"{name} does not exist; nor is it a model: {known}; or a codec that comes "
+            f"with tfcsi: {', '.join(shipped())}"
+        )
     fields = {"model": name, "shape": shape, "latent_dim": latent_dim}
     try:
         schema.check(ml_collections.ConfigDict({**fields, "network": arguments}))

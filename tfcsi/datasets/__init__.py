@@ -232,6 +232,9 @@ def source_of(config: Mapping[str, Any], scenario: str | None = None) -> str:
     dataset, chosen = dataset_of(config), scenario or config.get("scenario")
     if not chosen:
         raise ValueError("the run's config has no scenario: give --scenario")
+    if dataset == "mixed" and "," in chosen:
+        each = chosen.replace(",", " or ")
+        raise ValueError(f"the codec is of several sources; give --scenario={each}")
     if chosen.partition("_")[0] in DATASETS:  # A whole name.
         name = chosen
     elif dataset in DATASETS:
