@@ -36,7 +36,7 @@ def add_arguments(parser) -> None:
         type=flags.choices(*SOURCES),
         default=list(SOURCES),
         metavar="NAME,...",
-        help="Sources whose test files are coded.",
+        help="Sources to measure on.",
     )
     parser.add_argument(
         "--budgets",

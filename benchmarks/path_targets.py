@@ -73,7 +73,7 @@ def add_arguments(parser) -> None:
         "--datasets",
         type=flags.choices(*TARGETS),
         metavar="NAME,...",
-        help="Sources whose test files are coded; all if not given.",
+        help="Sources to measure on; all if not given.",
     )
     parser.add_argument(
         "--effort",

@@ -71,7 +71,7 @@ def _named(path: str | os.PathLike, temporary: pathlib.Path) -> Iterator[None]:
 
 
 def check_parent(path: str | os.PathLike) -> None:
-    """Refuses a file to write whose folder is missing or cannot be written to.
+    """Refuses a file to write if its folder is missing or cannot be written to.
 
     Args:
       path: File to write; it need not exist.
@@ -233,7 +233,7 @@ def read_csi(path: str | os.PathLike) -> np.ndarray:
 def allocated(
     path: str | os.PathLike, dtype: npt.DTypeLike, shape: tuple[int, ...]
 ) -> np.memmap:
-    """Makes a `.npy` file of zeros, a memory map, whose space on the disk is its own.
+    """Makes a `.npy` file of zeros, with its space on the disk, as a memory map.
 
     A write to a memory map of a file without space ends the process without a message.
 
@@ -322,7 +322,7 @@ def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
 
 
 def part(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """Returns the arrays whose names begin with a prefix, without this prefix.
+    """Returns the arrays with names that begin with a prefix, without this prefix.
 
     Args:
       arrays: Name of each array to the array, such as "prior/counts".

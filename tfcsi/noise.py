@@ -1,6 +1,6 @@
 """Noise on the measured CSI, on the codeword, and on the bits of a packet.
 
-The power of the noise is relative to the power of each matrix or codeword for itself.
+The power of the noise is relative to the power of each single matrix or codeword.
 The CLLWCsiNet paper relates it to the mean power of a batch, which gives strong
 codewords a better channel than weak ones. Trainings draw their noise in the graph, with
 `tfcsi.training.augment`.

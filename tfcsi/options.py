@@ -22,7 +22,7 @@ def check_options(names: Iterable[str], known: Iterable[str], owner: str) -> Non
     Args:
       names: names of the options that a caller gives.
       known: names of the declared options.
-      owner: whose options they are, for the message.
+      owner: name of what has the options, for the message.
 
     Raises:
       ValueError: an option is not declared; the message has the nearest name, if one is

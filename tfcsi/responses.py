@@ -19,7 +19,7 @@ from tfcsi import transforms
 SELECTIONS = ("spread", "first")
 _ENTRIES = 1 << 18  # Entries of a kernel in memory at a time.
 _ON_GRID = 1e-10  # In periods; a tone that is nearer to the grid counts as on it.
-_USERS = 1024  # Users whose matrices are in double precision at a time.
+_USERS = 1024  # Number of users with matrices in double precision at a time.
 
 
 @dataclasses.dataclass

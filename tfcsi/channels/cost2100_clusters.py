@@ -280,14 +280,14 @@ def _groups(
         return group, np.ones(len(drop), np.int64)
     # The number of each VR among all VRs of all drops. All numbers differ.
     start = np.cumsum(num_vr) - num_vr
-    which = start[drop] + rng.integers(num_vr[drop])
-    while (again := _repeated(which)).size:
-        which[again] = start[drop[again]] + rng.integers(num_vr[drop[again]])
+    number = start[drop] + rng.integers(num_vr[drop])
+    while (again := _repeated(number)).size:
+        number[again] = start[drop[again]] + rng.integers(num_vr[drop[again]])
     # Each group takes the numbers that follow those of the group before. A fifth more
     # groups than the mean always suffice.
     enough = 100 + int(1.2 * num_vr.sum() / (1 + s.ms_common))
     sizes = 1 + rng.poisson(s.ms_common, enough)
-    group = np.searchsorted(np.cumsum(sizes), which, side="right")
+    group = np.searchsorted(np.cumsum(sizes), number, side="right")
     return drop * enough + group, sizes[group]
 
 

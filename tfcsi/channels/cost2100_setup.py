@@ -190,8 +190,8 @@ class Setup:
 
 
 # Twelve rings of about a delay tap each, and their weights in %. They are fitted to the
-# delays of the strongest paths of an outdoor set whose range law reproduces the
-# published delay profile.
+# delays of the strongest paths of an outdoor set. The range law of that set reproduces
+# the published delay profile.
 _RANGES = tuple(112.5 + 15 * ring for ring in range(13))
 _WEIGHTS = (0.84, 3.69, 6.2, 9.93, 11.33, 12.74, 17.85, 15.25, 10.43, 6.96, 3.18, 1.6)
 

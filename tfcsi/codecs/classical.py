@@ -29,7 +29,8 @@ class ClassicalCodec:
 
     Attributes:
       name: Name of the codec.
-      remedies: Argument of `compress` that the codec cannot fulfil to what would do.
+      remedies: Name of each argument of `compress` that the codec does not support, to
+        advice on what to do instead.
       shape: (num_tx, num_delay).
       config: dict of what config.json holds: model, shape, seed and domain, and what
         the caller adds, such as dataset and scenario of the training matrices.
@@ -76,9 +77,9 @@ class ClassicalCodec:
 
         Args:
           h: complex64 [n, num_tx, num_delay].
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
+          step: Not supported; must be None.
+          nmse_db: Not supported; must be None.
+          max_bits: Not supported; must be None.
 
         Returns:
           n packets.
@@ -117,7 +118,7 @@ def quantized(
       x: float32 or float64.
       step: Bin width, a number or an array that broadcasts to x.
       largest: Magnitude that no symbol may exceed.
-      remedy: What would do if one does.
+      remedy: Advice at the end of the error message.
 
     Raises:
       ValueError: If x has too many steps.

@@ -164,7 +164,7 @@ def refuse_wishes(
 
     Args:
       codec: Name of the codec.
-      remedies: Argument to what would do instead.
+      remedies: Name of an argument to advice on what to do instead.
       **wishes: Arguments of `compress`, None if not given.
 
     Raises:

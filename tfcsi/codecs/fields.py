@@ -33,7 +33,7 @@ _WORDS = {
 
 
 class ConfigError(ValueError):
-    """A config cannot be used. The message names the field and what would do."""
+    """A config cannot be used. The message names the field and says what it accepts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Field:
       type: Its type, as an annotation.
       default: Its default; `UNSET` if there is none.
       meaning: What it does, in one sentence.
-      choices: The values that it may have; empty if any value of the type will do.
+      choices: The values that it may have; empty if every value of the type is allowed.
       positive: Whether it must be greater than 0.
       least: Smallest value that it may have.
       below: What it must be less than. A number is always finite.
@@ -179,7 +179,7 @@ def value_of(text: str, field: Field, name: str) -> object:
 
     Args:
       text: Such as "1e-4", "conv", "true", "0,40" or "(0, 40)".
-      field: Whose type says how the text is read.
+      field: The field; its type says how the text is read.
       name: Full name of the field for the error.
 
     Returns:

@@ -212,9 +212,9 @@ class Codec:
 
         Args:
           h: complex64 [n, num_tx, num_delay], see `symbols`.
-          step: Not possible, nor are `nmse_db` and `max_bits`: leave them None.
-          nmse_db: See `step`.
-          max_bits: See `step`.
+          step: Not supported; must be None.
+          nmse_db: Not supported; must be None.
+          max_bits: Not supported; must be None.
 
         Returns:
           n packets; 8 len(packet) counts every bit the BS needs.

@@ -28,7 +28,7 @@ def variant(codec: Codec, **fields: Any) -> Codec:
     """Makes a codec of the same weights under another config.
 
     Args:
-      codec: Codec whose weights are taken; it stays as it is.
+      codec: The codec that gives the weights; it is not changed.
       **fields: Fields of the config that differ; `network={"steps": 5}` changes one
         option of the network.
 

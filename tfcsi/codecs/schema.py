@@ -274,7 +274,7 @@ def fields_in(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] 
       name: One of `SECTIONS`.
 
     Returns:
-      Name to field; None if any name will do.
+      Name to field; None if every name is allowed.
 
     Raises:
       ConfigError: If the config names a model or a quantiser that is not known.

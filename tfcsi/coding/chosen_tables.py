@@ -1,4 +1,4 @@
-"""Symbols whose table is chosen by what was coded before, one symbol after the other.
+"""Symbols with tables that are chosen by what was coded before, symbol by symbol.
 
 `tfcsi.coding.rangecoder` gives each position one table. Here the codec says for each
 symbol which row of `Tables` it is coded with. A symbol outside its table is an escape
@@ -17,7 +17,7 @@ LARGEST = 1 << 18  # Magnitude of a symbol that an escape has room for.
 
 
 def symmetric(symbols: np.ndarray, chosen: np.ndarray, num_tables: int) -> Tables:
-    """Counts symbols whose sign is a fair coin.
+    """Counts symbols that have either sign with equal probability.
 
     Args:
       symbols: [k], int, training symbols.

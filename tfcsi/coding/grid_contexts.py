@@ -44,7 +44,7 @@ def features(size: np.ndarray) -> np.ndarray:
 
 
 def fit_weights(re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the weights whose sums are the mean magnitudes.
+    """Finds weights such that the weighted sums are the mean magnitudes.
 
     They maximise the likelihood of exponential magnitudes by multiplicative updates, as
     in Fevotte et al., "Nonnegative matrix factorization with the Itakura-Saito

@@ -182,7 +182,7 @@ def _packets(source: _Source, session: Session) -> Iterator[bytes]:
         other = source.session(head)
         if other != session:
             raise PacketError(
-                f"behind packet {total - 1}, a file of another session follows: codec "
+                f"after packet {total - 1}, a file of another session follows: codec "
                 f"{other.codec!r}, fingerprint {other.fingerprint.hex()}"
             )
 
@@ -293,15 +293,15 @@ class PacketFile:
 
     def _open(self) -> None:
         at = self._stream.seek(0, os.SEEK_END)
-        found: list[tuple[Session, int, list[int]]] = []
-        while at or not found:
+        segments: list[tuple[Session, int, list[int]]] = []
+        while at or not segments:
             at, session, count, index = self._segment(at)
-            found.append((session, count, index))
-            if session != found[0][0]:
+            segments.append((session, count, index))
+            if session != segments[0][0]:
                 raise PacketError("files of two sessions are joined")
-        self.session = found[0][0]
+        self.session = segments[0][0]
         self._starts, self._offsets = [0], []
-        for _, count, index in reversed(found):
+        for _, count, index in reversed(segments):
             self._starts.append(self._starts[-1] + count)
             self._offsets.append(index)
 

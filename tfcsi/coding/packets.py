@@ -82,7 +82,7 @@ class Session:
             raise ValueError(f"version must be one of {VERSIONS}, got {self.version}")
 
     def in_domain(self, domain: str) -> Session:
-        """Returns a session whose name and fingerprint tell the domain of the CSI."""
+        """Returns a session with the domain of the CSI in its name and fingerprint."""
         transforms.check_domain(domain)
         if domain == transforms.DOMAINS[0]:
             return self
@@ -135,7 +135,7 @@ class Session:
 
 
 def size_of(num_bits: int, version: int = VERSION) -> int:
-    """Returns the number of bytes of a packet whose payload has so many bits."""
+    """Returns the number of bytes of a packet with a payload of so many bits."""
     if version == 1:
         return HEADER_BYTES + -(-num_bits // 8)
     return -(-(CRC_BITS + num_bits) // 8)
@@ -233,14 +233,14 @@ def check_ends(payloads: Sequence[bytes], num_bits: Sequence[int] | np.ndarray) 
     """
     counts = np.asarray(num_bits).tolist()
     for row, (payload, count) in enumerate(zip(payloads, counts)):
-        has = 8 * (len(payload) + 1) - CRC_BITS
+        room = 8 * (len(payload) + 1) - CRC_BITS
         if count < 0:
             raise PacketError(
                 f"packet {row}: the encoder would not have written these bits", row
             )
-        if not 0 <= has - count < 8:
+        if not 0 <= room - count < 8:
             raise PacketError(
-                f"packet {row}: its symbols take {count} bits, and it has {has}", row
+                f"packet {row}: its symbols take {count} bits, and it has {room}", row
             )
         if int.from_bytes(payload[-2:], "big") & (1 << 8 * len(payload) - count) - 1:
             raise PacketError(f"packet {row}: its last bits are not zero", row)
@@ -359,12 +359,12 @@ def _whole(packet: bytes, session: Session) -> bool:
 def _refusal(packet: bytes, session: Session) -> str:
     """Says what is wrong with a packet that is not sound."""
     if not _whole(packet, session):
-        has = f"has {len(packet)} bytes; "
+        size = f"has {len(packet)} bytes; "
         if session.version != 1:
-            return f"{has}packets have {size_of(0)} to {size_of(8 * MAX_PAYLOAD)}"
+            return f"{size}packets have {size_of(0)} to {size_of(8 * MAX_PAYLOAD)}"
         if len(packet) < HEADER_BYTES:
-            return f"{has}its header takes {HEADER_BYTES}"
-        return f"{has}its header says {_size(packet)}"
+            return f"{size}its header takes {HEADER_BYTES}"
+        return f"{size}its header says {_size(packet)}"
     return (
         f"fails its check: it is damaged or belongs to another session than "
         f"{session.codec!r} {session.fingerprint.hex()}"

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     codec, folder = workdir.load(args.workdir), flags.folder_of(args)
     of_paths = isinstance(codec, paths.Paths)
     if args.max_changed is not None and not of_paths:
-        raise UsageError("--max_changed goes with the codec paths alone")
+        raise UsageError("--max_changed is only for the codec paths")
     output, path = folder / "tflite_check.json", folder / "tflite_check.html"
     results.check_output(output)
     if args.html:
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
 def _measure(
     codec: Codec, folder: pathlib.Path, args: argparse.Namespace
 ) -> list[dict]:
-    """The points of all exported encoders, behind that which they are compared with."""
+    """The point of the reference (Keras or NumPy), then one of each TFLite file."""
     from tfcsi import datasets
     from tfcsi.codecs import neural, paths
     from tfcsi.tflite import compare, exports, footprint, path_compare

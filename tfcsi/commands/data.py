@@ -98,11 +98,11 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
             raise UsageError("--domain and --shape do not go with --workdir")
         config = read_config(folder_of(args.workdir))
         domain, shape = transforms.domain_of(config), tuple(config["shape"])
-    told = {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")}
+    reading = {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")}
     files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
-        h = inputs.read(path, domain, config, shape, told, args.prepared, print)
+        h = inputs.read(path, domain, config, shape, reading, args.prepared, print)
         measured[path] = statistics(h, domain)
         samples[path] = transforms.in_angular_delay(h[:4], domain)[:, :, :32]
     notes = [

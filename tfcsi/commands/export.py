@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> None:
     integers = set(args.precision or []) & set(exports.CALIBRATED)
     if args.clusters is not None and (integers or args.sparsity is not None):
         raise UsageError(
-            "--clusters goes with float32, float16 and dynamic, whose weights are not "
-            "rounded anew, and not with --sparsity"
+            "--clusters works only with float32, float16 and dynamic, because other "
+            "precisions round the weights again; it does not work with --sparsity"
         )
     from tfcsi.codecs import paths
     from tfcsi.codecs.workdir import folder_of, read_config
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         for name in ("effort", "num_paths"):
             if getattr(args, name) is not None:
-                raise UsageError(f"--{name} goes with the codec paths alone")
+                raise UsageError(f"--{name} is only for the codec paths")
         _export_network(workdir, folder, args)
 
 

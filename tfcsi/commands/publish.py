@@ -29,7 +29,10 @@ def publish(
 
 
 def check_output(path: str | os.PathLike) -> None:
-    """Refuses, before the work, a results file whose place or picture is taken."""
+    """Refuses a results file before the work, if another file is in the way.
+
+    The file, or its picture, would replace a file of another kind.
+    """
     results.check_output(path)
     picture = pathlib.Path(path).with_suffix(".png")
     if picture.parent.is_dir():  # It is made with the results file.

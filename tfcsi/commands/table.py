@@ -26,8 +26,8 @@ def add_arguments(parser: Parser) -> None:
     flags.add(
         parser,
         "output",
-        help="Markdown file whose table is replaced. It has a line <!-- table: FILE... "
-        "--> before the table and a line <!-- end --> after it.",
+        help="Markdown file in which the table is replaced. It has a line "
+        "<!-- table: FILE... --> before the table and a line <!-- end --> after it.",
     )
     parser.add_argument(
         "--columns",

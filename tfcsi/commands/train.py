@@ -135,7 +135,7 @@ def train(
         if name in flags.changed(args) and value != config[name]:
             raise UsageError(
                 f"--config.{name}={value} does not go with a training on "
-                f"{','.join(names)}, whose {name} is {config[name]}; leave it out"
+                f"{','.join(names)}: there {name} is {config[name]}; leave it out"
             )
     if config.model in KINDS:
         fields = [field for field in FIELDS if field not in OF_ANY_CODEC]

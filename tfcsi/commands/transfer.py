@@ -109,9 +109,11 @@ def run(args: argparse.Namespace) -> None:
     if args.shots is None:
         args.shots = 0 if config.model in KINDS else 100
     tuning = {k: getattr(args, f"tune_{k}") for k in TUNING}
-    if not args.shots and (given := [k for k, v in tuning.items() if v is not None]):
+    if not args.shots and (
+        set_flags := [k for k, v in tuning.items() if v is not None]
+    ):
         raise UsageError(
-            f"--tune_{given[0]} is given, but with --shots=0 nothing is tuned"
+            f"--tune_{set_flags[0]} is given, but with --shots=0 nothing is tuned"
         )
     tuning = {k: TUNING[k] if v is None else v for k, v in tuning.items()}
     options = dict(args.options)

@@ -37,7 +37,7 @@ class Histogram(tf.Module):
         Args:
           latent_dim: Length of the codeword.
           num_levels: Symbols are 0 ... num_levels - 1.
-          coder: "huffman" or "range", the coder whose rate is estimated.
+          coder: "huffman" or "range"; the rate of this coder is estimated.
 
         Raises:
           ValueError: If the quantiser's symbols are unbounded (num_levels is None).

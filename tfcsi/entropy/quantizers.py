@@ -19,8 +19,8 @@ def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
     """Gives a tensor the gradient of another one.
 
     Args:
-      exact: Tensor whose values count.
-      smooth: Tensor of the same shape and dtype, whose gradient counts.
+      exact: Tensor that gives the values.
+      smooth: Tensor of the same shape and dtype that gives the gradient.
 
     Returns:
       A tensor with the values of `exact`, up to rounding, and the gradient of `smooth`.

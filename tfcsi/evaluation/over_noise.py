@@ -89,11 +89,11 @@ def _decoder_under_noise(
 def over_bit_errors(
     codec: Codec, h: np.ndarray, rates: Sequence[float], seed: int
 ) -> list[dict]:
-    """Measures a codec whose packets arrive with inverted bits, at some rates of them.
+    """Measures a codec with inverted bits in its packets, at some bit error rates.
 
     The base station refuses a packet that fails its check, that the codec cannot read,
-    or whose CSI is not finite. It then keeps the CSI of the last packet that it
-    accepted (zero if there is none). A second measure puts zero in its place.
+    or that gives CSI which is not finite. It then keeps the CSI of the last packet that
+    it accepted (zero if there is none). A second measure puts zero in its place.
 
     Args:
       codec: Any codec.

@@ -153,7 +153,7 @@ def calibrate(network: tf.keras.Model, inputs: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def without_grids(network: tf.keras.Model) -> Iterator[tf.keras.Model]:
-    """Yields a model whose results are not rounded until the context ends.
+    """Yields a model that does not round its results until the context ends.
 
     Args:
       network: Model of `quantize_aware`.
@@ -191,8 +191,8 @@ def in_units(
     Returns:
       Encoder x -> y / unit, with results rounded to integers; unit float32 [latent],
       the quantiser's step, or a whole multiple of it where 8 bits are too few for the
-      symbols of x. An encoder without such a layer, or whose quantiser has no steps, is
-      returned as it is, with None for 1.
+      symbols of x. An encoder without such a layer, or with a quantiser without steps,
+      is returned as it is, with None for a unit of 1.
     """
     codeword = encoder.layers[-2]
     if step is None or not isinstance(codeword, quantize_wrapper.QuantizeWrapperV2):

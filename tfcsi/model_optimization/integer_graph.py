@@ -203,7 +203,7 @@ class _Graph:
         return nodes
 
     def rewritten(self, node) -> _Result:
-        """The new result of a node, whose inputs have theirs."""
+        """The new result of a node; the results of its inputs are there already."""
         layer, inputs = node.layer, [self.result(t) for t in node.keras_inputs]
         if isinstance(layer, layers.BatchNormalization):
             if self._takes_norm(self.resolve(node.keras_inputs[0]).node):

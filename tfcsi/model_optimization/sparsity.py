@@ -99,7 +99,7 @@ def prune(
 
 
 def _wrapped(encoder: tf.keras.Model, wrap: Callable) -> tf.keras.Model:
-    """A copy whose large kernels are wrapped and whose normalisations are fixed."""
+    """A copy with wrapped large kernels and fixed normalisations."""
     if any(isinstance(n, quantize_wrapper.QuantizeWrapperV2) for n in encoder.layers):
         raise ValueError(
             f"{encoder.name} was fine-tuned for integers; cluster or prune the float "

@@ -19,7 +19,7 @@ from tfcsi.coding.packet_file import read_file
 from tfcsi.coding.sending import TABLES_FILE
 from tfcsi.evaluation import measure as evaluation
 
-# Operations whose float results IEEE 754 fixes to the last bit.
+# Operations with float results that IEEE 754 fixes to the last bit.
 EXACT = {
     *("ABS", "ADD", "CAST", "CONCATENATION", "DEQUANTIZE", "MAXIMUM", "MINIMUM"),
     *("MUL", "RESHAPE", "ROUND", "STRIDED_SLICE", "SUB", "TRANSPOSE"),

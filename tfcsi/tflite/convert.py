@@ -8,11 +8,11 @@ except with "int8_full" and "int16x8".
 * "float32"; "float16": weights in 16 bits.
 * "dynamic": 8-bit weights of all dense and convolutional layers. TFLite leaves layers
   of less than 1024 weights in float.
-* "int8": the same layers compute in integers, weights and activations. All else stays
-  float: activation functions and sums would only add roundings, and on sparse CSI the
-  roundings of small convolutions cost more than their bytes are worth.
+* "int8": the same layers compute in integers, weights and activations. The rest
+  stays float: activation functions and sums would only add roundings, and on sparse CSI
+  the roundings of small convolutions cost more than their bytes are worth.
 * "int8_full": the whole network computes in integers, with int8 CSI in and int8
-  codewords out, for hardware that has nothing else.
+  codewords out, for hardware without floats.
 * "int16x8": the same with 16-bit activations and 8-bit weights.
 
 In "int8", the 8-bit results of a dense codeword layer are the symbols themselves. If
@@ -104,7 +104,7 @@ def convert_quantized(
     """Converts an encoder with fake quantisation to the integers it stands for.
 
     Args:
-      codec: tfcsi.codecs.neural.Codec whose config has the field `qat`.
+      codec: tfcsi.codecs.neural.Codec with the field `qat` in its config.
       precision: "int8" or "int8_full", which differ only in the types of input and
         output; "int16x8" if the encoder was trained for 16-bit activations, whose
         ranges the converter takes from x and not from the encoder.

@@ -1,6 +1,6 @@
 """Edits of TFLite files that their converter has no option for.
 
-A file holds a subgraph: tensors, whose constants lie in buffers, and operations in
+A file holds a subgraph: tensors, with their constants in buffers, and operations in
 their order. The bodies of loops are further subgraphs; of the functions here, only
 `operations` takes files that have some. All functions take and give whole files.
 """

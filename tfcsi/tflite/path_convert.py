@@ -44,8 +44,8 @@ def convert(
         )
     if effort not in EFFORTS:
         raise ValueError(f"effort is {effort!r}; it must be one of {EFFORTS}")
-    how, shape = pursuit.EFFORTS[effort], sender.shape
-    graph = PathGraph(sender.atoms, sender.coder.prices, how, num_paths)
+    settings, shape = pursuit.EFFORTS[effort], sender.shape
+    graph = PathGraph(sender.atoms, sender.coder.prices, settings, num_paths)
     x = tf.TensorSpec((1, *shape, 2), tf.float32, "x")
     step = tf.TensorSpec((1,), tf.int32, "step")
     with quietly(), refusals(precision):

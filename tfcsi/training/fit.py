@@ -67,7 +67,7 @@ def train(
 
         return run.train(config, workdir, h_train, h_val, resume, progress)
     schema.check(config, whole=True)
-    if "domain" in config.network:  # A codec whose parts differ by domain.
+    if "domain" in config.network:  # Some codecs need to know the domain.
         config.network.domain = transforms.domain_of(config)
     workdir = pathlib.Path(workdir)
     fields = {k: v for k, v in config.to_dict().items() if k in _KEPT}

@@ -14,7 +14,7 @@ from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
 from tfcsi.training.stages import Stage
 
-DENOISED = "denoised"  # Layer of a decoder whose output a "codeword" stage looks at.
+DENOISED = "denoised"  # Layer of a decoder; a "codeword" stage compares its output.
 
 
 def relative_error(x: tf.Tensor, x_hat: tf.Tensor) -> tf.Tensor:

@@ -162,7 +162,7 @@ class Pair:
         return Adam(schedule, self.config.beta_1)
 
     def _selected(self, pattern: str) -> list[tf.Variable]:
-        """The variables of the layers in whose name the pattern is found."""
+        """The variables of the layers with names that match the pattern."""
         if not pattern:
             return self._network
         names = {

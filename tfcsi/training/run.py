@@ -209,7 +209,7 @@ def _claim(
 
 
 def _check_mark(checkpoint: str, workdir: pathlib.Path) -> None:
-    """Refuses a checkpoint whose optimizers are those of an earlier loop."""
+    """Refuses a checkpoint with the optimizers of an earlier loop."""
     names = [name for name, _ in tf.train.list_variables(checkpoint)]
     if not any(name.split("/")[0] == _MARK for name in names):
         raise ValueError(
