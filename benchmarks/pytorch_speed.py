@@ -17,6 +17,7 @@ The version without them is enough:
 import json
 import os
 import pathlib
+import sys
 import time
 
 import tfcsi
@@ -143,7 +144,7 @@ def main(args):
         }
         print(f"{name:8s} {points[name]['ratio']:.2f}", flush=True)
     content = {
-        "command": "python benchmarks/pytorch_speed.py",
+        "command": results.command_line(sys.argv),
         "versions": {**results.versions(), "torch": torch.__version__},
         "threads": args.threads,
         "batch": len(x),

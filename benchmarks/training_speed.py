@@ -11,6 +11,7 @@ ratio of the two speeds.
 import json
 import os
 import pathlib
+import sys
 import time
 
 import tfcsi
@@ -79,7 +80,7 @@ def main(args):
             seconds[attention].append(time.perf_counter() - began)
     median = {attention: float(np.median(s)) for attention, s in seconds.items()}
     content = {
-        "command": "python benchmarks/training_speed.py",
+        "command": results.command_line(sys.argv),
         "versions": results.versions(),
         "threads": os.cpu_count(),
         "matrices_per_second": {a: count / s for a, s in median.items()},
