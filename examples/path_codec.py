@@ -7,6 +7,8 @@ sends them. The program asks for three values of the NMSE and prints the bits of
 packets.
 """
 
+import argparse
+
 import numpy as np
 
 import tfcsi
@@ -29,4 +31,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     main()

@@ -2,12 +2,12 @@
 
     python examples/phone_and_base_station.py FOLDER
 
-FOLDER is a new folder for what the phone needs: `tables.npz`, and nothing else. The
-phone has NumPy alone and measures its channel with noise. The base station has tfcsi.
+FOLDER is a new folder for the only file that the phone needs, `tables.npz`. The phone
+has only NumPy and measures its channel with noise. The base station has tfcsi.
 """
 
+import argparse
 import pathlib
-import sys
 
 import numpy as np
 
@@ -38,6 +38,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("give one argument, the new folder of the phone")
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", help="New folder for the file that the phone needs.")
+    main(parser.parse_args().folder)

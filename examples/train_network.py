@@ -6,7 +6,7 @@ WORKDIR is a new folder. The training takes about a minute on two cores. It is t
 for a good network: `configs/stqenet_indoor.py` trains 16 epochs of 16000 matrices.
 """
 
-import sys
+import argparse
 
 import tfcsi
 from tfcsi.channels import cost2100
@@ -34,6 +34,6 @@ def main(workdir):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("give one argument, the new folder of the run")
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("workdir", help="New folder of the run.")
+    main(parser.parse_args().workdir)

@@ -55,6 +55,20 @@ def test_the_network_is_trained_and_compared(tmp_path):
     assert all(float(nmse_db) < -1 for _, nmse_db, _ in points)
 
 
+@pytest.mark.parametrize("path", EXAMPLES.glob("*.py"), ids=lambda path: path.stem)
+def test_the_help_of_an_example_says_what_it_does_and_does_nothing(path, tmp_path):
+    done = subprocess.run(
+        [sys.executable, path, "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    summary = path.read_text().partition("\n")[0].strip('"')
+    assert done.returncode == 0 and summary in " ".join(done.stdout.split())
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_example_is_run_here():
     names = {path.name for path in EXAMPLES.glob("*.py")}
     assert names == set(
