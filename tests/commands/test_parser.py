@@ -186,5 +186,5 @@ def test_what_is_not_installed_is_named_with_the_remedy(parser, monkeypatch, cap
 
 def test_two_dashes_are_no_value_of_a_flag(parser):
     parser.add_argument("--key")
-    with pytest.raises(UsageError, match="flag --key=--: -- is no value"):
+    with pytest.raises(UsageError, match="flag --key=--: -- is not a value"):
         parser.parse_args(["--key=--"])

@@ -205,5 +205,5 @@ def test_the_empty_prior_codes_no_symbols_in_no_bytes():
     payloads = rangecoder.encode(symbols, tables)
     assert payloads == [b""] * 4
     np.testing.assert_array_equal(rangecoder.decode(payloads, tables), symbols)
-    with pytest.raises(ValueError, match="prior 'none' is for quantizer 'float' alone"):
+    with pytest.raises(ValueError, match="prior 'none' is only for quantizer 'float'"):
         priors.get("none")(3, None, "range")

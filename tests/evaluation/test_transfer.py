@@ -243,7 +243,7 @@ def test_transfer_fits_and_tests_codecs_without_a_network(codec, project, capsys
 def test_a_run_of_another_config_is_not_taken_for_this_one(project, capsys):
     assert (project / "runs" / "quadriga_28ghz" / "codec.npz").exists()
     assert transfer(project, "--config.seed=5", config="tiny.py") == 1
-    words = "another config: ['lmbda', 'seed'] differ; give another --workdir"
+    words = "another config: it differs in lmbda, seed; give another --workdir"
     assert words in capsys.readouterr().err
 
 

@@ -199,12 +199,13 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> DftGrid:
     tables = Tables.from_arrays(files.part(arrays, "tables"))
     weights, base = arrays["weights"], arrays["base"]
     if weights.shape != (len(NEIGHBOURS) + 1,) or len(tables.length) <= len(BORDERS):
-        raise ValueError("weights and tables do not fit")
-    if base.shape != tuple(config["shape"][::-1]):
-        raise ValueError(f"base is {base.shape}")
+        raise ValueError("the weights do not fit the tables")
+    size = tuple(config["shape"][::-1])
+    if base.shape != size:
+        raise ValueError(f"base is {base.shape}, expected {size}")
     step, domain = float(arrays["step"]), transforms.domain_of(config)
     if not 0 < step < math.inf:
-        raise ValueError(f"step is {step}, expected a positive and finite one")
+        raise ValueError(f"step is {step}, expected a finite number above 0")
     return DftGrid(config["shape"], step, weights, base, norms, tables, domain)
 
 

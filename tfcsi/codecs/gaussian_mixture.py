@@ -297,8 +297,9 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> GaussianMixtur
     labels = Tables.from_arrays(files.part(arrays, "labels"))
     tables = Tables.from_arrays(files.part(arrays, "tables"))
     scales, step = arrays["scales"], int(arrays["step"])
-    if scales.ndim != 2 or scales.shape[1] != math.prod(config["shape"]):
-        raise ValueError(f"scales is {scales.shape}")
+    entries = math.prod(config["shape"])
+    if scales.ndim != 2 or scales.shape[1] != entries:
+        raise ValueError(f"scales is {scales.shape}, expected [components, {entries}]")
     if len(tables.length) != CLASSES or labels.length[0] != len(scales) + 2:
         raise ValueError("the tables do not fit the components")
     domain = transforms.domain_of(config)

@@ -205,7 +205,7 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Klt:
     if basis.shape != size or not np.isfinite(basis).all():
         raise ValueError(f"basis is {basis.shape}, expected {size} and finite")
     if not 0 < step < math.inf:
-        raise ValueError(f"step is {step}, expected a positive and finite one")
+        raise ValueError(f"step is {step}, expected a finite number above 0")
     version = run.packet_version(arrays, run.CODEC_FILE)
     codec = Klt(config["shape"], basis, step, tables, version)
     codec.names_domain = run.names_domain(arrays)

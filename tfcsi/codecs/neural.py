@@ -368,7 +368,7 @@ def load(workdir: str | os.PathLike) -> Codec:
             variable.assign(arrays[f"quantizer/{i}"])
         unknown = {k for k in arrays if "/" in k and k.split("/")[0] != "tables"}
         if unknown := unknown - _arrays(codec).keys():
-            raise ValueError(f"it has no place for {sorted(unknown)}")
+            raise ValueError(f"it has unknown arrays: {', '.join(sorted(unknown))}")
         codec.facts = json.loads(str(arrays["facts"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error

@@ -42,8 +42,8 @@ def variant(codec: Codec, **fields: Any) -> Codec:
     unknown = sorted(set(network) - set(codec.config.network))
     if unknown:
         raise ValueError(
-            f"{codec.name} has no {', '.join(unknown)}; its network has "
-            f"{', '.join(sorted(codec.config.network)) or 'no arguments'}"
+            f"{codec.name} has no option {', '.join(unknown)}; the options of its "
+            f"network are: {', '.join(sorted(codec.config.network)) or 'none'}"
         )
     config = codec.config.copy_and_resolve_references()
     config.unlock()

@@ -112,7 +112,8 @@ def load_classical(
                 f"version {session.version}"
             )
     except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
-        raise ValueError(f"{workdir} holds no sound codec: {error!r}") from error
+        reason = str(error) if type(error) is ValueError else repr(error)
+        raise ValueError(f"{workdir} holds no sound codec: {reason}") from error
     return codec
 
 

@@ -212,7 +212,7 @@ class Parser(argparse.ArgumentParser):
                 continue
             name, equals, value = word.partition("=")
             if value == "--":  # argparse would drop it.
-                raise UsageError(f"flag {word}: -- is no value")
+                raise UsageError(f"flag {word}: -- is not a value")
             if CHANGE in self.options and name.startswith(("--config.", "--noconfig.")):
                 no, _, field = name.partition("config.")
                 bare = not equals and (not words or words[0].startswith("--"))

@@ -162,7 +162,7 @@ class Empty(tf.Module):
         """
         super().__init__(name="empty")
         if latent_dim:
-            raise ValueError("prior 'none' is for quantizer 'float' alone")
+            raise ValueError("prior 'none' is only for quantizer 'float'")
         self.coder = coder
 
     def __call__(self, u: tf.Tensor, training: bool) -> tf.Tensor:

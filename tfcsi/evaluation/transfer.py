@@ -199,8 +199,8 @@ def _trained(sources: Sources, folder: pathlib.Path, source: str) -> Codec:
         keys = wanted.keys() | stored.keys()
         if differs := sorted(k for k in keys if wanted.get(k) != stored.get(k)):
             raise ValueError(
-                f"the run in {folder} has another config: {differs} differ; give "
-                f"another --workdir"
+                f"the run in {folder} has another config: it differs in "
+                f"{', '.join(differs)}; give another --workdir"
             )
         return neural.load(folder)
     h_train, h_val = (sources.load(source, split) for split in ("train", "val"))

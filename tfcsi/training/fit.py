@@ -79,7 +79,9 @@ def train(
         differs = sorted(k for k in _KEPT if stored.get(k) != fields.get(k))
         if differs:
             raise ValueError(
-                f"the run in {workdir} has another config: {differs} differ"
+                f"the run in {workdir} has another config: it differs in "
+                f"{', '.join(differs)}; give another --workdir, or the config of that "
+                f"run"
             )
         if (workdir / CODEC_FILE).exists():
             return load(workdir)

@@ -193,7 +193,9 @@ def _claim(
         ]
         if differs:
             raise ValueError(
-                f"the run in {workdir} has another config: {sorted(differs)} differ"
+                f"the run in {workdir} has another config: it differs in "
+                f"{', '.join(sorted(differs))}; give another --workdir, or the config "
+                f"of that run"
             )
         return
     workdir.mkdir(parents=True, exist_ok=True)
