@@ -139,12 +139,18 @@ def test_a_shape_that_the_matrices_do_not_have_is_refused(tmp_path, capsys, nois
     assert not (tmp_path / "run" / "codec.npz").exists()
 
 
-def test_a_zero_of_complex_numbers_is_refused(tmp_path, workdir, h, capsys):
+def test_a_zero_that_is_none_of_the_file_is_refused(tmp_path, workdir, h, capsys):
     np.save(tmp_path / "h.npy", h[:3])
-    words = ["compress", f"--workdir={workdir}", f"--input={tmp_path}/h.npy"]
-    words += [f"--output={tmp_path}/p", "--zero=0.5"]
-    status, shown = refusal(tmp_path, capsys, words)
-    assert status == 1 and "zero is 0.5; it goes with axes that have reim" in shown
+    ht = np.concatenate([h[:3].real.reshape(3, -1), h[:3].imag.reshape(3, -1)], 1)
+    np.savez(tmp_path / "h.npz", HT=ht + 0.5)
+    for name, words in (
+        ("h.npy", "so 0.5 does not stand for zero: leave out zero"),
+        ("h.npz", "form of HT, in which 0.5 stands for zero anyhow"),
+    ):
+        given = ["compress", f"--workdir={workdir}", f"--input={tmp_path / name}"]
+        given += [f"--output={tmp_path}/p", "--zero=0.5"]
+        status, shown = refusal(tmp_path, capsys, given)
+        assert status == 1 and words in shown
 
 
 def test_the_choices_of_a_prior_are_those_of_the_code():

@@ -222,7 +222,7 @@ def test_axes_of_other_tools_are_not_taken_for_those_of_python(
 
 
 def test_matrices_that_no_antenna_or_subcarrier_can_count_are_read(tmp_path):
-    np.save(tmp_path / "a.npy", np.ones((5000, 4, 20), np.complex64))
+    np.save(tmp_path / "a.npy", -np.ones((5000, 4, 20), np.complex64))
     assert any_file.read_csi(tmp_path / "a.npy").shape == (5000, 4, 20)
 
 
@@ -256,6 +256,53 @@ def test_amplitudes_are_refused_even_if_an_axis_is_named_re_and_im(tmp_path):
     np.save(tmp_path / "b.npy", UNIT)
     with pytest.raises(DataError, match="give zero=0.5"):
         any_file.read_csi(tmp_path / "b.npy", axes="n,tx,sc,reim")
+
+
+@pytest.mark.parametrize("form", ["complex", "pair", "compound"])
+def test_an_offset_of_complex_numbers_is_told(tmp_path, foreign, form):
+    parts = {"H_re": UNIT[..., 0], "H_im": UNIT[..., 1]}
+    values = parts["H_re"] + 1j * parts["H_im"]
+    arrays = {"complex": {"H": values}, "compound": {"H": compound(values)}}
+    foreign.python_h5(tmp_path / "a.h5", arrays.get(form, parts))
+    with pytest.raises(DataError, match="mean near 0.5 .*: give zero=0.5"):
+        any_file.read_csi(tmp_path / "a.h5")
+    h = any_file.read_csi(tmp_path / "a.h5", zero=0.5)
+    h, sent = (transforms.to_peak(matrices)[0] for matrices in (h, H))
+    assert metrics.to_db(metrics.nmse(sent, h).max()) < -70
+    foreign.python_h5(tmp_path / "b.h5", {"H_re": abs(H.real), "H_im": abs(H.imag)})
+    with pytest.raises(DataError, match="amplitudes without phases are no CSI"):
+        any_file.read_csi(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize("write", ["savemat", "matlab73"])
+def test_fields_of_structs_are_read_and_cells_are_named(tmp_path, foreign, write):
+    path = tmp_path / "a.mat"
+    if write == "savemat":
+        foreign.savemat(path, {"s": {"H": LAST, "fc": 3.5e9}})
+    else:
+        foreign.matlab73(path, {"s/H": LAST, "s/fc": 3.5e9})
+    np.testing.assert_allclose(any_file.read_csi(path), H, rtol=1e-6)
+    np.testing.assert_allclose(any_file.read_csi(path, "s/H"), H, rtol=1e-6)
+    cell = np.empty((1, len(H)), object)
+    cell[0] = list(H)
+    foreign.savemat(path, {"H": cell})
+    with pytest.raises(DataError, match=r"is cell \[1, 50\].* H = cat\(3, H{:}\)"):
+        any_file.read_csi(path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".h5"])
+def test_the_content_of_a_file_tells_its_format(tmp_path, foreign, suffix):
+    foreign.savemat(tmp_path / "v5", {"H": LAST})
+    foreign.matlab73(tmp_path / "v73", {"H": LAST})
+    foreign.python_h5(tmp_path / "h5", {"H": H})
+    for name, save in (("npy", np.save), ("npz", np.savez)):
+        with open(tmp_path / name, "wb") as file:
+            save(file, H)
+    for name in ("v5", "v73", "h5", "npy", "npz"):
+        if name == "v5" and suffix in (".npy", ".npz"):
+            continue  # It has no mark at its beginning.
+        path = (tmp_path / name).rename(tmp_path / f"a{suffix}")
+        np.testing.assert_allclose(any_file.read_csi(path), H, rtol=1e-6)
 
 
 def test_the_shape_of_a_codec_decides_which_axis_counts_the_matrices(tmp_path):

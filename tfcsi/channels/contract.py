@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
@@ -117,5 +118,10 @@ def check_request(
         if not is_integer or value < 0:
             raise ValueError(f"{label} is {value!r}; it must be an integer, 0 or more")
     check_options(options, known, name)
-    physical = {k: v for k, v in options.items() if k in QUANTITIES}
-    check_physical(**{k: v for k, v in physical.items() if v is not None and v > 0})
+    physical = {k: v for k, v in options.items() if k in QUANTITIES and v is not None}
+    for label, value in physical.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            unit = QUANTITIES[label].unit
+            raise ValueError(f"{label} is {value!r}; it must be a number, in {unit}")
+    # The simulators refuse what is not positive.
+    check_physical(**{k: v for k, v in physical.items() if not v <= 0})

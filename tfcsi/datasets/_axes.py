@@ -38,10 +38,12 @@ _DROPPED: _Readings = {3: (("rx", "tx", "sc"), ("n", "rx", "tx"))}
 # No phone has more antennas, no array and no band more than that. Larger axes are
 # others.
 _MOST_RX, _MOST_TX, _MOST_SC = 16, 1024, 4096
+# So many entries of complex CSI have some that are negative.
+_ENOUGH = 64
 TAKEN = (
     "complex [n, tx, sc], [tx, sc, n], [n, rx, tx, sc], [rx, tx, sc, n] or one matrix "
-    f"[tx, sc]; real {KEY} [n, 2 tx sc]; anything else with axes=..., such as "
-    "axes=n,reim,tx,sc"
+    f"[tx, sc]; the same as two real arrays H_re and H_im; real {KEY} [n, 2 tx sc]; "
+    "anything else with axes=..., such as axes=n,reim,tx,sc"
 )
 
 
@@ -143,7 +145,9 @@ def reading(
     kind, sizes = array.kind(), list(array.shape)
     label = f"{array.path}: {array.key!r} is {kind} {sizes}"
     if kind not in ("complex", "real"):
-        raise DataError(f"{label}, expected {TAKEN}")
+        remedy = "; in MATLAB H = cat(3, H{:}) makes one array of a cell of matrices"
+        remedy = remedy if kind == "cell" else ""
+        raise DataError(f"{label}, expected {TAKEN}{remedy}")
     if axes or array.axes:
         names = names_of(axes or array.axes)
         if len(names) != len(sizes):
@@ -234,10 +238,11 @@ def arranged(
       names: names of its axes, as `reading` returns them.
       rx: number of the user's antenna, from 0; needed if there are several.
       shape: (num_tx, num_delay) of matrices in an axis `ht`; 32 x 32 if None.
-      zero: real number that stands for zero.
+      zero: number that stands for zero in real and imaginary parts.
 
     Raises:
-      DataError: real numbers that are no parts, or an axis `ht` of another length.
+      DataError: numbers that are no real and imaginary parts, or an axis `ht` of
+        another length.
       ValueError: there is no such antenna, or several and `rx` is None.
     """
     sizes = dict(zip(names, array.shape))
@@ -264,13 +269,22 @@ def arranged(
         ones = tuple(i for i, name in enumerate(names) if name == "1")
         block = np.expand_dims(block.squeeze(ones).transpose(order), absent)
         if "reim" in names:
-            block = (block[..., 0] - zero) + 1j * (block[..., 1] - zero)
-        return block[:, 0]
+            return ((block[..., 0] - zero) + 1j * (block[..., 1] - zero))[:, 0]
+        return block[:, 0] - zero * (1 + 1j) if zero else block[:, 0]
 
-    if "reim" in names:
-        first = tuple(slice(0, 1000 if n == "n" else None) for n in names)
-        if fault := positive_only(array[first], zero):
-            raise DataError(f"{label}: {fault}")
+    first = array[tuple(slice(0, 1000 if n == "n" else None) for n in names)]
+    is_complex = first.dtype.kind == "c"
+    parts = np.stack([first.real, first.imag]) if is_complex else first
+    parts = parts[np.isfinite(parts)]
+    mean = parts.mean() if parts.size else zero
+    if abs(mean) < abs(mean - zero):
+        raise DataError(
+            f"{label}: the mean of real and imaginary parts is {mean:.3f}, so {zero:g} "
+            f"does not stand for zero: leave out zero"
+        )
+    fault = positive_only(parts, zero)
+    if fault and (not is_complex or np.count_nonzero(parts) >= _ENOUGH):
+        raise DataError(f"{label}: {fault}")
     lengths = [sizes.get(name, 1) for name in ("n", "tx", "sc")]
     return Array(array.path, array.key, tuple(lengths), get)
 

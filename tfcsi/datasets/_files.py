@@ -71,15 +71,16 @@ class Array:
         return block
 
     def kind(self) -> str:
-        """Returns "complex", "real", "empty" or "not numeric"."""
+        """Returns "complex", "real", "empty", "cell" (of MATLAB) or "not numeric"."""
         if not all(self.shape):
             return "empty"
         with wrapped(self.path):
             block = self._get((slice(0, 1),) * len(self.shape))
         letter = _hdf5.joined(np.asarray(block)).dtype.kind
-        return {"c": "complex", **dict.fromkeys("fiu", "real")}.get(
-            letter, "not numeric"
-        )
+        kinds = {"c": "complex", **dict.fromkeys("fiu", "real")}
+        if self.of_matlab:
+            kinds["O"] = "cell"
+        return kinds.get(letter, "not numeric")
 
     def is_complex(self) -> bool:
         """Returns whether the entries are complex."""
@@ -154,7 +155,7 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
                     name: Array(path, name, *writer.entry(item), _axes_of(item))
                     for name, item in _hdf5.datasets(file)
                 }
-            elif _begins(path, ARRAY) or suffix == ".npy":
+            elif _begins(path, ARRAY) or (suffix == ".npy" and not _begins(path, _ZIP)):
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
                 known = {ALONE: Array(path, ALONE, array.shape, array.__getitem__)}
             elif _begins(path, _ZIP) or suffix == ".npz":

@@ -39,7 +39,8 @@ def read_csi(
         n, rx, tx, sc (or delay), reim, ht and 1.
       shape: (num_tx, num_delay) that the matrices must have, such as those of a codec.
       rx: number of the user's antenna, from 0; needed if there are several.
-      zero: real number that stands for zero, such as 0.5 for parts in [0, 1].
+      zero: number that stands for zero in real and imaginary parts, such as 0.5 for
+        parts in [0, 1].
       domain: domain of the matrices, for the report.
       report: is called with a line that says how the array was read.
 
@@ -64,10 +65,10 @@ def read_csi(
                 f"of domain {domain!r} are wanted, which have subcarriers"
             )
         names = _axes.reading(array, axes, shape)
-        if zero and "reim" not in names:
+        if zero and "ht" in names:
             raise ValueError(
-                f"zero is {zero:g}; it goes with axes that have reim, and {key!r} of "
-                f"{path} is read with axes={','.join(names)}"
+                f"zero is {zero:g}; {key!r} of {path} has the form of {KEY}, in which "
+                f"0.5 stands for zero anyhow"
             )
         matrices = _axes.arranged(array, names, rx, shape, zero)
         if shape is not None and matrices.shape[1:] != tuple(shape):
