@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from foreign_writers import hdf5_write, matlab5, matlab73
 
 from tfcsi import metrics, transforms
 from tfcsi.datasets import inputs, quadriga
@@ -131,46 +132,14 @@ def test_channel_objects_that_python_wrote_have_its_axes(tmp_path):
     assert metrics.nmse(sent, h).max() < 1e-9
 
 
-def write_structs(path, channels):
+def write_structs(write):
     """The objects as one array of structs, such as `h_channel = struct(h_channel)`."""
-    structs = np.empty((1, len(channels)), [("coeff", object), ("delay", object)])
-    for number, (coeffs, delays) in enumerate(channels):
-        structs[0, number] = coeffs, delays
-    scipy.io.savemat(path, {"h_channel": structs}, appendmat=False)
 
+    def of(path, channels):
+        structs = tuple({"coeff": coeffs, "delay": delay} for coeffs, delay in channels)
+        write(path, {"h_channel": structs})
 
-def write_structs_v73(path, channels):
-    with h5py.File(path, "w", userblock_size=512) as file:
-        group = file.create_group("h_channel")
-        group.attrs["MATLAB_class"] = np.bytes_("struct")
-        for field, values in zip(("coeff", "delay"), zip(*channels)):
-            references = np.empty((len(channels), 1), h5py.ref_dtype)
-            for number, value in enumerate(values):
-                value = np.ascontiguousarray(value.T)
-                value = value.view(COMPOUND) if field == "coeff" else value
-                item = file.create_dataset(f"#refs#/{field}{number}", data=value)
-                item.attrs["MATLAB_class"] = np.bytes_("single")
-                references[number] = item.ref
-            group.create_dataset(field, data=references)
-    with open(path, "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
-
-
-def write_exported(path, channels):
-    """As `qd_channel.hdf5_write` does: axes reversed, without a mark of MATLAB."""
-    with h5py.File(path, "w") as file:
-        file["ChannelDims"] = np.array([len(channels), 1, 1, 1], np.uint32)
-        file["Order"] = np.arange(1, len(channels) + 1, dtype=np.uint32)
-        for number, (coeffs, delays) in enumerate(channels, 1):
-            several = coeffs.shape[-1] > 1
-            for snap in range(coeffs.shape[-1]):
-                group = f"channel_{number}" + f"/Snap_{snap}" * several
-                delay = delays[..., snap]
-                delay = delay.reshape((1,) * (3 - delay.ndim) + delay.shape)
-                file[f"{group}/coeff_re"] = coeffs[..., snap].real.T
-                file[f"{group}/coeff_im"] = coeffs[..., snap].imag.T
-                file[f"{group}/delay"] = delay.T
-                file[f"{group}/path_gain"] = np.ones(coeffs.shape[2])
+    return of
 
 
 @pytest.mark.parametrize("individual", [False, True])
@@ -178,10 +147,10 @@ def write_exported(path, channels):
 @pytest.mark.parametrize(
     ("name", "write_form"),
     [
-        ("a.mat", write_structs),
-        ("b.mat", write_structs_v73),
-        ("c.h5", write_exported),
-        ("c.hdf5", write_exported),
+        ("a.mat", write_structs(matlab5)),
+        ("b.mat", write_structs(matlab73)),
+        ("c.h5", hdf5_write),
+        ("c.hdf5", hdf5_write),
     ],
 )
 def test_structs_and_quadrigas_own_file_hold_channel_objects(

@@ -1,15 +1,13 @@
 """DeepMIMO in the forms that its versions, MATLAB and users give it."""
 
-import h5py
 import numpy as np
 import pytest
-import scipy.io
+from foreign_writers import matlab5, matlab73
 
 from tfcsi import metrics, transforms
 from tfcsi.datasets import deepmimo
 from tfcsi.datasets._files import DataError
 
-MARK = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
 NUM = 20
 OPTIONS = {"num_val": 4, "num_test": 6, "shuffle": False, "num_fft": 32}
 KEYS = ("phase", "delay", "power", "aod_az", "aod_el")
@@ -32,70 +30,12 @@ def assert_is(h, sent):
     assert metrics.to_db(metrics.nmse(expected, h).max()) < -70
 
 
-class V73:
-    """Writes cells and struct arrays as MATLAB's -v7.3 does."""
-
-    def __init__(self, file):
-        self.file, self.refs, self.count = file, file.create_group("#refs#"), 0
-
-    def put(self, group, name, value):
-        if isinstance(value, list):  # A cell.
-            item = group.create_dataset(name, data=self.references(value))
-            item.attrs["MATLAB_class"] = np.bytes_("cell")
-        elif isinstance(value, tuple):  # A struct array: a field is a column.
-            item = group.create_group(name)
-            for key in value[0]:
-                each = self.references([struct[key] for struct in value])
-                item.create_dataset(key, data=each)
-            item.attrs["MATLAB_class"] = np.bytes_("struct")
-        elif isinstance(value, dict):
-            item = group.create_group(name)
-            for key, inner in value.items():
-                self.put(item, key, inner)
-            item.attrs["MATLAB_class"] = np.bytes_("struct")
-        else:
-            array = np.ascontiguousarray(np.atleast_2d(value).T)
-            if array.dtype.kind == "c":
-                array = array.view([("real", "<f4"), ("imag", "<f4")])
-            item = group.create_dataset(name, data=array)
-            item.attrs["MATLAB_class"] = np.bytes_("single")
-
-    def references(self, values):
-        out = np.empty((len(values), 1), h5py.ref_dtype)
-        for i, value in enumerate(values):
-            self.count += 1
-            name = f"r{self.count}"
-            self.put(self.refs, name, value)
-            out[i] = self.refs[name].ref
-        return out
-
-
 def write_v73(path, value):
-    with h5py.File(path, "w", userblock_size=512) as file:
-        V73(file).put(file, "DeepMIMO_dataset", value)
-    with open(path, "r+b") as file:
-        file.write(MARK)
-
-
-def plain(value):
-    """The same for scipy.io.savemat: lists are cells, tuples struct arrays."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        cell = np.empty((1, len(value)), object)
-        for i, inner in enumerate(value):
-            cell[0, i] = plain(inner)
-        return cell
-    if isinstance(value, tuple):
-        array = np.empty((1, len(value)), [(key, object) for key in value[0]])
-        for i, struct in enumerate(value):
-            array[0, i] = tuple(plain(inner) for inner in struct.values())
-        return array
-    return value
+    matlab73(path, {"DeepMIMO_dataset": value})
 
 
 def write_v5(path, value):
-    scipy.io.savemat(path, {"DeepMIMO_dataset": plain(value)})
+    matlab5(path, {"DeepMIMO_dataset": value})
 
 
 def users(h, kind):

@@ -1,199 +1,72 @@
-"""Each foreign form of one set of matrices is read as these, or refused with a remedy.
+"""Foreign forms of CSI are read as their matrices, or refused with a remedy.
 
-`FORMS` is the table of `docs/data.md`: `test_the_page_has_the_table` compares them.
+The forms are those of `benchmarks/foreign_files.py`, which also makes their table in
+docs/data.md.
 """
 
-import pathlib
+import re
 
+import foreign_files
+import foreign_kinds
 import h5py
 import numpy as np
 import pytest
+from foreign_forms import FORMS, LAST, RX, UNIT, H, matrices
+from foreign_writers import compound
 
 from tfcsi import metrics, transforms
 from tfcsi.datasets import any_file
 from tfcsi.datasets._files import DataError
 
-
-def matrices(*shape, seed=0):
-    """Complex128 of a shape, no two axes alike in statistics."""
-    x = np.random.default_rng(seed).standard_normal((*shape, 2)) @ [1, 1j]
-    for axis, size in enumerate(shape):
-        ramp = np.expand_dims(
-            np.arange(1, size + 1), tuple(range(1, len(shape) - axis))
-        )
-        x = x * ramp**0.25
-    return x
-
-
-def compound(values, names=("real", "imag"), dtype="<f8"):
-    """Values as a compound type with parts of these names, in this order."""
-    out = np.empty(values.shape, [(name, dtype) for name in names])
-    for name, part in zip(names, (values.real, values.imag)):
-        out[name] = part
-    return out
-
-
-H = matrices(50, 32, 32)  # The set: 50 matrices of 32 antennas x 32 delays.
-LAST = np.moveaxis(H, 0, -1)
 REAL = np.stack([H.real, H.imag], -1)
-RX = np.stack([0 * H, H, 2 * H], 1)  # [n, 3 rx, tx, sc]; antenna 1 is meant.
-UNIT = transforms.to_unit_interval(H)[0]
-HT = np.moveaxis(UNIT, -1, 1).reshape(50, 2048)
-PAIR = {"re": H.real, "im": H.imag}
-ONE = {"rx": 1}
 
 
-def npy(values):
-    return lambda path, to: np.save(path, values)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.title)
+def test_each_form_is_read_as_its_matrices(tmp_path, form):
+    assert form.check(tmp_path) < foreign_files.LARGEST
 
 
-def npz(**arrays):
-    return lambda path, to: np.savez(path, **arrays)
+@pytest.mark.parametrize("form", foreign_files.REFUSED, ids=lambda form: form.title)
+def test_what_can_be_read_two_ways_or_is_no_csi_is_refused(tmp_path, form):
+    assert form.check(tmp_path) is None
 
 
-def h5(**arrays):
-    return lambda path, to: to.python_h5(path, arrays)
-
-
-def v5(**arrays):
-    return lambda path, to: to.savemat(path, arrays)
-
-
-def v73(**arrays):
-    return lambda path, to: to.matlab73(path, arrays)
-
-
-def h5_groups(path, to):
-    to.python_h5(
-        path, {"scene/H": H, "scene/pos": np.zeros((50, 3)), "t": np.arange(50)}
+def test_a_form_that_is_read_as_others_fails(tmp_path):
+    form = FORMS[0]
+    other = foreign_kinds.Form("a", "b", "c.npy", form.write, lambda: 2 * H)
+    assert other.check(tmp_path) > foreign_files.LARGEST
+    told = foreign_kinds.Form(
+        *("a", "b", "c.npy", form.write, lambda: H), {"axes": "n,tx,sc"}
     )
+    with pytest.raises(ValueError, match="is read without `--axes=n,tx,sc`"):
+        told.check(tmp_path)
+    refusal = foreign_kinds.Refusal("a", "b", "c.npy", form.write, "", "it is none")
+    with pytest.raises(ValueError, match="is read, although it is none"):
+        refusal.check(tmp_path)
 
 
-def h5_split_group(path, to):
-    to.python_h5(path, {f"H/{name}": part for name, part in PAIR.items()})
+def test_the_page_has_the_table(tmp_path):
+    page = foreign_kinds.PAGE.read_text()
+    assert foreign_files.BEGIN + foreign_files.table() + foreign_files.END in page, (
+        "run python benchmarks/foreign_files.py --output=results/NAME.json "
+        "--page=docs/data.md"
+    )
+    (tmp_path / "old.md").write_text(page.replace("| NumPy |", "| old |"))
+    foreign_files.put(tmp_path / "old.md")
+    assert (tmp_path / "old.md").read_text() == page
 
 
-def appended(path, to):
-    to.matlab73(path, {"fc": 3.5e9})
-    with h5py.File(path, "r+") as file:
-        file["H"] = H
-
-
-# Who wrote it, and what it holds: suffix, writer, and the options that are needed. Each
-# form is read to the same matrices.
-FORMS = {
-    "NumPy: complex [n, 32, 32]": (".npy", npy(H), {}),
-    "NumPy: complex [32, 32, n]": (".npy", npy(LAST), {"axes": "tx,sc,n"}),
-    "NumPy: complex [n, 1, 32, 32]": (".npy", npy(H[:, None]), {}),
-    "NumPy: complex [n, rx, 32, 32]": (".npy", npy(RX), ONE),
-    "NumPy: real [n, 32, 32, 2]": (".npy", npy(REAL), {"axes": "n,tx,sc,reim"}),
-    "NumPy: real [n, 2, 32, 32]": (
-        ".npy",
-        npy(np.moveaxis(REAL, -1, 1)),
-        {"axes": "n,reim,tx,sc"},
-    ),
-    "NumPy: real [n, 32, 32, 2] in [0, 1]": (
-        ".npy",
-        npy(UNIT),
-        {"axes": "n,tx,sc,reim", "zero": 0.5},
-    ),
-    "NumPy: real [n, 2048] in [0, 1]": (".npy", npy(HT), {"axes": "n,ht"}),
-    "NumPy archive: one complex array": (".npz", npz(H=H, pos=np.zeros((50, 3))), {}),
-    "NumPy archive: H_re and H_im": (".npz", npz(H_re=H.real, H_im=H.imag), {}),
-    "h5py: complex [n, 32, 32]": (".h5", h5(H=H), {}),
-    "h5py, named .mat": (".mat", h5(H=H), {}),
-    "h5py: groups and paths": (".hdf5", h5_groups, {}),
-    "h5py: group H with re and im": (".h5", h5_split_group, {}),
-    "h5py: compound (re, im)": (".h5", h5(H=compound(H, ("re", "im"))), {}),
-    "h5py: compound (Re, Im)": (".h5", h5(H=compound(H, ("Re", "Im"))), {}),
-    "h5py: compound (R, I)": (".h5", h5(H=compound(H, ("R", "I"))), {}),
-    "h5py: compound (real, imaginary)": (
-        ".h5",
-        h5(H=compound(H, ("real", "imaginary"))),
-        {},
-    ),
-    "h5py: compound (imag, real)": (
-        ".h5",
-        h5(H=compound(1j * H.conj(), ("imag", "real"))),
-        {},
-    ),
-    "h5py, added to a file of MATLAB": (".mat", appended, {}),
-    "MATLAB v5: H [32, 32, n]": (".mat", v5(H=LAST, pos=np.zeros((3, 50))), {}),
-    "MATLAB v5: H [n, 32, 32]": (".mat", v5(H=H, fc=3.5e9), {}),
-    "MATLAB v5: HT [n, 2048] in [0, 1]": (".mat", v5(HT=HT), {}),
-    "MATLAB v7.3: H [32, 32, n]": (".mat", v73(H=LAST, fc=3.5e9), {}),
-    "MATLAB v7.3, named .h5": (".h5", v73(H=LAST), {}),
-    "MATLAB v7.3: H [n, 32, 32]": (".mat", v73(H=H), {}),
-    "MATLAB v7.3: [rx, tx, sc, n]": (
-        ".mat",
-        v73(H=np.moveaxis(RX, 0, -1)),
-        {"axes": "rx,tx,sc,n", **ONE},
-    ),
-    "MATLAB 5G Toolbox: [sc, symbols, rx, tx]": (
-        ".mat",
-        v73(hest=RX.transpose(3, 0, 1, 2)),
-        {"axes": "sc,n,rx,tx", **ONE},
-    ),
-    "Sionna: h_freq [n, 1, rx, 1, tx, 1, sc]": (
-        ".npy",
-        npy(RX[:, None, :, None, :, None, :]),
-        {"axes": "n,1,rx,1,tx,1,sc", **ONE},
-    ),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_read_as_the_same_matrices(tmp_path, foreign, form):
-    suffix, write, options = FORMS[form]
-    path = tmp_path / f"a{suffix}"
-    write(path, foreign)
-    lines = []
-    h = any_file.read_csi(path, **options, report=lines.append)
-    sent = H
-    if "[0, 1]" in form:
-        sent, h = (transforms.to_peak(values)[0] for values in (sent, h))
-    assert h.shape == sent.shape and h.dtype == np.complex64
-    assert metrics.to_db(metrics.nmse(sent, h).max()) < -70
-    assert "50 matrices of 32 antennas x 32 delays" in lines[0]
-
-
-@pytest.mark.parametrize("form", [form for form in FORMS if FORMS[form][2]])
-def test_a_form_that_needs_options_is_refused_without_them(tmp_path, foreign, form):
-    suffix, write, _ = FORMS[form]
-    path = tmp_path / f"a{suffix}"
-    write(path, foreign)
-    with pytest.raises(ValueError, match=r"axes=|give axes|name one with rx"):
-        any_file.read_csi(path)
-
-
-REFUSED = {
-    "32 matrices of 32 x 32": (
-        H[:32],
-        r"axes=n,tx,sc\) or 32 matrices .*axes=tx,sc,n\) or .*; give axes",
-    ),
-    "matrices last that are no squares": (
-        matrices(64, 32, 100),
-        r"64 matrices of 32 antennas x 100 .* or 100 matrices of 64 antennas x 32",
-    ),
-    "amplitudes of two antennas": (
-        np.abs(REAL),
-        "real .*no negative value: amplitudes without phases are no CSI",
-    ),
-    "parts in [0, 1]": (
-        UNIT,
-        "no negative value, is all of .0, 1. and has a mean near 0.5.* give zero=0.5",
-    ),
-    "int16 I and Q": (
-        (100 * REAL).astype(np.int16),
-        "real .*if one axis holds .re, im., name it, such as axes=n,tx,sc,reim",
-    ),
-    "one matrix that is no square": (
-        H[0, :, :16],
-        r"1 matrix of 32 .*axes=tx,sc\) or 32 matrices of 1 ant",
-    ),
-    "no matrix": (H[:0], "is empty"),
-    "five axes": (H[None, None], "no axes fit matrices; taken are complex"),
-}
+def test_each_recipe_of_the_page_is_tested():
+    section = foreign_kinds.PAGE.read_text().split("## Recipes for other tools")[1]
+    begun = re.findall(r"^\*\*.*", section.split("\n## ")[0], re.MULTILINE)
+    used = [form.recipe for form in FORMS if form.recipe]
+    for line in begun:
+        own = any(line.startswith(words) for words in used)
+        assert own or "needs no recipe" in line, line
+    for form in FORMS:
+        if form.recipe:
+            flags, _ = foreign_kinds.recipe(form.recipe)
+            assert flags == {name: str(value) for name, value in form.told.items()}
 
 
 # Axes as other tools store them, and what they can be taken for.
@@ -239,14 +112,6 @@ def test_an_axis_that_matlab_dropped_is_asked_for(tmp_path, foreign, write):
     getattr(foreign, write)(path, {"H": RX[:, :2, :, 0]})  # One subcarrier.
     with pytest.raises(DataError, match=r"x 1 subcarrier or delay, 2 ant.*axes=n,rx"):
         any_file.read_csi(path)
-
-
-@pytest.mark.parametrize("form", REFUSED)
-def test_what_can_be_read_two_ways_is_refused_with_both(tmp_path, form):
-    values, words = REFUSED[form]
-    np.save(tmp_path / "a.npy", values)
-    with pytest.raises(DataError, match=words):
-        any_file.read_csi(tmp_path / "a.npy")
 
 
 def test_amplitudes_are_refused_even_if_an_axis_is_named_re_and_im(tmp_path):
@@ -393,24 +258,3 @@ def test_what_is_in_a_file_is_listed_if_nothing_or_several_arrays_fit(
     np.testing.assert_allclose(any_file.read_csi(path, "b/H"), H, rtol=1e-6)
     with pytest.raises(DataError, match="is a folder; give the name of a file"):
         any_file.read_csi(tmp_path)
-
-
-def test_the_page_has_the_table():
-    page = pathlib.Path(__file__).parents[2] / "docs" / "data.md"
-    for line in table():
-        assert line in page.read_text(), f"docs/data.md lacks the line\n{line}"
-
-
-def table():
-    """The lines of the table of forms in docs/data.md."""
-    yield "| written by, and form | what tfcsi needs |"
-    yield "|---|---|"
-    for form, (suffix, _, options) in FORMS.items():
-        needs = " ".join(f"`--{name}={value}`" for name, value in options.items())
-        yield f"| {form} (`{suffix}`) | {needs or 'nothing'} |"
-    for form in REFUSED:
-        yield f"| NumPy: {form} (`.npy`) | refused; the message says what would do |"
-
-
-if __name__ == "__main__":
-    print("\n".join(table()))

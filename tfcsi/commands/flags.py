@@ -172,8 +172,8 @@ SHARED: dict[str, dict[str, Any]] = {
         "type": number(),
         "default": 0.0,
         "metavar": "X",
-        "help": "Number that stands for zero in real and imaginary parts; 0.5 for parts "
-        "in [0, 1].",
+        "help": "Number that stands for zero in real and imaginary parts, such as 0.5 "
+        "for parts in [0, 1].",
     },
     "prepared": {
         "action": Switch,
