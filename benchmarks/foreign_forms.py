@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import pathlib
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -191,6 +190,14 @@ def of_files() -> Iterator[Form]:
     )
 
 
+# What CSIKit's reader gives.
+FRAMES = """
+import types
+frames = [types.SimpleNamespace(csi_matrix=h) for h in np.load("frames.npy")]
+data = types.SimpleNamespace(frames=frames)
+"""
+
+
 def of_tools() -> Iterator[Form]:
     """Forms of measurement tools, most of which need a recipe."""
     told = {"axes": "n,tx,rx,sc", "rx": 0}
@@ -209,17 +216,17 @@ def of_tools() -> Iterator[Form]:
     )
     yield Form(
         *("CSIKit", "csi_matrix [sc, rx, tx] of frames", "csikit.dat"),
-        pathlib.Path.touch,  # Its reader gives the frames.
+        lambda path: np.save(path.with_name("frames.npy"), CSIKIT),
         lambda: np.swapaxes(CSIKIT[:, :, 0], 1, 2),
         {"axes": "n,sc,rx,tx", "rx": 0},
         recipe="**CSIKit**",
-        needs=lambda: {"data": types.SimpleNamespace(frames=frames())},
+        needs=FRAMES,
     )
     yield Form(
         *("DICHASUS, ESPARGOS", "TFRecord of tensors", "dichasus.tfrecords"),
         *(functools.partial(to.dichasus, h=H), lambda: H, N_TX_SC_REIM),
         recipe="**DICHASUS, ESPARGOS**",
-        needs=tensorflow,
+        needs="import tensorflow as tf\n",
     )
     table = functools.partial(np.savetxt, X=parts(H).reshape(50, -1), delimiter=",")
     yield Form(
@@ -308,16 +315,6 @@ def _archive(path: pathlib.Path) -> None:
 def scene_folders(folder: pathlib.Path) -> None:
     to.version4(folder / "scene_0", PATHS[::-1])
     to.version4(folder / "scene_1", PATHS)
-
-
-def frames() -> list:
-    return [types.SimpleNamespace(csi_matrix=matrix) for matrix in CSIKIT]
-
-
-def tensorflow() -> dict[str, Any]:
-    import tensorflow as tf
-
-    return {"tf": tf}
 
 
 def refused() -> Iterator[Refusal]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import pathlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import scipy.io
 
 from tfcsi import datasets, metrics
 from tfcsi.datasets import inputs
@@ -36,7 +35,7 @@ class Form:
         `source` for a data set.
       dataset: The data set whose form it has; "" for files of any form.
       recipe: Words that begin the recipe of the page, which makes a `.npy` file of it.
-      needs: What the recipe needs beside NumPy, by name.
+      needs: Code that a user of the recipe has before it, beside NumPy and SciPy.
     """
 
     source: str
@@ -47,7 +46,7 @@ class Form:
     told: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dataset: str = ""
     recipe: str = ""
-    needs: Callable[[], Mapping[str, Any]] = dict
+    needs: str = ""
 
     def check(self, folder: pathlib.Path) -> float:
         """Writes the form, reads it and returns the largest NMSE of a matrix in dB.
@@ -69,13 +68,9 @@ class Form:
     def read(self, path: pathlib.Path, told: Mapping[str, Any]) -> np.ndarray | None:
         """Reads the file; None if it is refused because something must be told."""
         if self.dataset:
-            name, own = (
-                f"{self.dataset}_{path.name}",
-                {**SPLITS, **OPTIONS.get(self.dataset, {})},
-            )
-            return datasets.read(
-                name, path.parent, "test", "space_frequency", **own, **told
-            )
+            options = {**SPLITS, **OPTIONS.get(self.dataset, {}), **told}
+            place = (f"{self.dataset}_{path.name}", path.parent)
+            return datasets.read(*place, "test", "space_frequency", **options)
         try:
             return inputs.read(path, "angular_delay", told=told)
         except ValueError as error:
@@ -86,11 +81,11 @@ class Form:
     def _made(self, path: pathlib.Path) -> pathlib.Path:
         """Runs the recipe of the page in the folder of a file."""
         _, code = recipe(self.recipe)
-        with contextlib.ExitStack() as stack:
-            before = pathlib.Path.cwd()
-            stack.callback(os.chdir, before)
-            os.chdir(path.parent)
-            exec(code, {"np": np, "scipy": scipy, **self.needs()})
+        lines = "import numpy as np, scipy.io\n" + self.needs + code
+        run = [sys.executable, "-c", lines]
+        done = subprocess.run(run, cwd=path.parent, capture_output=True, text=True)
+        if done.returncode:
+            raise ValueError(f"{self.title}: its recipe fails: {done.stderr}")
         return path.with_suffix(".npy")
 
     @property
