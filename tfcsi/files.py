@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -24,7 +25,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary file, which replaces `path` unless an exception is raised.
 
     A link stays, and the file it leads to is replaced. A device or a pipe, such as
-    /dev/null, cannot be replaced: it is yielded itself and written to.
+    /dev/null, cannot be replaced: it is yielded itself and written to. So are standard
+    output and other open streams, behind what they hold already.
 
     Args:
       path: File to write; it need not exist, but its folder must.
@@ -36,6 +38,13 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       IsADirectoryError: If `path` is a folder.
       FileNotFoundError: If the folder of `path` does not exist.
     """
+    if (number := _stream(path)) is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            written = pathlib.Path(folder, "stream")
+            yield written
+            with _named(path, written), open(os.dup(number), "wb") as stream:
+                stream.write(written.read_bytes())
+        return
     target, path = path, pathlib.Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give the name of a file")
@@ -51,6 +60,15 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _stream(path: str | os.PathLike) -> int | None:
+    """Returns the number of the open stream that a path such as /dev/stdout names."""
+    name = os.fspath(path)
+    if name in ("/dev/stdout", "/dev/stderr"):
+        return 1 if name.endswith("out") else 2
+    place, _, number = name.rpartition("/")
+    return int(number) if place in _FOLDERS and number.isdigit() else None
 
 
 @contextlib.contextmanager
@@ -119,6 +137,7 @@ _KINDS = {
     stat.S_IFCHR: "is a device; give a file",
     stat.S_IFBLK: "is a device; give a file",
 }
+_FOLDERS = ("/dev/fd", "/proc/self/fd")
 _STREAMS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # Open before they are read.
 
 
@@ -181,6 +200,8 @@ def check_output(
       IsADirectoryError: If it is a folder.
       OSError: As `check_parent`.
     """
+    if _stream(path) is not None:
+        return
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file")

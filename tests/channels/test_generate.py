@@ -130,6 +130,12 @@ def test_files_of_others_are_not_overwritten(tmp_path):
     with pytest.raises(ValueError, match="DATA_Htrainin.mat exists and was not writ"):
         make(tmp_path, 1)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"published"]
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "codec.npz").write_bytes(b"a codec")
+    with pytest.raises(ValueError, match="codec.npz exists and was not written by tf"):
+        make(run, 1)
+    assert [path.name for path in run.iterdir()] == ["codec.npz"]
 
 
 def test_test_data_have_frequency_domain_truth(tmp_path):

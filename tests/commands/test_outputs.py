@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,3 +106,16 @@ def test_an_empty_file_a_device_and_a_new_name_may_be_written(tmp_path):
     (tmp_path / "empty").touch()
     for path in (tmp_path / "empty", tmp_path / "new", os.devnull):
         files.check_output(path, files.PACKETS)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_an_open_stream_gets_the_bytes_behind_what_it_holds(tmp_path, name):
+    write = f"from tfcsi import files; files.check_output('{name}', files.PACKETS); "
+    write += f"files.write_bytes('{name}', b'TCSI')"
+    run = [sys.executable, "-c", write]
+    assert subprocess.run(run, stdout=subprocess.PIPE).stdout == b"TCSI"  # A pipe.
+    with open(tmp_path / "all.tcsi", "ab") as file:
+        for _ in range(2):
+            subprocess.run(run, stdout=file, check=True)
+    assert (tmp_path / "all.tcsi").read_bytes() == 2 * b"TCSI"
+    assert [path.name for path in tmp_path.iterdir()] == ["all.tcsi"]

@@ -24,7 +24,7 @@ from tfcsi import channels, files
 from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.datasets.generated import MANIFEST, SUFFIXES
-from tfcsi.locks import locked
+from tfcsi.locks import LOCK_FILE, locked
 from tfcsi.transforms import NUM_SC
 
 SHARD = 10000  # Matrices of a TFRecord file.
@@ -179,8 +179,16 @@ def _claim(out: Path, request: dict) -> dict[str, int]:
     """
     path = out / MANIFEST
     if not path.exists():
+        if others := sorted(p for p in out.iterdir() if p.name != LOCK_FILE):
+            raise ValueError(
+                f"{others[0]} exists and was not written by tfcsi generate; "
+                "give another folder"
+            )
         return {}
-    manifest = json.loads(path.read_text())
+    try:
+        manifest = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
     request = {**request, "version": tfcsi.__version__}
     if differs := [k for k, value in request.items() if manifest.get(k) != value]:
         raise ValueError(

@@ -80,8 +80,6 @@ def run(args: argparse.Namespace) -> None:
     codec = load(args.workdir)
     log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
     h = _read(args, codec, lambda line: print(line, file=log))
-    if args.scale:
-        h = transforms.to_peak(h)[0]
     with warnings.catch_warnings(record=True) as missed:
         warnings.simplefilter("always", MissedTarget)
         packets = codec.compress(h, **_wishes(args, codec))
@@ -116,7 +114,8 @@ def _read(
     try:
         from tfcsi.datasets import inputs
     except ImportError:
-        return files.read_csi(args.input)
+        h = files.read_csi(args.input)
+        return transforms.to_peak(h)[0] if args.scale else h
     return inputs.read(
         args.input,
         codec.domain,
@@ -124,5 +123,6 @@ def _read(
         codec.shape,
         {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")},
         args.prepared,
+        args.scale,
         report,
     )

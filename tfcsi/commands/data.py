@@ -102,7 +102,9 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
-        h = inputs.read(path, domain, config, shape, reading, args.prepared, print)
+        h = inputs.read(
+            path, domain, config, shape, reading, args.prepared, report=print
+        )
         measured[path] = statistics(h, domain)
         samples[path] = transforms.in_angular_delay(h[:4], domain)[:, :, :32]
     notes = [

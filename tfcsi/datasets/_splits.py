@@ -108,7 +108,7 @@ def read_split(
         block = block[masks[-1]]
         if len(block):
             try:
-                parts.append(transforms.to_peak(convert(_near_one(block)))[0])
+                parts.append(transforms.to_peak(convert(near_one(block)))[0])
             except ValueError as error:
                 raise DataError(f"{place}: {error}") from None
     there, label = np.concatenate(masks), f"{array.path}: {split!r} of {array.key!r}"
@@ -122,7 +122,7 @@ def read_split(
     return without_empty(h, label, keep_empty)[0]
 
 
-def _near_one(block: np.ndarray) -> np.ndarray:
+def near_one(block: np.ndarray) -> np.ndarray:
     """Scales matrices to max|h| in [1, 2) by powers of two, which change no digit."""
     octave = np.frexp(np.abs(block).max((1, 2)).astype(float))[1] - 1
     return block / np.ldexp(1.0, octave).astype(block.real.dtype)[:, None, None]

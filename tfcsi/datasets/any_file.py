@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tfcsi import transforms
 from tfcsi.datasets import _axes, _files
 from tfcsi.datasets._files import Array, DataError
+from tfcsi.datasets._splits import near_one
 from tfcsi.datasets.cost2100 import KEY
 
 
@@ -20,6 +22,7 @@ def read_csi(
     shape: Sequence[int] | None = None,
     rx: int | None = None,
     zero: float = 0.0,
+    scale: bool = False,
     domain: str = "angular_delay",
     report: Callable[[str], None] | None = None,
 ) -> np.ndarray:
@@ -41,11 +44,14 @@ def read_csi(
       rx: number of the user's antenna, from 0; needed if there are several.
       zero: number that stands for zero in real and imaginary parts, such as 0.5 for
         parts in [0, 1].
+      scale: whether each matrix is scaled to max|h| = 0.5, in the precision of the
+        file.
       domain: domain of the matrices, for the report.
       report: is called with a line that says how the array was read.
 
     Returns:
-      [n, num_tx, num_delay], complex64, zero-centred, in the scale of the file.
+      [n, num_tx, num_delay], complex64, zero-centred, in the scale of the file unless
+      `scale` is True.
 
     Raises:
       DataError: the file is missing, unreadable or of another form, has NaN or infinite
@@ -81,6 +87,8 @@ def read_csi(
             report(_axes.told(array, names, matrices, domain))
         h, first = [], 0
         for _, block in matrices.blocks():
+            if scale:
+                block = _peak(block, path, key, first)
             h.append(_single(block, path, key, first))
             first += len(block)
     return np.concatenate(h)
@@ -139,6 +147,18 @@ def _single(block: np.ndarray, path: Path, key: str, first: int) -> np.ndarray:
         at = int(np.argmax(bad))
         raise DataError(
             f"{path}: {key!r}, matrix {first + at}: max|h| is {peak[at]:.3g}, which "
-            f"float32 cannot hold; scale it, for example by tfcsi.transforms.to_peak"
+            f"float32 cannot hold; scale it, by scale=True or tfcsi compress --scale"
         )
     return block.astype(np.complex64)
+
+
+def _peak(block: np.ndarray, path: Path, key: str, first: int) -> np.ndarray:
+    """Scales matrices [b, num_tx, num_sc] to max|h| = 0.5, before they are cast."""
+    empty = ~block.any(axis=(1, 2))
+    if empty.any():
+        raise DataError(
+            f"{path}: {key!r}, matrix {first + int(np.argmax(empty))} is all zero and "
+            f"has no scale"
+        )
+    block = near_one(block)
+    return block * (transforms.PEAK / np.abs(block).max(axis=(1, 2), keepdims=True))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcsi import transforms
 from tfcsi.datasets import DATASETS, any_file, cost2100, dataset_of, tfrecord
 from tfcsi.datasets._files import DataError, check_file
 from tfcsi.datasets.contract import Dataset
@@ -30,6 +31,7 @@ def read(
     shape: tuple[int, int] | None = None,
     told: Mapping[str, Any] | None = None,
     prepared: bool = False,
+    scale: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> np.ndarray:
     """Reads the CSI matrices of a file.
@@ -44,6 +46,7 @@ def read(
       told: `key`, `axes`, `rx` and `zero`, as of `any_file.read_csi`; None or absent if
         not told.
       prepared: whether the file holds matrices as they are wanted, whatever its form.
+      scale: whether each matrix is scaled to max|h| = 0.5.
       report: is called with a line that says how the file was read.
 
     Returns:
@@ -64,11 +67,11 @@ def read(
     if form is None:
         if path.suffix == ".tfrecord":
             h = tfrecord.read([path])
+            h = transforms.to_peak(h)[0] if scale else h
             line = f"{path}: {_size(h)}"
         else:
-            return any_file.read_csi(
-                path, shape=shape, domain=domain, report=report, **told
-            )
+            to = {"shape": shape, "domain": domain, "scale": scale}
+            return any_file.read_csi(path, report=report, **to, **told)
     else:
         if strangers := [name for name in told if name not in form.options]:
             raise ValueError(
