@@ -70,7 +70,7 @@ def read(
             h = transforms.to_peak(h)[0] if scale else h
             line = f"{path}: {_size(h)}"
         else:
-            to = {"shape": shape, "domain": domain, "scale": scale}
+            to: dict[str, Any] = {"shape": shape, "domain": domain, "scale": scale}
             return any_file.read_csi(path, report=report, **to, **told)
     else:
         if strangers := [name for name in told if name not in form.options]:
