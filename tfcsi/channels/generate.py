@@ -179,7 +179,8 @@ def _claim(out: Path, request: dict) -> dict[str, int]:
     """
     path = out / MANIFEST
     if not path.exists():
-        if others := sorted(p for p in out.iterdir() if p.name != LOCK_FILE):
+        own = (LOCK_FILE, PARTS)
+        if others := sorted(p for p in out.iterdir() if p.name not in own):
             raise ValueError(
                 f"{others[0]} exists and was not written by tfcsi generate; "
                 "give another folder"
