@@ -10,6 +10,7 @@ import pytest
 from tfcsi import metrics, transforms
 from tfcsi.channels import cost2100
 from tfcsi.codecs.paths import Paths
+from tfcsi.coding import path_encoder
 from tfcsi.coding.packets import PacketError
 
 
@@ -108,6 +109,42 @@ def test_known_noise_is_not_coded(codec, matrices):
     (bits, nmse), (bits_known, nmse_known) = points
     assert bits_known < 0.7 * bits and nmse_known < nmse
     assert nmse_known < 0.1
+
+
+def test_estimated_noise_is_as_good_as_known_noise(codec, matrices):
+    h = matrices[100:]
+    variance = (np.abs(h) ** 2).mean(axis=(1, 2))  # 0 dB.
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(*h.shape, 2)) @ np.array([1, 1j]) / np.sqrt(2)
+    noisy = h + noise * np.sqrt(variance)[:, None, None]
+    estimated = path_encoder.estimated_noise(path_encoder.scaled(noisy, codec.atoms)[0])
+    norm = path_encoder.norm_of(path_encoder.scaled(noisy, codec.atoms)[1])
+    assert np.median(estimated * norm**2 / variance) == pytest.approx(1.2, abs=0.3)
+    points = []
+    for known in (variance, "estimate"):
+        packets = codec.compress(noisy, step=0.02, noise_variance=known)
+        nmse = metrics.nmse(h, codec.decompress(packets)).mean()
+        points.append((bits_of(packets).mean(), nmse))
+    (bits, nmse), (bits_estimated, nmse_estimated) = points
+    assert bits_estimated < 1.05 * bits and nmse_estimated < 1.05 * nmse
+
+
+def test_the_estimate_leaves_matrices_without_noise_as_they_are(codec, matrices):
+    h = matrices[100:]
+    assert codec.compress(h, noise_variance="estimate") == codec.compress(h)
+
+
+def test_a_matrix_of_noise_alone_costs_little_if_the_noise_is_estimated(codec):
+    noise = np.random.default_rng(0).normal(size=(20, 32, 32, 2)) @ np.array([1, 1j])
+    packets = codec.compress(noise, step=0.02, noise_variance="estimate")
+    bits = bits_of(packets)
+    assert bits.mean() <= 100 and bits.max() <= 240
+    assert bits_of(codec.compress(noise[:3], step=0.02)).min() > 1000
+
+
+def test_another_word_for_the_noise_is_refused(codec, matrices):
+    with pytest.raises(ValueError, match="noise_variance is 'known'"):
+        codec.compress(matrices, noise_variance="known")
 
 
 def test_packets_do_not_depend_on_the_precision_of_the_pursuit(codec, matrices):

@@ -95,3 +95,65 @@ def test_bounds_are_dashed_and_published_points_are_marks():
     assert drawn["bound"].get_linestyle() == "--"
     assert drawn["work, published"].get_linestyle() == "None"
     np.testing.assert_array_equal(drawn["bound"].get_xdata(), BITS)
+
+
+def test_a_shipped_codec_that_has_changed_is_measured_anew(root, monkeypatch):
+    monkeypatch.setattr(rate_distortion, "_PATH_STEPS", (0.25, 0.125))
+    csi = rate_distortion.read("cost2100_indoor", root)
+    csi = csi._replace(test=csi.test[:2])
+
+    def points(there):
+        measured = rate_distortion.measure_all(
+            csi, "cost2100_indoor", ["paths"], (), there, False
+        )
+        return list(measured)[-1]
+
+    first = points(())
+    assert len({point["session"] for point in first}) == len(first) == 2
+    marked = [{**point, "nmse_db": -99.0} for point in first]
+    assert [p["nmse_db"] for p in points(marked)] == [-99.0] * 2
+    marked[1]["session"] = "00" * 16  # As of other tables.
+    again = points(marked)
+    assert [p["nmse_db"] == -99.0 for p in again] == [True, False]
+    assert again[1]["nmse_db"] == first[1]["nmse_db"]
+
+
+CRNET = {"model": "crnet", "epochs": 4}
+
+
+def measured(name, bits, nmse_db, **facts):
+    point = {"codec": name, "dataset": "cost2100_indoor", "split": "test"}
+    point |= {"num_matrices": 20, "bits": bits, "nmse_db": nmse_db}
+    return {**point, "config": {"model": name.split(",")[0], "epochs": 4}, **facts}
+
+
+def test_networks_of_other_results_files_become_lines(root, tmp_path):
+    others = [
+        measured("crnet, CR 4", 300.0, -6.0),
+        measured("crnet, CR 8", 200.0, -5.0),
+        measured("crnet, CR 16", 250.0, -4.0),  # Beaten by the one before.
+        measured("crnet, near", 260.0, -5.05),  # Hardly better.
+        measured("crnet, int8", 90.0, -7.0, config={**CRNET, "qat": {}}),
+        measured("stnet", 300.0, -6.0),
+        measured("crnet, few", 100.0, -9.0, num_matrices=10),
+        measured("crnet, train", 100.0, -9.0, split="train"),
+        measured("crnet, away", 100.0, -9.0, dataset="cost2100_outdoor"),
+        measured("klt", 100.0, -9.0, config={}),
+    ]
+    results.write(tmp_path / "others.json", others, 0)
+    path = tmp_path / "rd.json"
+    flags = ["--codecs=topk", f"--results={tmp_path / 'others.json'}"]
+    assert reproduce(root, path, *flags, "--networks=crnet") == 0
+    lines = [p for p in results.read(path)["points"] if "results" in p]
+    assert [p["measured_as"] for p in lines] == ["crnet, CR 8", "crnet, CR 4"]
+    assert {p["codec"] for p in lines} == {"crnet, 4 epochs"}
+    assert {p["results"] for p in lines} == {"others.json"}
+    assert reproduce(root, path, "--codecs=topk") == 0  # Lines stay.
+    assert [p for p in results.read(path)["points"] if "results" in p] == lines
+
+
+def test_results_without_a_network_of_the_source_are_refused(root, tmp_path, capsys):
+    results.write(tmp_path / "others.json", [measured("crnet", 1.0, -1.0)], 0)
+    flag = f"--results={tmp_path / 'others.json'}"
+    assert reproduce(root, tmp_path / "rd.json", flag, "--networks=stnet") == 1
+    assert "no point of a trained network on the 20 test" in capsys.readouterr().err

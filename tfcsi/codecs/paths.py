@@ -118,7 +118,7 @@ class Paths(ClassicalCodec):
         nmse_db: float | None = None,
         max_bits: float | None = None,
         effort: str = "default",
-        noise_variance: np.ndarray | float = 0.0,
+        noise_variance: np.ndarray | float | str = 0.0,
     ) -> list[bytes]:
         """Codes matrices.
 
@@ -131,14 +131,16 @@ class Paths(ClassicalCodec):
           max_bits: Most bits of a packet: the finest step that keeps to it.
           effort: How much is searched, one of `pursuit.EFFORTS`.
           noise_variance: Variance of the noise on an entry of `h`, E |n|^2, one for all
-            or [n]. Paths that the noise could have made are left out.
+            or [n], or "estimate" for what the weak entries of each matrix tell. Paths
+            that the noise could have made are left out.
 
         Returns:
           n packets.
 
         Raises:
           ValueError: If `h` is of another shape or not finite, if more than one of the
-            three limits is given, or if one cannot be met by any packet.
+            three limits is given, if one cannot be met by any packet, or if
+            `noise_variance` is another word.
         """
         return self.sender.send(
             h,

@@ -20,6 +20,8 @@ from tfcsi.coding.path_steps import STEPS, coarsest, step_of
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
 _FINER = 4  # Steps beyond the limit of a packet that are tried.
+# Share of the entries that the estimate of the noise takes for weak, see docs/paths.md.
+_QUANTILE = 0.1
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 
 
@@ -54,6 +56,23 @@ def scaled(h: np.ndarray, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
         )
     unit = (h / norm_of(number)[:, None, None]).astype(np.complex64)
     return atoms.picture(unit), number
+
+
+def estimated_noise(picture: np.ndarray) -> np.ndarray:
+    """Estimates the variance of white noise from the weak entries of pictures.
+
+    The powers of entries without paths are exponential with the variance as the mean.
+    A low quantile of all powers is hardly changed by the few entries that have paths.
+
+    Args:
+      picture: float32 [n, num_tx, 2, num_delay].
+
+    Returns:
+      float64 [n], E |n|^2 of an entry. Matrices without noise get the level that their
+      weak entries have, which is small.
+    """
+    power = (picture.astype(np.float64) ** 2).sum(axis=2).reshape(len(picture), -1)
+    return np.quantile(power, _QUANTILE, axis=1) / -math.log1p(-_QUANTILE)
 
 
 def training_lists(
@@ -105,11 +124,14 @@ class PathEncoder:
         atoms: Atoms,
         coder: AnyCoder,
         effort: str,
-        noise: np.ndarray | float,
+        noise: np.ndarray | float | str,
     ):
         """Takes complex [n, num_tx, num_delay] and the variance of its noise."""
         self.picture, self.norm = scaled(h, atoms)
-        self.noise = np.broadcast_to(noise, len(h)) / norm_of(self.norm) ** 2
+        if isinstance(noise, str):
+            self.noise = estimated_noise(self.picture)
+        else:
+            self.noise = np.broadcast_to(noise, len(h)) / norm_of(self.norm) ** 2
         self.atoms, self.coder = atoms, coder
         self.effort = pursuit.EFFORTS[effort]
 

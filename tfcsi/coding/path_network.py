@@ -84,14 +84,14 @@ class NetworkEncoder(PathEncoder):
         atoms: Atoms,
         coder: AnyCoder,
         effort: str,
-        noise: np.ndarray | float,
+        noise: np.ndarray | float | str,
     ):
         """Takes a network, and the arguments of `PathEncoder`.
 
         Raises:
           ValueError: If the noise is not zero, of which the network knows nothing.
         """
-        if np.any(noise):
+        if isinstance(noise, str) or np.any(noise):
             raise ValueError("noise_variance is for the pursuit, not for a network")
         super().__init__(h, atoms, coder, effort, noise)
         self._network = network

@@ -59,7 +59,7 @@ class PathSender:
         nmse_db: float | None = None,
         max_bits: float | None = None,
         effort: str = "default",
-        noise_variance: np.ndarray | float = 0.0,
+        noise_variance: np.ndarray | float | str = 0.0,
     ) -> list[bytes]:
         """Codes matrices; arguments, result and errors as of `Paths.compress`."""
         limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
@@ -70,6 +70,11 @@ class PathSender:
         if len(wishes) > 1:
             raise ValueError(f"give one of {', '.join(wishes)}")
         pursuit.check_effort(effort)
+        if isinstance(noise_variance, str) and noise_variance != "estimate":
+            raise ValueError(
+                f"noise_variance is {noise_variance!r}; it must be a number, [n] "
+                f"numbers or 'estimate'"
+            )
         h = transforms.finite_csi(h, self.shape)
         if not len(h):
             return []

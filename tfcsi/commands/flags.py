@@ -107,6 +107,9 @@ FOLDERS = Kind(
     texts.folders,
     "; give folders, separated by commas",
 )
+FILES = Kind(
+    "files, separated by commas", texts.folders, "; give files, separated by commas"
+)
 FOLDER, FILE = (dataclasses.replace(TEXT, words=kind) for kind in ("folder", "file"))
 SPLITS = ("train", "val", "test")
 

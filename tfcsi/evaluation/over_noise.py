@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,12 @@ NOISES = ("codeword", "latent", "csi")
 
 
 def over_snr(
-    codec: Codec, h: np.ndarray, snr_db: Sequence[float], kind: str, seed: int
+    codec: Codec,
+    h: np.ndarray,
+    snr_db: Sequence[float],
+    kind: str,
+    seed: int,
+    known: str | None = None,
 ) -> list[dict]:
     """Measures a codec with noise on the way, at some SNRs.
 
@@ -24,7 +30,8 @@ def over_snr(
     matrix or codeword. The same draw is used at all SNRs, scaled.
 
     Args:
-      codec: Codec with a codeword, such as a trained network.
+      codec: Codec with a codeword, such as a trained network. For noise on the CSI it
+        may be any codec.
       h: complex64 [n, num_tx, num_delay], without noise.
       snr_db: SNRs [dB].
       kind: Where the noise is:
@@ -33,6 +40,9 @@ def over_snr(
         "csi": on the CSI that the UE measures. It is encoded at its own scale, so its
         peak is no longer 0.5. The NMSE compares with `h`.
       seed: Seed of the noise.
+      known: For codecs without a codeword, what their `compress` gets as
+        `noise_variance`: "known" for that of each matrix, or the word itself, such as
+        "estimate". None leaves it out, as codecs demand that do not have it.
 
     Returns:
       A point for each SNR: snr_db, noise (the kind), and the values of `measure`. The
@@ -44,9 +54,11 @@ def over_snr(
     if kind not in NOISES:
         raise ValueError(f"noise is {kind!r}; it must be one of {', '.join(NOISES)}")
     if not isinstance(codec, CodewordCodec):
+        if kind == "csi":
+            return [_with_noisy_csi(codec, h, snr, seed, known) for snr in snr_db]
         raise ValueError(
             f"codec {codec.name!r} has no codeword that noise could be added to; "
-            f"measure it with a bit error rate instead"
+            f"measure it with noise on the csi or a bit error rate instead"
         )
 
     def noisy(y: np.ndarray, snr: float) -> np.ndarray:
@@ -71,6 +83,22 @@ def over_snr(
         point = {"snr_db": float(snr), "noise": kind}
         points.append({**point, **measure(h, h_hat, packets, codec.domain)})
     return points
+
+
+def _with_noisy_csi(
+    codec: Codec, h: np.ndarray, snr_db: float, seed: int, known: str | None
+) -> dict:
+    """A point of a codec without a codeword whose UE measures h with noise."""
+    x = transforms.to_real(h)
+    noisy = transforms.to_complex(awgn(x, snr_db, (seed, 0)))
+    wishes: dict[str, Any] = {} if known is None else {"noise_variance": known}
+    if known == "known":
+        power = np.mean(np.abs(h) ** 2, axis=(1, 2))
+        wishes = {"noise_variance": power * 10 ** (-snr_db / 10)}
+    packets = codec.compress(noisy, **wishes)
+    h_hat = codec.decompress(packets)
+    point = {"snr_db": float(snr_db), "noise": "csi"}
+    return {**point, **measure(h, h_hat, packets, codec.domain)}
 
 
 def _decoder_under_noise(

@@ -10,7 +10,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import tqdm
@@ -40,6 +41,23 @@ _STEPS = (
 _PATH_STEPS = tuple(2.0**-i for i in (2, 3, 4, 5, 6, 7, 7.5))
 _COMPONENTS = 256
 _BITS = (100, 200, 400, 800, 1600)
+
+
+class Job(NamedTuple):
+    """A point to measure.
+
+    Attributes:
+      codec: Name of its line.
+      rate: The rate, or None.
+      make: Returns the codec and the arguments of its `compress`.
+      fitted: Whether the codec is there already, in the package or a folder. Then the
+        point belongs to one session, and is measured anew if the codec has changed.
+    """
+
+    codec: str
+    rate: float | None
+    make: Callable[[], tuple[Codec, dict]]
+    fitted: bool
 
 
 class Csi(NamedTuple):
@@ -108,10 +126,20 @@ def _paths(csi: Csi, norm: float) -> dict[float, Callable]:
 
     def at(step: float) -> tuple[Codec, dict]:
         if not made:
-            made.append(_shipped(csi) or Paths.fit(csi.train, num_fft=csi.num_fft))
+            made.append(paths_of(csi))
         return made[0].at_step(step), {}
 
     return {s: lambda s=s: at(s) for s in _PATH_STEPS}
+
+
+def paths_of(csi: Csi) -> Paths:
+    """The codec `paths` of a source: that of the package, or one that is fitted now."""
+    return _shipped(csi) or Paths.fit(csi.train, num_fft=csi.num_fft)
+
+
+def _of_folder(workdir: str) -> tuple[Codec, dict]:
+    """The codec of a run, and no arguments of its `compress`."""
+    return load(workdir), {}
 
 
 def _shipped(csi: Csi) -> Paths | None:
@@ -153,6 +181,13 @@ def read(dataset: str, data_root: str | os.PathLike) -> Csi:
     )
 
 
+def matrices(csi: Csi, codec: Codec, split: str) -> np.ndarray:
+    """The matrices of a split in the domain of a codec, complex64 [n, ...]."""
+    if codec.domain == datasets.DOMAINS[0]:
+        return getattr(csi, split)
+    return datasets.load(csi.name, csi.data_root, split, codec.domain)
+
+
 def measure_all(
     csi: Csi,
     dataset: str,
@@ -168,7 +203,9 @@ def measure_all(
       dataset: Name of the source.
       codecs: Names of `CODECS`.
       workdirs: Folders of runs that were trained on this source.
-      points: Points that are there already; they are kept, and not measured again.
+      points: Points that are there already. They are kept and not measured again,
+        except those of a codec that was fitted before and is another one now: each
+        point has the fingerprint of its session.
       progress: Show a progress bar.
 
     Yields:
@@ -180,30 +217,32 @@ def measure_all(
     if unknown := sorted({*codecs} - {*CODECS}):
         raise ValueError(f"unknown codec {unknown[0]!r}; known: {', '.join(CODECS)}")
     there = {(point["codec"], point.get("rate")): dict(point) for point in points}
-    jobs: list[tuple[str, Any, Callable]] = []
+    jobs = []
     for name in codecs:
-        jobs += [(name, rate, make) for rate, make in rates_of(name, csi).items()]
+        fitted = name == Paths.name and _shipped(csi) is not None
+        rates = rates_of(name, csi).items()
+        jobs += [Job(name, rate, make, fitted) for rate, make in rates]
     for workdir in workdirs:
         name = os.path.basename(os.path.normpath(workdir))
-        jobs.append((name, None, lambda w=workdir: (load(w), {})))
-    measured = {(name, rate) for name, rate, _ in jobs}
+        jobs.append(Job(name, None, partial(_of_folder, workdir), True))
+    measured = {(job.codec, job.rate) for job in jobs}
     ordered = [point for key, point in there.items() if key not in measured]
-    for name, rate, make in tqdm.tqdm(jobs, desc=dataset, disable=not progress):
-        point = there.get((name, rate))
-        if point is None:
-            codec, wishes = make()
-            point = {**_point(codec, wishes, csi), "codec": name}
-            point |= {"dataset": dataset, "split": "test"}
-            point |= {} if rate is None else {"rate": rate}
+    for job in tqdm.tqdm(jobs, desc=dataset, disable=not progress):
+        point = there.get((job.codec, job.rate))
+        if point is None or job.fitted:
+            codec, wishes = job.make()
+            session = codec.session.fingerprint.hex()
+            if point is None or point.get("session") != session:
+                point = {**_point(codec, wishes, csi), "codec": job.codec}
+                point |= {"dataset": dataset, "split": "test", "session": session}
+                point |= {} if job.rate is None else {"rate": job.rate}
         ordered.append(point)
         yield with_bd_rates(ordered)
 
 
 def _point(codec: Codec, wishes: dict, csi: Csi) -> dict:
     """A point of one codec, in its own domain: facts, measures and processor times."""
-    h = csi.test
-    if codec.domain != datasets.DOMAINS[0]:
-        h = datasets.load(csi.name, csi.data_root, "test", codec.domain)
+    h = matrices(csi, codec, "test")
     began = time.process_time()
     packets = codec.compress(h, **wishes)
     between = time.process_time()
