@@ -1,4 +1,4 @@
-"""Damaged packets: how many of them a codec takes for whole ones.
+"""Damaged packets: how many of them a codec accepts.
 
     python benchmarks/packet_damage.py --codec=paths_cost2100_indoor --data_root=DIR \
         --dataset=cost2100_indoor --output=results/packet_damage.json

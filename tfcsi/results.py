@@ -154,7 +154,7 @@ def read(path: str | os.PathLike) -> dict:
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a results file: it is no text") from None
+        raise ValueError(f"{path} is not a results file: it is not text") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a results file: {error}") from None
     points = content.get("points") if isinstance(content, dict) else None
@@ -289,7 +289,7 @@ def insert(path: str | os.PathLike, arguments: Sequence[str], text: str) -> None
     try:
         content = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no page: it is not text") from None
+        raise ValueError(f"{path} is not a page: it is not text") from None
     name = shlex.quote(arguments[0])
     first = re.escape(name)
     block = re.compile(
@@ -298,7 +298,7 @@ def insert(path: str | os.PathLike, arguments: Sequence[str], text: str) -> None
     if not block.search(content):
         raise ValueError(
             f"{path} has no line '<!-- table: {name} -->' with a line "
-            f"'<!-- end -->' behind it"
+            f"'<!-- end -->' after it"
         )
     new = f"<!-- table: {shlex.join(arguments)} -->\n{text}\n<!-- end -->"
     files.write_text(path, block.sub(lambda _: new, content, count=1))

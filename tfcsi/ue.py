@@ -185,7 +185,7 @@ class PathUe:
     Attributes:
       sender: PathSender of the tables.
       session: packets.Session of the packets.
-      limits: Keywords of `PathSender.send` for each matrix.
+      limits: Keyword arguments of `PathSender.send` for each matrix.
     """
 
     def __init__(

@@ -198,7 +198,7 @@ def test_damaged_tfrecords_are_refused(tmp_path):
         ({"setup": {"colour": 1}}, "colour"),
         (
             {"setup": {"num_tx": 8}},
-            "format is 'mat'; the published form is of cost2100_",
+            "format is 'mat', which holds 32 x 32 matrices of cost",
         ),
         ({"num": 0}, "one split or more has matrices"),
         ({"num": -5}, "numbers and seed are not negative"),

@@ -23,7 +23,7 @@ def table(capsys, *arguments):
         (b'"a"', "is not a results file: it has no list of points"),
         (b'{"points": 3}', "is not a results file: it has no list of points"),
         (b'{"points": [3]}', "is not a results file: point 0 has no fields"),
-        (b"\x93NUMPY", "is not a results file: it is no text"),
+        (b"\x93NUMPY", "is not a results file: it is not text"),
         (b"[" * 100_000, "is not a results file: maximum recursion depth"),
         (b"{", "is not a results file: Expecting"),
         (b"", "is not a results file: Expecting value"),
@@ -71,7 +71,7 @@ def test_a_page_that_is_no_text_or_no_file_is_refused(tmp_path, capsys):
     path = tmp_path / "a.json"
     results.write(path, [{"codec": "klt"}], 0)
     (tmp_path / "page.md").write_bytes(b"\xff\xfe")
-    for name, words in (("page.md", "no page: it is not text"), ("none", "no such")):
+    for name, words in (("page.md", "not a page: it is not text"), ("none", "no such")):
         status, _, error = table(capsys, path, f"--output={tmp_path / name}")
         assert status == 1 and f"{tmp_path / name}" in error and words in error
     assert json.loads(path.read_text())["points"] == [{"codec": "klt"}]

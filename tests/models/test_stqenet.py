@@ -198,13 +198,19 @@ def test_initialize_klt_makes_the_pair_the_linear_klt(h, draw_csi, attention):
     np.testing.assert_allclose(np.sum(y**2, 1), 32**2 * energy, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("latent_dim", "amplitude"), [(8, "normalized"), (7, "kept")])
-def test_initialize_klt_refuses_what_it_cannot_make(h, latent_dim, amplitude):
+@pytest.mark.parametrize(
+    ("latent_dim", "amplitude", "words"),
+    [
+        (8, "normalized", "amplitude is 'normalized'; .* needs amplitude='kept'"),
+        (7, "kept", "latent_dim is 7; .* needs an even one"),
+    ],
+)
+def test_initialize_klt_refuses_what_it_cannot_make(h, latent_dim, amplitude, words):
     pair = [
         f((16, 16), latent_dim, amplitude=amplitude)
         for f in (stqenet.encoder, stqenet.decoder)
     ]
-    with pytest.raises(ValueError, match="amplitude='kept' and an even latent_dim"):
+    with pytest.raises(ValueError, match=words):
         stqenet.initialize_klt(*pair, h)
 
 

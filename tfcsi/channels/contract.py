@@ -31,9 +31,9 @@ class Simulate(Protocol):
         Args:
           num: number of matrices.
           seed: not negative.
-          scenario: one of the simulator's.
+          scenario: name of a scenario of the simulator.
           progress: whether to show a progress bar on standard error.
-          **options: of the simulator.
+          **options: options of the simulator.
 
         Returns:
           [num, num_tx, num_delay], complex64, angles (zero in the middle) by delay
@@ -105,8 +105,8 @@ def check_request(
       known: names of the options that are declared.
 
     Raises:
-      ValueError: the scenario or an option is unknown, or `num` or `seed` is no integer
-        or negative, or a frequency or distance is likely in another unit.
+      ValueError: the scenario or an option is unknown, or `num` or `seed` is not an
+        integer or is negative, or a frequency or distance is likely in another unit.
     """
     if scenario not in scenarios:
         listed = ", ".join(scenarios)

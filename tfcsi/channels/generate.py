@@ -226,9 +226,9 @@ def _writer(
 
         if scenario not in cost2100.SCENARIOS or shape != (32, 32):
             raise ValueError(
-                f"format is 'mat'; the published form is of cost2100_indoor and "
-                f"cost2100_outdoor, 32 x 32, not of {model}_{scenario} {shape}: give "
-                f"hdf5 or tfrecord"
+                f"format is 'mat', which holds 32 x 32 matrices of cost2100_indoor or "
+                f"cost2100_outdoor; these are {' x '.join(map(str, shape))} matrices "
+                f"of {model}_{scenario}: give hdf5 or tfrecord"
             )
         if domain != "angular_delay":
             raise ValueError(

@@ -103,7 +103,8 @@ class Klt(ClassicalCodec):
         """
         if not 8 * size_of(0) < bits < math.inf:  # NaN is refused too.
             raise ValueError(
-                f"bits must exceed an empty packet's {8 * size_of(0)}, got {bits}"
+                f"bits is {bits:g}; it must be a finite number above {8 * size_of(0)}, "
+                f"the bits of an empty packet"
             )
         basis, z = _klt(h_train)
         low, high = 1e-5, 2 * float(np.abs(z).max())

@@ -81,7 +81,12 @@ FIELDS = _by_name(
         positive=True,
     ),
     Field("shape", "tuple[int, int]", (32, 32), "(num_tx, num_delay) of a matrix."),
-    Field("model", "str", "csinet", "A file of tfcsi/models, or a codec such as klt."),
+    Field(
+        "model",
+        "str",
+        "csinet",
+        "Name of a network, such as stqenet, or of a codec without one, such as klt.",
+    ),
     Field("network", "dict", {}, "Arguments of the builders or of the fit."),
     Field("latent_dim", "int", 512, "Length of the codeword.", positive=True),
     Field("init", "str", "random", "Initialisation of the weights.", ("random", "klt")),

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 # Name of a source to name of a line to its points (bits, NMSE in dB). The numbers come
 # from a study of the simulated COST 2100 files of this project; the package does not
 # compute them. The lower bound is the rate-distortion function of Gaussian gains with
-# the covariance of the true clusters, where places cost nothing. The estimate is that
-# of an ideal vector code at high resolution that knows each cluster.
+# the covariance of the true clusters, if the places of paths cost no bits. The estimate
+# is that of an ideal vector code at high resolution that knows each cluster.
 BOUNDS: Mapping[str, Mapping[str, tuple[tuple[float, float], ...]]] = {
     "cost2100_indoor": {
         "lower bound, places free": ((47, -19.8), (82, -28.4)),

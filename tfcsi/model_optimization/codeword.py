@@ -75,7 +75,7 @@ def round_codeword(
 
 
 def pack_codeword(encoder: tf.keras.Model) -> tf.keras.Model:
-    """Makes a binary codeword layer read its weights from one bit each.
+    """Makes a binary codeword layer store each weight in one bit.
 
     TFLite has no type of one bit. Eight inputs are added up with all 256 combinations
     of signs, and the byte that holds eight weights of an output says which of the sums

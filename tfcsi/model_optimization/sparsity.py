@@ -4,7 +4,7 @@ A `.tflite` file keeps its length and its time to run. Its gzip gets shorter, an
 and updates are sent as gzip. Both ways fine-tune by distillation: the new network
 learns to put out the codewords of the old one, so that decoder and entropy tables stay
 as they are. Only plain convolutions and dense layers of at least 1024 weights are
-compressed; the other layers are tuned along.
+compressed; the other layers are fine-tuned as well.
 """
 
 from __future__ import annotations

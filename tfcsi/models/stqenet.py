@@ -220,11 +220,13 @@ def initialize_klt(
       ValueError: If the pair normalizes amplitudes or latent_dim is odd.
     """
     latent_dim = encoder.output_shape[-1]
-    if encoder.get_layer("scale").scale != _GAIN or latent_dim % 2:
+    if latent_dim % 2:
         raise ValueError(
-            f"initialize_klt takes amplitude='kept' and an even latent_dim; this "
-            f"encoder has scale {encoder.get_layer('scale').scale} and latent_dim "
-            f"{latent_dim}"
+            f"latent_dim is {latent_dim}; a start at the KLT needs an even one"
+        )
+    if encoder.get_layer("scale").scale != _GAIN:
+        raise ValueError(
+            "amplitude is 'normalized'; a start at the KLT needs amplitude='kept'"
         )
     basis = klt_basis(h)[1][:, : latent_dim // 2]
     # y = (Re z, Im z) of z = U^H h, from rows (Re h, Im h).

@@ -101,7 +101,7 @@ def convert_quantized(
     x: np.ndarray | None,
     quantize: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> bytes:
-    """Converts an encoder with fake quantisation to the integers it stands for.
+    """Converts an encoder with fake quantisation to the integers that it emulates.
 
     Args:
       codec: tfcsi.codecs.neural.Codec with the field `qat` in its config.

@@ -1,4 +1,4 @@
-"""What a TFLite encoder costs on a device: time, alone and to the packet, and memory.
+"""What a TFLite encoder costs on a device: its time, the time to a packet, memory.
 
 Times are wall-clock times of one thread. On a machine that does other work as well,
 ratios of times that were measured in turn are more reliable than the times themselves.

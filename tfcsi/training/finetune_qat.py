@@ -27,7 +27,7 @@ def finetune(
     resume: bool = False,
     progress: bool = True,
 ) -> Codec:
-    """Continues the training of a codec with fake quantisation, then counts its tables.
+    """Continues the training of a codec with fake quantisation, then makes its tables.
 
     The encoder has fake quantisation, and with `tuning.qat.decoder` the decoder has it
     too. Pair, quantiser and prior are trained together in one stage. The tables are

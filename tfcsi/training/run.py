@@ -9,7 +9,7 @@ would be sent. A training may have stages, each of which trains a part of the pa
 (`tfcsi.training.stages`). Noise may be added to the measured CSI and to the received
 codeword.
 
-All that is random in a step follows from (seed, step). A run that was stopped at any
+Everything random in a step follows from (seed, step). A run that was stopped at any
 moment is resumed from its last whole epoch and ends with the same result.
 """
 
