@@ -9,6 +9,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
 import tfcsi
 from tfcsi import archives
@@ -101,3 +102,20 @@ def test_a_file_of_zeros_that_compress_well_is_read(tmp_path):
     with h5py.File(tmp_path / "h.h5", "w") as file:
         file.create_dataset("h", data=h, compression="gzip")
     np.testing.assert_array_equal(any_file.read_csi(tmp_path / "h.h5"), h)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "array.mat", "struct.mat"])
+def test_a_compressed_file_of_too_many_numbers_is_refused_before_it_is_read(
+    tmp_path, name
+):
+    zeros = np.zeros((20_000, 32, 32), np.complex64)
+    if name == "a.npz":
+        np.savez_compressed(tmp_path / name, H=zeros, t=np.zeros(3))
+    else:
+        variables = {"H": zeros} if name == "array.mat" else {"s": {"H": zeros}}
+        scipy.io.savemat(tmp_path / name, variables, do_compression=True)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="declares .* numbers|unreadable"):
+        any_file.read_csi(tmp_path / name)
+    assert tracemalloc.get_traced_memory()[1] < zeros.nbytes / 4
+    tracemalloc.stop()

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tfcsi import __main__ as registry
 from tfcsi import results, ue
 from tfcsi.__main__ import main
 from tfcsi.codecs.klt import Klt
@@ -90,9 +91,12 @@ NUMBERS = ("-1", "nan", "1e400", "", "many", "9" * 30, "1.5", "-1e9")
 KINDS = {
     "input": PATHS,
     "run": (*PATHS, "broken"),
-    "output": ("papers", "thesis.txt", "", "none/x", "thesis.txt/x", "h.npy", "same"),
+    "output": (
+        *("papers", "thesis.txt", "", "none/x", "thesis.txt/x", "h.npy", "same"),
+        *("hard", "./h.npy", "/dev/full", "/dev/fd/77"),
+    ),
     "results": ("papers", "thesis.txt", "", "list.json", "thesis.txt/x.json", "a.csv"),
-    "page": ("papers", "thesis.txt", "", "missing", "noise", "pipe", "h.npy"),
+    "page": ("papers", "thesis.txt", "", "missing", "noise", "pipe", "h.npy", "hard"),
     "folder": ("papers", "thesis.txt", "", "thesis.txt/x", "pipe", "data", "klt"),
     "config": ("stqenet_indor", "missing.py", "thesis.txt", "papers", "", "bad.py"),
     "word": ("", "bogus", "a,b=c", "\u4e2d", "--", "x" * 300),
@@ -155,6 +159,7 @@ def project(tmp_path_factory, draw_csi):
     os.mkfifo(folder / "pipe")
     os.symlink("nowhere", folder / "link")
     os.symlink("h.npy", folder / "same")
+    os.link(folder / "h.npy", folder / "hard")
     objects = np.array([{1: 2}], dtype=object)
     np.save(folder / "pickled.npy", objects, allow_pickle=True)
     for name in ("h.npy", "h.tcsi"):
@@ -209,7 +214,7 @@ def in_time():
 
 # What a command may change that is there: what is its own to write.
 OWN = {"table": ("page.md",), "evaluate": ("klt",), "export": ("klt",)}
-OWN["decompress"] = ("h.npy", "same")  # CSI is replaced by CSI.
+OWN["decompress"] = ("h.npy", "same", "hard")  # CSI is replaced by CSI.
 
 
 @pytest.mark.parametrize("words", CASES)
@@ -241,4 +246,4 @@ def test_a_wrong_input_is_one_line_and_changes_nothing(
 
 def test_there_are_200_cases_over_all_commands():
     assert len(CASES) >= 200
-    assert len({case.values[0][0] for case in CASES}) >= 17
+    assert {case.values[0][0] for case in CASES} >= {*registry.COMMANDS, "ue"}

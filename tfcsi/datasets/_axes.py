@@ -38,8 +38,7 @@ _DROPPED: _Readings = {3: (("rx", "tx", "sc"), ("n", "rx", "tx"))}
 # No phone has more antennas, no array and no band more than that. Larger axes are
 # others.
 _MOST_RX, _MOST_TX, _MOST_SC = 16, 1024, 4096
-# So many entries of complex CSI have some that are negative.
-_ENOUGH = 64
+_ENOUGH = 64  # So many entries of complex CSI have some that are negative.
 TAKEN = (
     "complex [n, tx, sc], [tx, sc, n], [n, rx, tx, sc], [rx, tx, sc, n] or one matrix "
     f"[tx, sc]; the same as two real arrays H_re and H_im; real {KEY} [n, 2 tx sc]; "
@@ -283,10 +282,15 @@ def arranged(
             f"does not stand for zero: leave out zero"
         )
     fault = positive_only(parts, zero)
-    if fault and (not is_complex or np.count_nonzero(parts) >= _ENOUGH):
+    if fault and (not is_complex or _is_dense(parts)):
         raise DataError(f"{label}: {fault}")
     lengths = [sizes.get(name, 1) for name in ("n", "tx", "sc")]
     return Array(array.path, array.key, tuple(lengths), get)
+
+
+def _is_dense(parts: np.ndarray) -> bool:
+    """Whether enough real and imaginary parts are not zero to judge their signs."""
+    return np.count_nonzero(parts) >= max(_ENOUGH, parts.size // 2)
 
 
 def check_dropped(label: str, shape: Sequence[int], first: str) -> None:

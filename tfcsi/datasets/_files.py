@@ -63,20 +63,21 @@ class Array:
         self.of_matlab, self.axes = of_matlab, axes
 
     def __getitem__(self, index: tuple) -> np.ndarray:
-        with wrapped(self.path):
-            check_declared(self.path, self.shape)
-            block = _hdf5.joined(np.asarray(self._get(index)))
+        block = self._read(index)
         if block.dtype.kind not in "fciu":
             raise DataError(f"{self.path}: {self.key!r} is not numeric: {block.dtype}")
         return block
+
+    def _read(self, index: tuple) -> np.ndarray:
+        with wrapped(self.path):
+            check_declared(self.path, self.shape)
+            return _hdf5.joined(np.asarray(self._get(index)))
 
     def kind(self) -> str:
         """Returns "complex", "real", "empty", "cell" (of MATLAB) or "not numeric"."""
         if not all(self.shape):
             return "empty"
-        with wrapped(self.path):
-            block = self._get((slice(0, 1),) * len(self.shape))
-        letter = _hdf5.joined(np.asarray(block)).dtype.kind
+        letter = self._read((slice(0, 1),) * len(self.shape)).dtype.kind
         kinds = {"c": "complex", **dict.fromkeys("fiu", "real")}
         if self.of_matlab:
             kinds["O"] = "cell"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import scipy.io
+
+from tfcsi.archives import check_declared
+
+_COMPRESSED = 15  # Type of an element of a file.
 
 
 def entries(path: Path) -> Iterator[tuple[str, tuple, Callable]]:
@@ -15,6 +21,8 @@ def entries(path: Path) -> Iterator[tuple[str, tuple, Callable]]:
     A field of a struct has the name "struct/field", as in the files of v7.3. That of an
     array of structs is an array of objects, which is no numbers.
     """
+    # SciPy takes the memory of a whole variable to list it.
+    check_declared(path, (_inflated(path) // 8,))
     for name, shape, kind in scipy.io.whosmat(path, appendmat=False):
 
         def load(name: str = name) -> np.ndarray:
@@ -24,6 +32,24 @@ def entries(path: Path) -> Iterator[tuple[str, tuple, Callable]]:
             yield from _fields(name, load())
         else:
             yield name, shape, once(load)
+
+
+def _inflated(path: Path) -> int:
+    """Returns how many bytes the compressed variables of a file declare."""
+    total = 0
+    with open(path, "rb") as file:
+        head = file.read(128)
+        if 0 in head[:4]:  # Version 4, which compresses nothing.
+            return 0
+        order = ">" if head[126:128] == b"MI" else "<"
+        while len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}2I", tag)
+            end = file.tell() + size
+            if kind == _COMPRESSED:
+                inner = zlib.decompressobj().decompress(file.read(min(size, 64)), 8)
+                total += struct.unpack(f"{order}2I", inner)[1]
+            file.seek(end)
+    return total
 
 
 def once(load: Callable[[], np.ndarray]) -> Callable:
