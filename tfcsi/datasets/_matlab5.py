@@ -46,7 +46,9 @@ def _inflated(path: Path) -> int:
             kind, size = struct.unpack(f"{order}2I", tag)
             end = file.tell() + size
             if kind == _COMPRESSED:
-                inner = zlib.decompressobj().decompress(file.read(min(size, 64)), 8)
+                inner = zlib.decompressobj().decompress(
+                    file.read(min(size, 1 << 16)), 8
+                )
                 total += struct.unpack(f"{order}2I", inner)[1]
             file.seek(end)
     return total
