@@ -34,10 +34,10 @@ def folder(tmp_path_factory):
     os.symlink("nowhere", folder / "link")
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
-        where = os.getcwd()
+        before = os.getcwd()
         os.chdir(folder)  # The name of a socket is short.
         server.bind("socket")
-        os.chdir(where)
+        os.chdir(before)
     return folder
 
 

@@ -206,8 +206,8 @@ def test_measures_are_the_same_at_scales_whose_squares_are_out_of_range(h, scale
     np.testing.assert_allclose(metrics.nmse(far, far_hat), expected, rtol=1e-9)
     for domain in transforms.DOMAINS:
         expected = metrics.sgcs(h, h_hat, domain)
-        found = metrics.sgcs(far, far_hat, domain)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        value = metrics.sgcs(far, far_hat, domain)
+        np.testing.assert_allclose(value, expected, rtol=1e-6)
         expected = metrics.rho(h_hat, hf, domain)
-        found = metrics.rho(far_hat, scale * hf, domain)
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        value = metrics.rho(far_hat, scale * hf, domain)
+        np.testing.assert_allclose(value, expected, rtol=1e-6)

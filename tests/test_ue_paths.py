@@ -134,7 +134,7 @@ def test_the_stated_work_is_that_of_the_pursuit(codec, matrices, monkeypatch, ef
         monkeypatch.setattr(kind, name, counted)
     packets = codec.compress(matrices, effort=effort)
     counts = codec.receive_lists(packets)[2].count
-    how = pursuit.EFFORTS[effort]
-    stated = sum(pursuit.macs(atoms, how, int(num)) for num in counts)
+    settings = pursuit.EFFORTS[effort]
+    stated = sum(pursuit.macs(atoms, settings, int(num)) for num in counts)
     assert abs(done - stated) < 0.15 * done
-    assert codec.describe()["ue_macs"][effort] == pursuit.macs(atoms, how, 10)
+    assert codec.describe()["ue_macs"][effort] == pursuit.macs(atoms, settings, 10)

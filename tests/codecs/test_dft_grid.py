@@ -40,8 +40,8 @@ def test_weights_find_the_neighbour_that_tells_the_magnitude():
 
 
 def test_finer_steps_are_better_and_contexts_do_not_depend_on_the_scale(h):
-    found = [nmse(DftGrid.fit(h[:300], step), h[300:]) for step in (0.3, 0.1, 0.03)]
-    assert found == sorted(found, reverse=True) and found[-1] < 0.02
+    errors = [nmse(DftGrid.fit(h[:300], step), h[300:]) for step in (0.3, 0.1, 0.03)]
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 0.02
     codec = DftGrid.fit(h[:300], 0.1)
     packets = codec.compress(h[300:])
     louder = codec.compress(4 * h[300:])

@@ -55,15 +55,15 @@ def test_two_clusters_are_told_apart_and_cost_fewer_bits_than_one_gaussian():
 
 
 def test_the_mean_packet_keeps_to_the_bits_and_more_bits_are_better(h):
-    found = []
+    errors = []
     for bits in (80, 160, 320):
         codec = GaussianMixture.at_bits(h[:300], bits)
         ideal = codec.mean_bits(h[:300])
         packets = codec.compress(h[:300])
         mean = 8 * np.mean([len(packet) for packet in packets])
         assert CRC_BITS < ideal <= 1.05 * bits and 0 < mean - ideal < 8
-        found.append(nmse(codec, h[300:]))
-    assert found == sorted(found, reverse=True) and found[-1] < 0.05
+        errors.append(nmse(codec, h[300:]))
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 0.05
 
 
 def test_both_domains_code_the_same_channels_alike(h):

@@ -18,13 +18,13 @@ def compress(tmp_path, workdir, capsys):
 
     def run(path, *flags):
         packets, back = tmp_path / "p.tcsi", tmp_path / "back.npy"
-        where = [f"--workdir={workdir}", f"--input={path}", f"--output={packets}"]
-        status = tfcsi("compress", *where, *flags)
+        paths = [f"--workdir={workdir}", f"--input={path}", f"--output={packets}"]
+        status = tfcsi("compress", *paths, *flags)
         shown = capsys.readouterr()
         if status:
             return status, shown.err, None
-        where = [f"--workdir={workdir}", f"--input={packets}", f"--output={back}"]
-        assert tfcsi("decompress", *where) == 0
+        paths = [f"--workdir={workdir}", f"--input={packets}", f"--output={back}"]
+        assert tfcsi("decompress", *paths) == 0
         return status, shown.out, np.load(back)
 
     return run

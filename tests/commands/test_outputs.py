@@ -34,37 +34,37 @@ def test_compress_replaces_neither_its_input_nor_a_foreign_file(
     (folder / "notes.txt").write_text("TODO")
     os.symlink(csi, folder / "link.npy")
     before = (folder / name).read_bytes()
-    given = [f"--workdir={workdir}", f"--input={csi}"]
-    error = refused(capsys, "compress", *given, f"--output={folder / name}")
+    flags = [f"--workdir={workdir}", f"--input={csi}"]
+    error = refused(capsys, "compress", *flags, f"--output={folder / name}")
     assert f"{folder / name} " in error and "give another --output" in error
     assert (folder / name).read_bytes() == before
 
 
 def test_packets_and_arrays_are_replaced_by_their_own_kind_alone(csi, workdir, capsys):
     packets, back = csi.with_name("h.tcsi"), csi.with_name("back.npy")
-    given = [f"--workdir={workdir}", f"--input={csi}", f"--output={packets}"]
+    flags = [f"--workdir={workdir}", f"--input={csi}", f"--output={packets}"]
     for _ in range(2):
-        assert main(["tfcsi", "compress", *given]) == 0
-    given = [f"--workdir={workdir}", f"--input={packets}"]
+        assert main(["tfcsi", "compress", *flags]) == 0
+    flags = [f"--workdir={workdir}", f"--input={packets}"]
     for _ in range(2):
-        assert main(["tfcsi", "decompress", *given, f"--output={back}"]) == 0
+        assert main(["tfcsi", "decompress", *flags, f"--output={back}"]) == 0
     capsys.readouterr()
     for name in ("config.json", "codec.npz", "calibration.npy", "log.csv"):
         before = (workdir / name).read_bytes()
-        refused(capsys, "decompress", *given, f"--output={workdir / name}")
+        refused(capsys, "decompress", *flags, f"--output={workdir / name}")
         assert (workdir / name).read_bytes() == before
     other = csi.with_name("calibration.npy")  # Of another run.
     np.save(other, np.zeros((4, 8, 8, 2), np.float16))
     before = other.read_bytes()
-    error = refused(capsys, "decompress", *given, f"--output={other}")
+    error = refused(capsys, "decompress", *flags, f"--output={other}")
     assert "is not an array of CSI (it is float16 [4, 8, 8, 2])" in error
     assert other.read_bytes() == before
-    refused(capsys, "decompress", *given, f"--output={packets}")
-    refused(capsys, "decompress", *given, f"--output={workdir}")
+    refused(capsys, "decompress", *flags, f"--output={packets}")
+    refused(capsys, "decompress", *flags, f"--output={workdir}")
 
 
 def test_a_page_or_a_results_file_replaces_no_other_file(csi, workdir, capsys):
-    for command, *given in (
+    for command, *flags in (
         ("data", "stats", csi),
         ("evaluate", f"--workdir={workdir}", "--data_dir=none"),
         ("benchmark", f"--workdirs={workdir}"),
@@ -72,7 +72,7 @@ def test_a_page_or_a_results_file_replaces_no_other_file(csi, workdir, capsys):
         path = csi.with_name("foreign.json")
         path.write_text("{}")
         assert f"{path} exists and is not" in refused(
-            capsys, command, *given, f"--output={path}"
+            capsys, command, *flags, f"--output={path}"
         )
         assert path.read_text() == "{}"
     results.write(csi.with_name("own.json"), [], 0)

@@ -39,9 +39,9 @@ def test_bd_rates_are_relative_to_the_klt():
         pairs = LINE if factor else LINE[:1]
         return [{"codec": codec, "bits": factor * b, "nmse_db": d} for b, d in pairs]
 
-    found = rate_distortion.with_bd_rates([*points("klt", 1), *points("a", 0.25)])
-    assert [p.get("bd_rate") for p in found[:4]] == [None] * 4
-    assert [p["bd_rate"] for p in found[4:]] == pytest.approx([-0.75] * 4)
+    measured = rate_distortion.with_bd_rates([*points("klt", 1), *points("a", 0.25)])
+    assert [p.get("bd_rate") for p in measured[:4]] == [None] * 4
+    assert [p["bd_rate"] for p in measured[4:]] == pytest.approx([-0.75] * 4)
 
 
 @pytest.fixture(scope="module")

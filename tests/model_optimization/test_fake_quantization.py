@@ -51,9 +51,9 @@ def decibels(a, b):
     return 10 * np.log10(np.sum((a - b) ** 2) / np.sum(b**2))
 
 
-def quantized(codec, **how):
+def quantized(codec, **fields):
     """A codec with fake quantisation and what the given one has learned."""
-    config = config_dict.ConfigDict({**codec.config.to_dict(), "qat": bits(**how)})
+    config = config_dict.ConfigDict({**codec.config.to_dict(), "qat": bits(**fields)})
     return Codec(config)
 
 

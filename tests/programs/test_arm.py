@@ -120,11 +120,11 @@ def test_arm_sends_packets_that_the_base_station_reads(run, max_changed, status)
 @pytest.mark.skipif(MACHINE is None, reason="needs TFCSI_ARM")
 def test_arm_finds_the_paths_of_this_machine(tmp_path):
     np.save(tmp_path / "h.npy", cost2100.simulate(4, 4, "indoor"))
-    where = ["--codec=paths_cost2100_indoor", f"--folder={tmp_path}"]
+    codec = ["--codec=paths_cost2100_indoor", f"--folder={tmp_path}"]
     flags = ["--precision=float32", "--effort=light"]
-    assert main(["tfcsi", "export", *where, *flags]) == 0
+    assert main(["tfcsi", "export", *codec, *flags]) == 0
     files = [f"--input={tmp_path / 'h.npy'}", f"--machine={MACHINE}"]
-    done = check_of(*where, *files)
+    done = check_of(*codec, *files)
     assert done.returncode == 0, done.stderr
     (point,) = json.loads((tmp_path / "arm_check.json").read_text())["points"]
     assert point["symbols"] == 4 and not point["packets_changed"]

@@ -22,8 +22,8 @@ def export(folder, *flags):
 
 
 def check(folder, data_dir, *flags):
-    where = [f"--folder={folder}", f"--data_dir={data_dir}"]
-    return main(["tfcsi", "check", CODEC, *where, *flags])
+    folders = [f"--folder={folder}", f"--data_dir={data_dir}"]
+    return main(["tfcsi", "check", CODEC, *folders, *flags])
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def test_networks_of_other_tables_are_counted_as_changed(phone, tmp_path, capsys
     for path in (*phone.glob("*float32_light.tflite"), *phone.glob("DATA*")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     name = "--codec=paths_cost2100_outdoor"
-    where = [f"--folder={tmp_path}", f"--data_dir={phone}", "--scenario=indoor"]
+    folders = [f"--folder={tmp_path}", f"--data_dir={phone}", "--scenario=indoor"]
     with pytest.warns(UserWarning, match="no digests of encoders"):
         main(["tfcsi", "export", name, f"--folder={tmp_path}"])
-        assert main(["tfcsi", "check", name, *where, "--max_loss_db=9"]) == 1
+        assert main(["tfcsi", "check", name, *folders, "--max_loss_db=9"]) == 1
     assert "of packets, more than --max_changed=0.01" in capsys.readouterr().err
 
 
