@@ -132,7 +132,7 @@ def test_a_small_set_says_what_it_cannot_tell(draw_csi):
     assert not {"energy_db_std", "klt", "pca_nmse_db"} & alone.keys()
     assert "one matrix has no energy_db_std" in module.doubts(alone)[0]
     few = module.doubts(module.statistics(h[:20], "angular_delay"))
-    assert "klt is of these 20 matrices, not of their channel" in few[0]
+    assert "klt describes these 20 matrices, not their channel" in few[0]
     assert few[1] == "20 matrices are too few for pca_nmse_db 64, 32"
     many = module.statistics(draw_csi(700, (16, 16)), "angular_delay")
     assert module.doubts(many) == []

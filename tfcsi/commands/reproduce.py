@@ -5,7 +5,7 @@
 
     tfcsi reproduce noise --dataset=cost2100_indoor --data_root=DIR
 
-The second one measures codecs whose UE measures the CSI with noise. Codecs without a
+The second one measures codecs on CSI that the UE measured with noise. Codecs without a
 network are fitted on the way. Trained runs are added by --workdirs, and lines of
 networks that were measured before by --results. The results file is written after each
 point. If the file of the first study is there already, its points are kept. Only the
@@ -63,7 +63,7 @@ def add_arguments(parser: Parser) -> None:
         type=flags.FILES,
         default=[],
         metavar="FILE,...",
-        help="Results files whose trained networks become lines, where they were "
+        help="Results files of trained networks. A network becomes a line if it was "
         "measured on the whole test set of this source.",
     )
     parser.add_argument(

@@ -132,17 +132,17 @@ def doubts(measured: dict) -> list[str]:
     num_reals = 2 * measured["num_tx"] * measured["num_delay"]
     if n == 1:
         return ["one matrix has no energy_db_std, no klt and no pca_nmse_db"]
-    told = []
+    lines = []
     if n < num_reals and "klt" in measured:
-        told.append(
-            f"klt is of these {n} matrices, not of their channel: that takes more than "
-            f"the {num_reals} reals of a matrix"
+        lines.append(
+            f"klt describes these {n} matrices, not their channel; for the channel it "
+            f"needs more matrices than a matrix has reals, {num_reals}"
         )
-    given = measured.get("pca_nmse_db", dict.fromkeys(map(str, PCA_SIZES)))
-    missing = [str(k) for k in PCA_SIZES if k < num_reals and str(k) not in given]
+    sizes = measured.get("pca_nmse_db", dict.fromkeys(map(str, PCA_SIZES)))
+    missing = [str(k) for k in PCA_SIZES if k < num_reals and str(k) not in sizes]
     if missing:
-        told.append(f"{n} matrices are too few for pca_nmse_db {', '.join(missing)}")
-    return told
+        lines.append(f"{n} matrices are too few for pca_nmse_db {', '.join(missing)}")
+    return lines
 
 
 def _dimension(h: np.ndarray) -> dict:
