@@ -10,6 +10,7 @@ a set give as many paths each. The program takes about a quarter of an hour on o
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -57,11 +58,10 @@ def add_arguments(parser) -> None:
         help="Folder of the codecs.",
     )
     parser.add_argument(
-        "--without",
-        type=flags.choices(*SOURCES),
-        default=[],
-        metavar="NAME,...",
-        help="Sources that the codec for all does not see.",
+        "--unseen",
+        action="store_true",
+        help="Also make a codec for all sources but one, for each source: "
+        "paths_without_NAME, for benchmarks/path_targets.py --unseen.",
     )
 
 
@@ -97,6 +97,18 @@ def joint_tables(sources: list[Seen], atoms: Atoms) -> contexts.PathTables:
     return path_fit.fit(norm, steps, lists, atoms)
 
 
+def codec_of_all(seen: Mapping[str, Seen]) -> paths.Paths:
+    """Makes the codec with the sets of tables of `SETS`, of sources that were seen."""
+    atoms = Atoms(32, 32, 257, "angular_delay")
+    kept = [([seen[n] for n in names if n in seen], share) for names, share in SETS]
+    sets = [joint_tables(sources, atoms) for sources, _ in kept if sources]
+    shares = np.array([share for sources, share in kept if sources])
+    labels = contexts.integers(shares, 1 << contexts.SYMBOLS)
+    codec = paths.Paths(atoms, PathTableSets(sets, labels), step_number(STEP))
+    codec.config["dataset"], codec.config["scenario"] = "mixed", ",".join(seen)
+    return codec
+
+
 def main(args) -> None:
     """Fits and saves."""
     output = pathlib.Path(args.output)
@@ -111,16 +123,10 @@ def main(args) -> None:
         print(f"paths_{name}: {len(h)} matrices", flush=True)
         size = atoms.num_delay
         seen[name] = Seen(norm[:500], steps, [unrolled(some, size) for some in lists])
-    for name in args.without:
-        del seen[name]
-    atoms = Atoms(32, 32, 257, "angular_delay")
-    kept = [([seen[n] for n in names if n in seen], share) for names, share in SETS]
-    sets = [joint_tables(sources, atoms) for sources, _ in kept if sources]
-    shares = np.array([share for sources, share in kept if sources])
-    labels = contexts.integers(shares, 1 << contexts.SYMBOLS)
-    codec = paths.Paths(atoms, PathTableSets(sets, labels), step_number(STEP))
-    codec.config["dataset"], codec.config["scenario"] = "mixed", ",".join(seen)
-    codec.save(output / "paths")
+    codec_of_all(seen).save(output / "paths")
+    for name in SOURCES if args.unseen else ():
+        others = {other: seen[other] for other in SOURCES if other != name}
+        codec_of_all(others).save(output / f"paths_without_{name}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ that are 1/8 octave apart.
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 
 import tfcsi
@@ -29,6 +31,7 @@ TARGETS = {
     "raytraced_munich": (-16,),
     "raytraced_street_canyon": (-18,),
 }
+_UNSEEN = -15  # Of the codecs that have not seen the source [dB].
 _FIRST, _STRIDE = 24, 6  # Numbers of steps: where a search begins, and how it goes on.
 
 
@@ -87,6 +90,13 @@ def add_arguments(parser) -> None:
         action="store_true",
         help="Leave out the codec of all sources.",
     )
+    parser.add_argument(
+        "--unseen",
+        type=flags.FOLDER,
+        metavar="DIR",
+        help="Folder that benchmarks/path_tables.py --unseen wrote. The codec that has "
+        "not seen the source is measured at -15 dB, in place of the codec of all.",
+    )
 
 
 def main(args) -> None:
@@ -102,9 +112,13 @@ def main(args) -> None:
         codecs = {f"paths_{name}": own}
         if not args.own:
             form = own.shape, own.atoms.num_fft, own.domain
-            codecs["paths"] = tfcsi.load("paths").resized(*form)
+            of_all, codec = "paths", "paths"
+            if args.unseen:
+                of_all = f"paths_without_{name}"
+                codec = pathlib.Path(args.unseen) / of_all
+            codecs[of_all] = tfcsi.load(codec).resized(*form)
         curves = {k: Curve(codec, h, args.effort) for k, codec in codecs.items()}
-        for nmse_db in TARGETS[name]:
+        for nmse_db in (_UNSEEN,) if args.unseen else TARGETS[name]:
             bits = {k: curve.bits(nmse_db) for k, curve in curves.items()}
             cells = [name, str(nmse_db), *(f"{number:.1f}" for number in bits.values())]
             if not args.own:
