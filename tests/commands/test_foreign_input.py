@@ -6,10 +6,18 @@ import pytest
 
 from tfcsi import load
 from tfcsi.__main__ import main
+from tfcsi.codecs.klt import Klt
 
 
 def tfcsi(*arguments):
     return main(["tfcsi", *map(str, arguments)])
+
+
+@pytest.fixture
+def workdir(tmp_path, h):
+    """A run without a network, which loads quickly."""
+    Klt.fit(h[:300], 0.05).save(tmp_path / "klt")
+    return tmp_path / "klt"
 
 
 @pytest.fixture
