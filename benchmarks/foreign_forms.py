@@ -262,6 +262,9 @@ def of_sources() -> Iterator[Form]:
         yield deepmimo(
             f"scenario of version 3, MATLAB {version}", "O1", written, of_paths
         )
+    variables = {"DeepMIMO_dataset": to.stations(RX)}
+    written = _written(to.matlab73, variables)
+    yield deepmimo("MATLAB v7.3: cells of structs", "a.h5", written, of_channel, OF_RX)
     written = functools.partial(to.version2, paths=PATHS)
     yield deepmimo("scenario of version 2", "O1", written, of_paths)
     written = functools.partial(to.version4, paths=PATHS)

@@ -153,5 +153,12 @@ def test_a_zero_that_is_none_of_the_file_is_refused(tmp_path, workdir, h, capsys
         assert status == 1 and words in shown
 
 
+@pytest.mark.parametrize("flag", ["--rx=0", "--zero=0.5", "--prepared", "--key=H"])
+def test_flags_of_statistics_do_not_go_with_verify(tmp_path, capsys, flag):
+    status, shown = refusal(tmp_path, capsys, ["data", "verify", str(tmp_path), flag])
+    name = flag.partition("=")[0]
+    assert status == 2 and f"{name} goes with tfcsi data stats" in shown
+
+
 def test_the_choices_of_a_prior_are_those_of_the_code():
     assert set(FIELDS["prior"].choices) == set(priors.PRIORS)

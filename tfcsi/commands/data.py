@@ -70,8 +70,9 @@ def run(args: argparse.Namespace) -> None:
     if task != "verify" or len(paths) != 1:
         raise UsageError("give tfcsi data verify DIR, or tfcsi data stats FILE [FILE2]")
     stats = ("key", "axes", "rx", "prepared", "workdir", "shape", "domain", "output")
-    for name in stats:
-        if getattr(args, name):
+    for name in (*stats, "zero"):
+        value = getattr(args, name)
+        if value is not None and value is not False and (name, value) != ("zero", 0):
             raise UsageError(f"--{name} goes with tfcsi data stats")
     from tfcsi.datasets import cost2100
 

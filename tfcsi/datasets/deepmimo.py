@@ -262,7 +262,8 @@ def generated(path: Path, bs: int = 1, axes: str = "", scene: int = 0) -> _files
             about = (array.of_matlab, array.axes)
             return _files.Array(path, KEY, values.shape, values.__getitem__, *about)
         there = _files.listing(variables)
-    if suffix == ".mat":
+        of_matlab = any(name.split("/")[0] == MATLAB_KEY for name in variables)
+    if of_matlab or suffix == ".mat":
         return users_of_matlab(path, nested(path, MATLAB_KEY, KEY), bs, axes, scene)
     expected = f"complex {KEY} [n, num_rx, num_tx, num_sc]"
     raise DataError(f"{path}: no variable {KEY!r}, expected {expected}; found {there}")
