@@ -33,17 +33,21 @@ def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
     names = [point["codec"] for point in points]
     assert names == ["stqenet, Keras"] + [
         f"stqenet, TFLite {precision}" for precision in demo.PRECISIONS
-    ] + ["klt", "topk"]
+    ] + ["klt", "topk", "paths"]
     _, packets = read_file(workdir / "packets.tcsi")
     assert points[0]["bits"] == metrics.bits_per_csi(packets)
     assert np.load(workdir / "h_hat.npy").shape == (60, 32, 32)
+    _, packets = read_file(workdir / "paths" / "packets.tcsi")
+    assert points[-1]["bits"] == metrics.bits_per_csi(packets)
+    assert points[-1]["bits"] < 1.3 * points[0]["bits"]
+    assert points[-1]["nmse_db"] < min(p["nmse_db"] for p in points[:-1])
     assert all(np.isfinite(point["nmse_db"]) for point in points)
     for point in points[1:5]:
         assert (
             workdir / exports.file_name(point["codec"].split()[-1])
         ).stat().st_size == (point["ue_bytes"])
     report = (workdir / "report.html").read_text()
-    assert report.count("<img") == 3 and "klt" in report
+    assert report.count("<img") == 3 and "klt" in report and "paths" in report
     shown = capsys.readouterr().out
     assert "NMSE [dB]" in shown and "SGCS" in shown and "bits/CSI" in shown
     demo.clear(workdir)  # Knows every file that the demo wrote.

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfcsi import files, results, transforms
+from tfcsi.codecs.contract import Codec as AnyCodec
+from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.workdir import CALIBRATION_FILE
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.sending import TABLES_FILE
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Every network has these.
 _SIMULATION_SEED = 2100
+_FEW = 200  # Validation matrices by which path coding chooses its step.
 _NUM_TEST = 1000  # Test matrices, if the config does not say how many.
 # The mark of a folder that a demo wrote, and what else a demo writes there.
 MARK = "made_by_tfcsi_demo.txt"
@@ -41,7 +44,7 @@ LOCK = "demo_in_use.lock"  # The training locks the folder by another name.
 _OWN = (
     *("config.json", "run.json", "log.csv", "codec.npz", "calibration.npy"),
     *("best", "checkpoints", "tensorboard", "packets.tcsi", "h_hat.npy", "tables.npz"),
-    *("results.json", "report.html", LOCK_FILE),
+    *("results.json", "report.html", LOCK_FILE, "paths"),
     *(f"encoder_{precision}.tflite" for precision in PRECISIONS),
 )
 
@@ -86,7 +89,7 @@ def show(
       config: As in `configs/demo.py`.
       workdir: Folder of the run, as `clear` takes it. Gets the files of a run,
         packets.tcsi, h_hat.npy, encoder_*.tflite, tables.npz, results.json and
-        report.html.
+        report.html; and a folder `paths` with path coding, its packets and its CSI.
       data_dir: Folder of the published files; None simulates channels.
 
     Raises:
@@ -107,7 +110,7 @@ def _show(
 ) -> None:
     """Does what `show` says, in a folder that is empty and locked."""
     from tfcsi.evaluation import measure, plots, report
-    from tfcsi.evaluation.baselines import baselines
+    from tfcsi.evaluation.baselines import RATES, baselines, paths_at_bits
     from tfcsi.tflite import compare
     from tfcsi.training import log
     from tfcsi.training.run import train
@@ -129,6 +132,18 @@ def _show(
     print("\ntraining-free codecs at the same bits")
     lines = baselines(point["bits"], h_train, h_val, h_test)
     points += [p for p in lines if p.pop("rate") == 1.0]
+    print("\npath coding, which needs no training, at the same bits")
+    fitted = paths_of(config)
+    for rate in RATES:
+        few = paths_at_bits(fitted, h_val[:_FEW], rate * point["bits"])
+        if rate == 1.0:
+            few.save(workdir / "paths")
+            sent, back = send(few, workdir / "paths", h_test)
+            measured = measure.measure(h_test, back, sent, few.domain)
+            points.append({"codec": few.name, **measured})
+            lines.append(points[-1])
+        else:
+            lines.append({"codec": few.name, **measure.evaluate(few, h_test)})
 
     for p in [*points, *lines]:
         p.update(dataset=source, split="test")
@@ -136,7 +151,8 @@ def _show(
     text = (
         f"{config.model}, trained for {config.epochs} epochs on {len(h_train)} "
         f"matrices ({source}), tested on {len(h_test)} others. Every bit of a written "
-        "packet is counted: check, side information, coded symbols and padding."
+        "packet is counted: check, side information, coded symbols and padding. The "
+        "codec paths comes with tfcsi and is not trained on these matrices."
     )
     figures = {
         "Rate and distortion (bars: 95 % interval)": plots.rate_distortion(
@@ -187,7 +203,7 @@ def clear(workdir: pathlib.Path) -> None:
 
 
 def send(
-    codec: Codec, workdir: pathlib.Path, h: np.ndarray
+    codec: AnyCodec, workdir: pathlib.Path, h: np.ndarray
 ) -> tuple[list[bytes], np.ndarray]:
     """Writes packets of h to a file and decodes the file in another process.
 
@@ -229,6 +245,18 @@ def export(codec: Codec, workdir: pathlib.Path) -> dict[str, bytes]:
     named = {exports.file_name(name): content for name, content in flatbuffers.items()}
     codec.save_ue(workdir / TABLES_FILE, **named)
     return flatbuffers
+
+
+def paths_of(config: ml_collections.ConfigDict) -> Paths:
+    """The path coding of the package for the scenario and the matrices of a config."""
+    from tfcsi.codecs.workdir import load
+
+    domain = transforms.domain_of(config)
+    shape = tuple(config.shape)
+    num_fft = shape[1] if domain == "space_frequency" else NUM_FFT
+    codec = load(f"paths_cost2100_{config.scenario}")
+    assert isinstance(codec, Paths)
+    return codec.resized(shape, num_fft, domain)
 
 
 def _data(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import tqdm
 
+from tfcsi import metrics
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
+from tfcsi.coding.path_steps import STEPS, step_of
 from tfcsi.evaluation import measure
 
 RATES = (0.5, 1.0, 1.7)  # Bits of the training-free codecs, relative to the network's.
@@ -36,3 +39,23 @@ def baselines(
             point = measure.evaluate(codec, h_test)
             points.append({"codec": codec.name, **point, "rate": rate})
     return points
+
+
+def paths_at_bits(codec: Paths, h: np.ndarray, bits: float) -> Paths:
+    """Finds the finest usual step of path coding that keeps to mean bits.
+
+    Args:
+      codec: Any codec of paths.
+      h: complex64 [n, num_tx, num_delay], validation matrices.
+      bits: What the mean packet may take at most, whole packets [bits].
+
+    Returns:
+      The codec with that step, or with the coarsest one if none keeps to `bits`.
+    """
+    low, high = 0, STEPS
+    while high - low > 1:
+        middle = (low + high) // 2
+        packets = codec.at_step(float(step_of(middle))).compress(h)
+        keeps = metrics.bits_per_csi(packets) <= bits
+        low, high = (middle, high) if keeps else (low, middle)
+    return codec.at_step(float(step_of(low)))

@@ -12,14 +12,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tqdm
 
-from tfcsi import metrics
 from tfcsi.codecs.contract import Codec
 from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
-from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
 from tfcsi.codecs.workdir import load
-from tfcsi.coding.path_steps import STEPS, step_of
 from tfcsi.evaluation import baselines, over_noise
 from tfcsi.evaluation.rate_distortion import Csi, matrices, paths_of
 
@@ -55,7 +52,8 @@ def measure(
         ("topk", TopK.at_bits(csi.val, bits, baselines.TOPK_MU), None),
         ("gaussian_mixture", GaussianMixture.at_bits(csi.train, bits), None),
     ]
-    codec = _at_bits(paths_of(csi), csi, bits)
+    codec = paths_of(csi)
+    codec = baselines.paths_at_bits(codec, matrices(csi, codec, "val")[:_FEW], bits)
     for name, known in (
         ("paths, noise unknown", None),
         ("paths, noise known", "known"),
@@ -76,15 +74,3 @@ def measure(
             {**facts, **p, "snr_db": float(snr)} for p, snr in zip(measured, SNR_DB)
         ]
         yield points
-
-
-def _at_bits(codec: Paths, csi: Csi, bits: float) -> Paths:
-    """The codec with the finest usual step that keeps to mean bits, on validation."""
-    h = matrices(csi, codec, "val")[:_FEW]
-    low, high = 0, STEPS
-    while high - low > 1:
-        middle = (low + high) // 2
-        packets = codec.at_step(float(step_of(middle))).compress(h)
-        keeps = metrics.bits_per_csi(packets) <= bits
-        low, high = (middle, high) if keeps else (low, middle)
-    return codec.at_step(float(step_of(low)))
