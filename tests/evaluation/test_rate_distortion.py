@@ -90,9 +90,11 @@ def test_an_unknown_codec_is_refused_by_name(root, tmp_path, capsys):
 
 def test_bounds_are_dashed_and_published_points_are_marks():
     points = [{"codec": "klt", "bits": b, "nmse_db": d} for b, d in LINE]
-    figure = plots.rate_distortion(points, {"bound": LINE}, {"work": LINE[:2]})
+    lines = {"bound": LINE, "estimate, ideal": LINE}
+    figure = plots.rate_distortion(points, lines, {"work": LINE[:2]})
     drawn = {line.get_label(): line for line in figure.axes[0].lines}
     assert drawn["bound"].get_linestyle() == "--"
+    assert drawn["estimate, ideal"].get_linestyle() == ":"
     assert drawn["work, published"].get_linestyle() == "None"
     np.testing.assert_array_equal(drawn["bound"].get_xdata(), BITS)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfcsi import metrics, transforms
 from tfcsi.codecs.contract import Codec, CodewordCodec
+from tfcsi.codecs.topk import TopK
 from tfcsi.coding.packets import PacketError, sound
 from tfcsi.evaluation.measure import measure
 from tfcsi.noise import awgn, flip_bits
@@ -88,15 +89,24 @@ def over_snr(
 def _with_noisy_csi(
     codec: Codec, h: np.ndarray, snr_db: float, seed: int, known: str | None
 ) -> dict:
-    """A point of a codec without a codeword whose UE measures h with noise."""
+    """A point of a codec without a codeword whose UE measures h with noise.
+
+    Top-K takes matrices of one peak. The base station gets the scale for free, as with
+    noise on the CSI of networks.
+    """
     x = transforms.to_real(h)
     noisy = transforms.to_complex(awgn(x, snr_db, (seed, 0)))
     wishes: dict[str, Any] = {} if known is None else {"noise_variance": known}
     if known == "known":
         power = np.mean(np.abs(h) ** 2, axis=(1, 2))
         wishes = {"noise_variance": power * 10 ** (-snr_db / 10)}
-    packets = codec.compress(noisy, **wishes)
-    h_hat = codec.decompress(packets)
+    if isinstance(codec, TopK):
+        noisy, scale = transforms.to_peak(noisy)
+        packets = codec.compress(noisy)
+        h_hat = transforms.from_peak(codec.decompress(packets), scale)
+    else:
+        packets = codec.compress(noisy, **wishes)
+        h_hat = codec.decompress(packets)
     point = {"snr_db": float(snr_db), "noise": "csi"}
     return {**point, **measure(h, h_hat, packets, codec.domain)}
 

@@ -25,18 +25,21 @@ def rate_distortion(
     Args:
       points: Points of a results file. `nmse_db_low` and `nmse_db_high` become bars if
         a point has them.
-      bounds: Name of a bound or an estimate to its points (bits, NMSE in dB), which
-        become a dashed line.
+      bounds: Name of a bound or an estimate to its points (bits, NMSE in dB). Bounds
+        become a dashed line, and what is named an estimate a dotted one.
       published: Name of a work to its points, which become marks without a line.
     """
     figure = _nmse_over(points, "bits", "bits of a packet (all counted)")
     (axes,) = figure.axes
     for name, line in (bounds or {}).items():
-        axes.plot(*zip(*line), "--", color="gray", marker=".", label=name)
+        style = ":" if name.startswith("estimate") else "--"
+        axes.plot(*zip(*line), style, color="gray", marker=".", label=name)
     for mark, (name, line) in zip("x+*1", (published or {}).items()):
         axes.plot(*zip(*line), mark, color="black", label=f"{name}, published")
     if bounds or published:
-        axes.legend(fontsize=8)
+        axes.get_legend().remove()
+        figure.set_size_inches(9.5, 4.8)
+        figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 
