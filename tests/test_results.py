@@ -151,3 +151,11 @@ def test_a_recorded_command_names_no_folder_of_the_machine():
     )
     argv = ["/home/me/tfcsi/__main__.py", "transfer"]
     assert results.command_line(argv) == "python -m tfcsi transfer"
+
+
+def test_a_table_may_have_some_codecs_alone():
+    points = [{"codec": name} for name in ("paths", "stqenet, 1 epoch", "klt")]
+    assert results.of_codecs(points, ["stqenet", "paths"]) == points[:2]
+    assert results.of_codecs(points, []) == points
+    with pytest.raises(ValueError, match="no point of the codec 'topk'"):
+        results.of_codecs(points, ["topk"])

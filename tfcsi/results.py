@@ -184,6 +184,23 @@ def configuration(config: Mapping) -> str:
     return "; ".join(", ".join(part) for part in (words, rate) if part)
 
 
+def of_codecs(points: Iterable[Mapping], codecs: Sequence[str]) -> list[Mapping]:
+    """Returns the points of some codecs.
+
+    Args:
+      points: Points of a results file.
+      codecs: Names of codecs, up to a comma; all if there are none.
+
+    Raises:
+      ValueError: If a codec has no point.
+    """
+    named = [(str(point.get("codec", "")).split(",")[0], point) for point in points]
+    for name in codecs:
+        if name not in [own for own, _ in named]:
+            raise ValueError(f"no point of the codec {name!r}")
+    return [point for own, point in named if not codecs or own in codecs]
+
+
 def table(
     points: Iterable[Mapping], markdown: bool = False, columns: Sequence[str] = ()
 ) -> str:

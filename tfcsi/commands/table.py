@@ -37,6 +37,14 @@ def add_arguments(parser: Parser) -> None:
         help="Columns of the table, such as codec,nmse_db,bits; all that have values "
         "if not given.",
     )
+    parser.add_argument(
+        "--codecs",
+        type=flags.NAMES,
+        default=[],
+        metavar="NAME,...",
+        help="Codecs of the table, such as paths,stqenet; all if not given. What "
+        "follows a comma in the name of a codec does not count.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     for path in args.files:
         of_file = results.read(path)["points"]
         try:
+            of_file = results.of_codecs(of_file, args.codecs)
             shown = results.table(of_file, columns=args.columns)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
@@ -53,8 +62,9 @@ def run(args: argparse.Namespace) -> None:
         points += of_file
     text = results.table(points, markdown=True, columns=args.columns)
     if args.output:
-        columns = [f"--columns={','.join(args.columns)}"] if args.columns else []
-        results.insert(args.output, [*args.files, *columns], text)
+        chosen = {"columns": args.columns, "codecs": args.codecs}
+        given = [f"--{name}={','.join(v)}" for name, v in chosen.items() if v]
+        results.insert(args.output, [*args.files, *given], text)
         print(f"table of {', '.join(args.files)} written to {args.output}")
     else:
         print(text)
