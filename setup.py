@@ -27,9 +27,12 @@ FULL = [
     "tensorflow-model-optimization==0.8.0",
     "tqdm==4.67.1",
 ]
+# tfcsi serve. Both have wheels for Python 3.9 and do not touch TensorFlow's protobuf.
+SERVE = ["aiohttp==3.13.2", "prometheus_client==0.22.1"]
 TEST = [
     *FULL,
     *UE,
+    *SERVE,
     # The oracle of the entropy coder; few other machines have a wheel of it.
     "constriction==0.4.2; platform_machine == 'x86_64'",
     "hypothesis==6.141.1",
@@ -53,6 +56,7 @@ setup(
     extras_require={
         "ue": UE,
         "full": FULL,
+        "serve": SERVE,
         "test": TEST,
         "dev": [*TEST, "mypy==1.19.1", "ruff==0.14.4"],
         # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.

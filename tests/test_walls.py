@@ -30,7 +30,7 @@ FLOORS = (
     ("ue", "models"),
     ("entropy", "model_optimization"),
     ("codecs",),
-    ("training",),
+    ("training", "serving"),
     ("evaluation",),
     ("tflite",),
     ("commands",),
@@ -46,7 +46,7 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
-    *("tfcsi.codecs.workdir", "tfcsi.training.config"),
+    *("tfcsi.codecs.workdir", "tfcsi.training.config", "tfcsi.serving"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")
@@ -56,6 +56,8 @@ OWNERS = {
     "tensorflow_model_optimization": "model_optimization",
     "tensorflow.lite": "tflite",
     "ai_edge_litert": "ue",
+    "aiohttp": "serving",
+    "prometheus_client": "serving",
 }
 DYNAMIC = ("importlib.import_module", "importlib.__import__", "__import__")
 # Modules that import by a name that is not written there, from a registry.

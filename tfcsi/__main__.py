@@ -23,6 +23,7 @@ from tfcsi.commands import (
     program,
     quantize,
     reproduce,
+    serve,
     table,
     train,
     transfer,
@@ -33,7 +34,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "See everything once": (demo,),
     "Make and inspect channels": (generate, data),
     "Train": (train, finetune, quantize),
-    "Compress": (compress, decompress, info),
+    "Compress": (compress, decompress, info, serve),
     "Measure": (evaluate, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }

@@ -80,6 +80,11 @@ COMMANDS = (
         *("ue", ("--tables", "input", "klt/codec.npz"), ("--input", *CSI), OUT),
         ("--encoder", "input", "page.md"),
     ),
+    (  # Nobody can listen at this address, so that no case waits for packets.
+        *("serve", ("--workdir", "run", "klt"), "--host=192.0.2.1"),
+        *(("--port", COUNT, "0"), ("--max_batch", COUNT), ("--max_seconds", RATE)),
+        *(("--certificate", "input"), ("--threads", COUNT)),
+    ),
 )
 # What takes the place of an argument of a kind: names in the project, or texts.
 PATHS = (
