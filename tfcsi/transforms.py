@@ -314,10 +314,12 @@ def as_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def finite_csi(h: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns h as `as_csi`; raises a ValueError if it is not finite, too."""
+    """Returns h as `as_csi`; raises a ValueError if float32 cannot hold it, too."""
     h = as_csi(h, shape)
     if not np.isfinite(h).all():
         raise ValueError("h holds NaN or infinity")
+    peak = np.abs(h).max(axis=(1, 2), initial=0)
+    _check_scale(np.where(peak > 0, peak / PEAK, 1), len(h))
     return h
 
 

@@ -286,6 +286,9 @@ def test_a_klt_refuses_what_would_saturate_and_a_rate_that_is_no_number():
     codec = Klt.at_bits(channels(200), 60)
     with pytest.raises(ValueError, match="too many steps of .*to_peak"):
         codec.compress(1e9 * channels(3))
+    for scale in (1e-300, 1e-47, 1e59):
+        with pytest.raises(ValueError, match="matrix 0 of 3 has "):
+            codec.compress(scale * channels(3).astype(complex))
     for bits in (math.nan, math.inf):
         with pytest.raises(ValueError, match=f"bits is {bits}; it must be a finite"):
             Klt.at_bits(channels(200), bits)
