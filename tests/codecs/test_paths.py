@@ -73,6 +73,14 @@ def test_finer_steps_cost_more_and_err_less(codec, matrices):
             codec.compress(matrices[-1:], step=step)
 
 
+def test_one_path_of_any_power_is_sent_at_the_finest_step(codec):
+    """Its gain may be larger than that of a path may be; two paths then share it."""
+    h = 0.003 * cost2100.simulate(8, 5, "indoor")
+    h[:, 9, 4] = 2.0 ** np.linspace(0, 0.5, 8)  # Norms are sent in half octaves.
+    h_hat = codec.decompress(codec.compress(h, step=2 ** (-63 / 8)))
+    assert metrics.nmse(h, h_hat).max() < 1e-4
+
+
 def test_the_usual_step_is_the_cheapest_to_name(codec, matrices):
     usual = codec.at_step(0.03)
     assert usual.session != codec.session
