@@ -18,6 +18,14 @@ def test_the_commit_hooks_run_the_ruff_that_make_lint_runs():
         assert hooks[name]["additional_dependencies"] == [pinned]
 
 
+def test_the_docs_say_what_each_extra_of_setup_brings():
+    block = SETUP[SETUP.index("extras_require") :].partition("entry_points")[0]
+    extras = re.findall(r'^        "(\w+)":', block, re.MULTILINE)
+    page = (ROOT / "docs" / "ue.md").read_text()
+    assert len(extras) > 3
+    assert not [name for name in extras if f"`tfcsi[{name}]`" not in page]
+
+
 def test_the_workflow_runs_every_python_that_setup_allows():
     low, high = re.search(r'python_requires=">=3\.(\d+),<3\.(\d+)"', SETUP).groups()
     supported = [f"3.{minor}" for minor in range(int(low), int(high))]
