@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tfcsi.codecs.neural import Codec
     from tfcsi.codecs.paths import Paths
 
+FORMATS = ("tflite", "savedmodel")
+
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
@@ -51,6 +53,14 @@ def add_arguments(parser: Parser) -> None:
         metavar="NAME",
         help="Output of the network: the codeword in floats (if not given), or the "
         "symbols. For the symbols the network also quantises.",
+    )
+    parser.add_argument(
+        "--format",
+        type=flags.choice(*FORMATS),
+        default=FORMATS[0],
+        metavar="NAME",
+        help="What is written: the encoder for TFLite, or the decoder as a SavedModel "
+        "for TensorFlow Serving, in the folder saved_model.",
     )
     parser.add_argument(
         "--clusters",
@@ -88,6 +98,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes a file for each precision, and the tables."""
+    if args.format == "savedmodel":
+        _export_decoder(args)
+        return
     shrinks = args.clusters is not None or args.sparsity is not None
     if args.tune_steps is not None and not shrinks:
         raise UsageError("--tune_steps goes with --clusters or --sparsity")
@@ -111,6 +124,20 @@ def run(args: argparse.Namespace) -> None:
             if getattr(args, name) is not None:
                 raise UsageError(f"--{name} is only for the codec paths")
         _export_network(workdir, folder, args)
+
+
+def _export_decoder(args: argparse.Namespace) -> None:
+    """Writes the decoder of a codec that has a network."""
+    for name in ("precision", "output", "clusters", "sparsity", "tune_steps"):
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name} does not go with --format=savedmodel")
+    tfcsi.need_full()
+    from tfcsi.codecs import neural, saved_model
+    from tfcsi.codecs.workdir import folder_of
+
+    codec, folder = neural.load(folder_of(args.workdir)), flags.folder_of(args)
+    files.check_folder(folder)
+    print(saved_model.write(codec, folder / "saved_model"))
 
 
 def _export_network(

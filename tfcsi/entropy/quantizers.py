@@ -3,7 +3,8 @@
 Each quantiser has two faces that use one set of formulas. In training (TensorFlow),
 `quantizer(y)` gives the codeword in symbol units, `u`, and the grid points `y_hat` with
 a straight-through gradient. In use (NumPy), it is one of `tfcsi.coding.grids`:
-`quantize` and `dequantize` are what the UE and the BS run.
+`quantize` and `dequantize` are what the UE and the BS run. `received` is `dequantize`
+in TensorFlow, for a SavedModel of the decoder.
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class Uniform(tf.Module, grids.UniformGrid):
         # differently. It leaves this operation as it is.
         return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
 
+    def received(self, symbols: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+        """Does what `dequantize` does, on int32 tensors in TensorFlow."""
+        return tf.cast(symbols, tf.float32) * tf.exp(self.log_step)
+
     @property  # Computed from the variable; the phone's grid stores it.
     def step(self) -> np.ndarray:  # type: ignore[override]
         """Distance of two grid points of each entry, float32 [latent]."""
@@ -140,6 +145,18 @@ class MuLaw(tf.Module, grids.MuLawGrid):
         symbols = tf.raw_ops.Bucketize(input=s, boundaries=self._thresholds())
         return tf.concat([symbols, low_word, high_word], 1)
 
+    def received(self, symbols: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+        """Does what `dequantize` does, on int32 tensors in TensorFlow."""
+        ends = tf.cast(tf.bitcast(tf.cast(side, tf.uint16), tf.float16), tf.float32)
+        low, high = ends[:, :1], ends[:, 1:]
+        with tf.control_dependencies(
+            [
+                tf.debugging.assert_all_finite(ends, "minimum or maximum"),
+                tf.debugging.assert_less(low, high, "minimum and maximum"),
+            ]
+        ):
+            return self._expand(tf.cast(symbols, tf.float32), low, high, tnp)
+
     def _thresholds(self) -> list[float]:
         """The least float32 numbers in -1 ... 1 that get the symbols 1, 2, ..."""
         symbols = np.arange(1, self.num_levels)
@@ -180,6 +197,11 @@ class Float(tf.Module, grids.FloatGrid):
     def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns (u, y_hat), float32 [n, 0] and y itself, [n, latent]."""
         return y[:, :0], y
+
+    def received(self, symbols: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+        """Does what `dequantize` does, on int32 tensors in TensorFlow."""
+        words = tf.bitwise.left_shift(side[:, ::2], 16) | side[:, 1::2]
+        return tf.debugging.check_numerics(tf.bitcast(words, tf.float32), "codeword")
 
 
 def _half(limit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
