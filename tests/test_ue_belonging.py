@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import multiprocessing
 import shutil
 
 import numpy as np
@@ -177,3 +178,19 @@ def test_eight_threads_share_one_phone(exported, h):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for _ in range(10):
             assert list(pool.map(ue.encode, h[:100])) == expected
+
+
+def test_a_forked_phone_writes_the_same_packets(exported, h):
+    ue = Ue(exported / "a" / exports.file_name("float32"), exported / "a" / TABLES_FILE)
+    expected = [ue.encode(matrix) for matrix in h[:9]]
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=lambda: theirs.send([ue.encode(matrix) for matrix in h[:9]])
+    )
+    process.start()
+    try:
+        assert ours.poll(30) and ours.recv() == expected
+    finally:
+        process.kill()
+        process.join()

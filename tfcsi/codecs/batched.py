@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,7 +27,8 @@ def batched(
 
     Returns:
       Function of float32 arrays [n, ...], one for each argument; it returns a float32
-      array [n, ...], empty if n is 0.
+      array [n, ...], empty if n is 0. In a process that was forked later it raises a
+      RuntimeError, where TensorFlow would wait for ever.
     """
     signature = [tf.TensorSpec((None, *shape[1:])) for shape in input_shapes]
     function = tf.function(lambda *x: model(*x), input_signature=signature)
@@ -34,7 +36,15 @@ def batched(
     # warn of tracing when several codecs are loaded; the traced graph does not.
     traced = functools.lru_cache(maxsize=None)(function.get_concrete_function)
 
+    made_in = os.getpid()
+
     def run(*arrays: np.ndarray) -> np.ndarray:
+        if os.getpid() != made_in:
+            raise RuntimeError(
+                "this process was forked after TensorFlow had started, which it does "
+                'not survive: start processes with multiprocessing.get_context("spawn")'
+                " and load the codec in each"
+            )
         if not len(arrays[0]):
             return np.zeros((0, *output_shape[1:]), np.float32)
         starts = range(0, len(arrays[0]), _BATCH)
