@@ -11,7 +11,7 @@ PAGE := docs/demo
 
 .DEFAULT_GOAL := help
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-.PHONY: help demo test test-all soak lint check-arm browser test-browser
+.PHONY: help demo test test-all soak lint lock audit check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -38,6 +38,18 @@ lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+lock:  ## Renews requirements.lock, the packages of demo and test with their hashes
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --disable-pip-version-check -q uv==0.13.9
+	echo 'setuptools<81' | .lock/bin/uv pip compile setup.py - --extra dev \
+		--universal --python-version 3.9 --generate-hashes --no-annotate \
+		--no-header --output-file requirements.lock --quiet
+
+audit:  ## Asks for known faults of the locked packages; needs the network
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --disable-pip-version-check -q pip-audit==2.10.1
+	.lock/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 check-arm: $(READY)  ## Runs the encoders of WORKDIR on emulated 64-bit ARM (docs/arm.md)
 	sh tflite/arm64.sh .arm64 $(BIN)/python
