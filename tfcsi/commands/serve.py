@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         from tfcsi.serving import server
     except ImportError as error:
-        raise ImportError(
+        raise RuntimeError(  # Not the full set is missing, which an ImportError names.
             f"{error.name} is not installed: pip install 'tfcsi[serve]'"
         ) from error
     from tfcsi.codecs.workdir import load

@@ -1,11 +1,14 @@
-"""TLS of the service, by the options of Python's own ssl."""
+"""The command: TLS by the options of Python's own ssl, and what it refuses."""
 
 import shutil
 import ssl
 import subprocess
+import sys
 
 import pytest
 
+import tfcsi.serving
+from tfcsi.__main__ import main
 from tfcsi.commands.parser import UsageError
 from tfcsi.commands.serve import tls
 from tfcsi.serving.client import Client
@@ -59,3 +62,27 @@ def test_files_that_are_no_certificate_are_named(certificate, tmp_path):
 def test_a_key_without_certificate_is_refused():
     with pytest.raises(UsageError, match="go with --certificate"):
         tls(None, "key.pem", None)
+
+
+def test_a_missing_library_is_named_with_the_extra(
+    codecs, tmp_path, monkeypatch, capsys
+):
+    codecs[0].save(tmp_path)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "tfcsi.serving.server", raising=False)
+    monkeypatch.delattr(tfcsi.serving, "server", raising=False)
+    assert main(["tfcsi", "serve", f"--workdir={tmp_path}"]) == 1
+    assert "aiohttp is not installed: pip install 'tfcsi[serve]'" in (
+        capsys.readouterr().err
+    )
+
+
+def test_more_sessions_than_the_limit_are_refused(codecs, tmp_path, capsys):
+    flags = [f"--workdir={tmp_path}", f"--workdir={tmp_path}", "--max_sessions=1"]
+    assert main(["tfcsi", "serve", *flags]) == 2
+    assert "2 sessions, more than --max_sessions=1" in capsys.readouterr().err
+
+
+def test_one_session_cannot_be_served_twice(codecs):
+    with pytest.raises(ValueError, match="two codecs have the session"):
+        Service([codecs[0], codecs[0]], Limits())
