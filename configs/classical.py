@@ -1,4 +1,4 @@
-"""Codecs without a network: klt, topk, gaussian_mixture and dft_grid, by name.
+"""Codecs that are fitted by counting: klt, topk, gaussian_mixture, dft_grid, by name.
 
     tfcsi train --config=classical:klt --data_dir=DIR --workdir=runs/klt \
         --config.network.bits=250
@@ -6,7 +6,8 @@
 They are fitted to the training matrices by counting, which takes seconds, and need no
 TensorFlow. `bits` is what a packet may take, header included; every packet for topk,
 the mean packet for the others; dft_grid has a `step`,
-relative to the norm of a matrix, in its place.
+relative to the norm of a matrix, in its place. `learned` takes networks that were
+trained elsewhere from the file `weights`, and counts the norms.
 """
 
 from tfcsi.training.config import defaults

@@ -46,6 +46,7 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
+    *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
     *("tfcsi.codecs.workdir", "tfcsi.training.config", "tfcsi.serving"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.codecs import learned_weights
 from tfcsi import transforms
 from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.learned import Learned
 from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
 from tfcsi.codecs.workdir import CLASSICAL_FIELDS, KINDS
@@ -57,9 +59,12 @@ def name(request):
 
 
 @pytest.fixture(scope="module", params=transforms.DOMAINS)
-def codec(request, name, matrices):
+def codec(request, name, matrices, tmp_path_factory):
     domain, h = request.param, matrices[request.param][:50]
+    weights = tmp_path_factory.mktemp("weights") / "weights.npz"
+    np.savez(weights, **learned_weights.arrays())
     made = {
+        "learned": lambda: Learned.trained(weights, h, 1, domain),
         "klt": lambda: Klt.at_bits(h, 120),
         "topk": lambda: TopK(SHAPE, 6, 4, 10.0),
         "dft_grid": lambda: DftGrid.fit(h, 0.1, domain),

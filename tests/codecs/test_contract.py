@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.codecs import learned_weights
 from tfcsi import metrics, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs import requantize
@@ -22,6 +23,7 @@ from tfcsi.codecs.contract import CodewordCodec, SymbolCodec
 from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.learned import Learned
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
@@ -61,12 +63,14 @@ CODECS = {
     "dft_grid": "dft_grid",
     "gaussian_mixture": "gaussian_mixture",
     "paths": "paths",
+    "learned": "learned",
     "requantised": "neural",
     **dict.fromkeys(UNTRAINED, "neural"),
     **{f"golden_{folder.name}": "neural" for folder in RUNS},
 }
 # Codecs to the arguments of `compress` that they can fulfil.
-FULFILLED = {"paths": ("step", "nmse_db", "max_bits")}
+FULFILLED = dict.fromkeys(("paths", "learned"), ("step", "nmse_db", "max_bits"))
+CONTEXTUAL = ("dft_grid", "gaussian_mixture", "learned", "paths", "topk")
 WISHES = {"step": 0.1, "nmse_db": -10.0, "max_bits": 200}
 
 
@@ -95,7 +99,7 @@ def make_untrained(make_config, dense, matrices):
 
 
 @pytest.fixture(scope="module", params=CODECS)
-def each(request, matrices, make_untrained):
+def each(request, matrices, make_untrained, tmp_path_factory):
     name = request.param
     if name == "klt":
         return Klt.at_bits(matrices[:50], 120)
@@ -107,6 +111,10 @@ def each(request, matrices, make_untrained):
         return GaussianMixture.at_bits(matrices[:50], 120)
     if name == "paths":
         return Paths.fit(matrices[:50], num_fft=8)
+    if name == "learned":
+        path = tmp_path_factory.mktemp("weights") / "weights.npz"
+        np.savez(path, **learned_weights.arrays())
+        return Learned.trained(path, matrices[:50], rate=1)
     if name == "requantised":
         source = make_untrained(UNTRAINED["float"])
         return requantize.quantized(source, transforms.to_real(matrices[:50]), 5)
@@ -199,7 +207,7 @@ def test_a_codec_refuses_by_name_what_it_cannot_fulfil(each, matrices, argument)
 
 def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
     if not isinstance(each, SymbolCodec):
-        assert each.name in ("dft_grid", "gaussian_mixture", "paths", "topk")
+        assert each.name in CONTEXTUAL
         return
     packets = each.compress(matrices[-10:])
     symbols, side = each.symbols(matrices[-10:])
@@ -215,7 +223,7 @@ def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matr
 
 def test_the_steps_of_a_codeword_are_those_of_compress_and_decompress(each, matrices):
     if not isinstance(each, CodewordCodec):
-        assert each.name in ("dft_grid", "gaussian_mixture", "klt", "paths", "topk")
+        assert each.name in ("klt", *CONTEXTUAL)
         return
     sent = matrices[-10:]
     symbols, side = each.quantize(*each.codewords(sent))

@@ -44,6 +44,7 @@ KINDS = {
     "dft_grid": "tfcsi.codecs.dft_grid",
     "gaussian_mixture": "tfcsi.codecs.gaussian_mixture",
     "klt": "tfcsi.codecs.klt",
+    "learned": "tfcsi.codecs.learned",
     "neural": "tfcsi.codecs.neural",
     "paths": "tfcsi.codecs.paths",
     "topk": "tfcsi.codecs.topk",

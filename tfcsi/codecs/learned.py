@@ -1,0 +1,341 @@
+"""A learned transform codec: one set of weights for all rates, and exact contexts.
+
+A small network at the UE turns a matrix of norm 1 into 8 x 8 tokens of 32 numbers,
+which are multiplied by gains of the rate and rounded. The number of the rate is in the
+packet (Cui et al., "Asymmetric gained deep image compression with continuous rate
+adaptation", CVPR 2021). An integer network of what is already sent picks the table of
+each symbol (`tfcsi.coding.token_contexts`), and a larger network at the base station
+makes the matrix. The norm is sent apart, in half octaves. Weights are trained by
+`benchmarks/learned_pytorch.py` on bits plus lambda times the relative error of each
+matrix. `docs/learned.md` tells what it gives. NumPy is all that either side needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfcsi import files, metrics, transforms
+from tfcsi.codecs import learned_networks as networks
+from tfcsi.codecs import workdir as run
+from tfcsi.codecs.classical import ClassicalCodec
+from tfcsi.coding import chosen_tables
+from tfcsi.coding.intervals import Reader, encode_intervals
+from tfcsi.coding.packets import check_ends, pack, session_of, unpack
+from tfcsi.coding.tables import PRECISION, Tables
+from tfcsi.coding.token_contexts import TokenContexts, law_tables
+
+_BATCH = 100  # Matrices that the networks take at once.
+_NORMS = 8  # Values of the norm in an octave.
+
+
+class Learned(ClassicalCodec):
+    """Networks at both ends, and an integer network of contexts.
+
+    Attributes:
+      name: "learned".
+      shape: (num_tx, num_delay), that of the weights.
+      weights: float32 arrays of the networks by name; "gain" [rates, channels] has the
+        logarithms of the gains.
+      contexts: TokenContexts of the symbols.
+      norms: Tables of one table, that of the norm in half octaves.
+      rate: Number of the rate that `compress` uses if nothing else is wished.
+    """
+
+    name = "learned"
+
+    def __init__(
+        self,
+        weights: Mapping[str, np.ndarray],
+        contexts: TokenContexts,
+        norms: Tables,
+        rate: int,
+        domain: str = transforms.DOMAINS[0],
+    ):
+        """See the attributes; `trained` makes a codec of the file of a training.
+
+        Raises:
+          ValueError: If the rate is not one of the weights, or a weight not finite.
+        """
+        super().__init__((4 * contexts.grid[0], 4 * contexts.grid[1]), domain)
+        self.weights = {k: np.asarray(v, np.float32) for k, v in weights.items()}
+        for name, array in self.weights.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} is not finite")
+        self.contexts, self.norms, self.rate = contexts, norms, int(rate)
+        self.gain = np.exp(self.weights["gain"])
+        if not 0 <= rate < len(self.gain):
+            raise ValueError(f"rate must be in 0..{len(self.gain) - 1}, got {rate}")
+        shared = [self.weights[k] for k in sorted(self.weights) if k[:7] != "encoder"]
+        integers = [contexts.arrays[k] for k in sorted(contexts.arrays)]
+        self._session = session_of(
+            self.name,
+            self.shape,
+            *(np.ascontiguousarray(array, "<f4") for array in shared),
+            *(np.ascontiguousarray(array, "<i4") for array in integers),
+            contexts.tables.fingerprint(),
+            norms.fingerprint(),
+            np.array([self.rate], "<i8"),
+            domain.encode(),
+        )
+
+    @classmethod
+    def trained(
+        cls,
+        path: str | os.PathLike,
+        h_train: np.ndarray,
+        rate: int = 8,
+        domain: str = transforms.DOMAINS[0],
+    ) -> Learned:
+        """Makes a codec of trained weights.
+
+        Args:
+          path: The `.npz` file that `benchmarks/learned_pytorch.py` wrote.
+          h_train: complex64 [n, num_tx, num_delay], matrices whose norms are counted.
+          rate: Number of the usual rate.
+          domain: Domain of `h_train`, one of `transforms.DOMAINS`.
+
+        Raises:
+          ValueError: If the arrays do not fit together.
+          KeyError: If an array is missing.
+        """
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        integers = {k[9:]: v for k, v in arrays.items() if k.startswith("contexts.")}
+        contexts = TokenContexts(integers, law_tables(integers["mix"]))
+        weights = {k: v for k, v in arrays.items() if not k.startswith("contexts.")}
+        h_train = transforms.finite_csi(h_train, tuple(4 * n for n in contexts.grid))
+        norms = Tables.from_counts(_norms(h_train)[0][:, None])
+        return cls(weights, contexts, norms, rate, domain)
+
+    def compress(
+        self,
+        h: np.ndarray,
+        *,
+        step: float | None = None,
+        nmse_db: float | None = None,
+        max_bits: float | None = None,
+    ) -> list[bytes]:
+        """Codes matrices.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], of any scale.
+          step: Step of the tokens relative to the norm of a matrix; the nearest of
+            `steps` is taken.
+          nmse_db: Largest NMSE of a matrix [dB]: the coarsest rate that meets it, or
+            the finest of all. The decoder is run for it.
+          max_bits: Most bits of a packet: the finest rate that keeps to it.
+
+        Returns:
+          n packets.
+
+        Raises:
+          ValueError: If `h` is of another shape or not finite, if more than one wish is
+            given, or if `max_bits` cannot be met.
+        """
+        limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
+        wishes = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in wishes.items():
+            if not np.isfinite(limit) or (name == "step" and limit <= 0):
+                raise ValueError(f"{name} is {limit}; it must be a finite number")
+        if len(wishes) > 1:
+            raise ValueError(f"give one of {', '.join(wishes)}")
+        h = transforms.finite_csi(h, self.shape)
+        rate = self.rate
+        if step is not None:
+            rate = int(np.argmin(np.abs(np.log(self.steps / step))))
+        if nmse_db is None and max_bits is None:
+            return self.at_rates(h, np.full(len(h), rate))
+        packets = [b""] * len(h)
+        open_ = np.arange(len(h))
+        order = range(len(self.gain))
+        for r in order if max_bits is None else reversed(order):
+            made = self.at_rates(h[open_], np.full(len(open_), r))
+            if max_bits is not None:
+                good = np.array([8 * len(p) <= max_bits for p in made], bool)
+            else:
+                error = metrics.nmse(h[open_], self.decompress(made))
+                good = (error <= 10 ** (float(nmse_db or 0) / 10)) | (r == order[-1])
+            for i in np.flatnonzero(good):
+                packets[open_[i]] = made[i]
+            open_ = open_[~good]
+            if not open_.size:
+                return packets
+        raise ValueError(
+            f"{open_.size} matrices need more than {max_bits} bits at the coarsest rate"
+        )
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Step of the tokens at each rate relative to the norm, falling."""
+        return np.exp(-np.log(self.gain).mean(axis=1)) / 32
+
+    def symbols(self, h: np.ndarray, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns norms int64 [n] and symbols int64 [n, 2048] of finite matrices."""
+        h = transforms.in_angular_delay(h, self.domain)
+        norm, scale = _norms(h)
+        x = h * (32 / scale)[:, None, None]
+        x = np.stack([x.real, x.imag], axis=-1).astype(np.float32)
+        parts = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
+        y = np.concatenate([networks.encode(self.weights, part) for part in parts])
+        y = np.rint(y * self.gain[rate][:, None, None])
+        return norm, y.astype(np.int64).reshape(len(h), -1)
+
+    def at_rates(self, h: np.ndarray, rate: np.ndarray) -> list[bytes]:
+        """Codes matrices [n, num_tx, num_delay] at rates [n]; see `compress`."""
+        if not len(h):
+            return []
+        norm, symbols = self.symbols(h, rate)
+        lower: list[list[int]] = [[] for _ in h]
+        upper: list[list[int]] = [[] for _ in h]
+        zero, ends = np.zeros(1, np.int64), self._rate_ends()
+        for i, r in enumerate(rate.tolist()):
+            low, high = chosen_tables.parts(norm[i : i + 1], zero, self.norms)
+            lower[i] += [int(ends[r]), *low]
+            upper[i] += [int(ends[r + 1]), *high]
+
+        def write(chosen: np.ndarray, shift: np.ndarray, at: np.ndarray) -> np.ndarray:
+            found = symbols[:, at]
+            for i in range(len(found)):
+                low, high = chosen_tables.parts(
+                    found[i] - shift[i], chosen[i], self.contexts.tables
+                )
+                lower[i] += low
+                upper[i] += high
+            return found
+
+        self.contexts.code(len(h), rate, write)
+        coded = [encode_intervals(*each, PRECISION) for each in zip(lower, upper)]
+        return pack([p for p, _ in coded], self.session, [b for _, b in coded])
+
+    def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
+        """Reconstructs matrices.
+
+        Args:
+          packets: n bytes from `compress`.
+
+        Returns:
+          h_hat complex64 [n, num_tx, num_delay].
+
+        Raises:
+          packets.PacketError: If a packet is damaged or foreign.
+        """
+        payloads = unpack(packets, self.session)
+        n = len(payloads)
+        if not n:
+            return np.zeros((0, *self.shape), np.complex64)
+        reader, rows = Reader(payloads), np.arange(n)
+        ends = self._rate_ends()
+        rate = np.searchsorted(ends, reader.target(rows, PRECISION), "right") - 1
+        reader.narrow(rows, ends[rate], ends[rate + 1], PRECISION)
+        norm = chosen_tables.read(reader, rows, np.zeros(n, np.int64), self.norms)
+
+        def read(chosen: np.ndarray, shift: np.ndarray, at: np.ndarray) -> np.ndarray:
+            found = np.zeros((n, len(at)), np.int64)
+            for k in range(len(at)):
+                found[:, k] = chosen_tables.read(
+                    reader, rows, chosen[:, k], self.contexts.tables
+                )
+            return found + shift
+
+        symbols = self.contexts.code(n, rate, read)
+        strange = (np.abs(norm) > 512) | (np.abs(symbols) > 2**24).any(axis=1)
+        check_ends(payloads, np.where(strange, -1, reader.num_bits))
+        q = symbols.reshape(n, *self.contexts.grid, -1)
+        y = (q / self.gain[rate][:, None, None]).astype(np.float32)
+        x = [
+            networks.decode(self.weights, y[part], q[part], rate[part])
+            for part in (slice(i, i + _BATCH) for i in range(0, n, _BATCH))
+        ]
+        z = np.concatenate(x) * (2.0 ** (norm / _NORMS) / 32)[:, None, None, None]
+        h_hat = (z[..., 0] + 1j * z[..., 1]).astype(np.complex64)
+        return transforms.in_domain(h_hat, self.domain)
+
+    def _rate_ends(self) -> np.ndarray:
+        """Ends of the parts of 2^16 that stand for the rates, int64 [rates + 1].
+
+        The usual rate takes 0.2 bits, every other one 7 bits.
+        """
+        parts = np.full(len(self.gain), 1 << PRECISION - 7)
+        parts[self.rate] += (1 << PRECISION) - parts.sum()
+        return np.concatenate([[0], np.cumsum(parts)])
+
+    def describe(self) -> dict[str, object]:
+        """Returns what a results file tells of a codec: name, sizes, config."""
+        sizes = {"encoder": 0, "decoder": 0, "gain": 0}
+        for name, array in self.weights.items():
+            sizes[name.split(".")[0]] += array.size
+        macs = networks.macs(self.weights)
+        integers = self.contexts.arrays.values()
+        return {
+            "codec": self.name,
+            "ue_params": sizes["encoder"] + sizes["gain"],
+            "context_integers": sum(np.count_nonzero(array) for array in integers),
+            "bs_params": sizes["decoder"],
+            "ue_macs": macs["encoder"] + self.contexts.macs(),
+            "bs_macs": macs["decoder"] + self.contexts.macs(),
+            "steps": [round(float(step), 6) for step in self.steps],
+            "config": dict(self.config),
+        }
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {"rate": np.array(self.rate)}
+        arrays |= {
+            f"weights/{k}": v if k == "gain" else v.astype(np.float16)
+            for k, v in self.weights.items()
+        }
+        arrays |= {f"contexts/{k}": v for k, v in self.contexts.arrays.items()}
+        arrays |= {f"norms/{k}": v for k, v in self.norms.arrays().items()}
+        tables = self.contexts.tables.arrays()
+        return arrays | {f"tables/{k}": v for k, v in tables.items()}
+
+
+def fit(
+    h_train: np.ndarray,
+    h_val: np.ndarray,
+    weights: str = "",
+    rate: int = 8,
+    domain: str = "angular_delay",
+) -> Learned:
+    """Makes a codec of trained weights, as `tfcsi train` does.
+
+    Args:
+      h_train: complex64 [n, num_tx, num_delay], matrices whose norms are counted.
+      h_val: Not used: nothing is chosen.
+      weights: The `.npz` file that `benchmarks/learned_pytorch.py` wrote.
+      rate: Number of the usual rate.
+      domain: Domain of the matrices.
+
+    Raises:
+      ValueError: If no file is given, or it does not fit.
+    """
+    del h_val
+    if not weights:
+        raise ValueError(
+            "the networks of `learned` are trained elsewhere: give the file that "
+            "benchmarks/learned_pytorch.py wrote by --config.network.weights=FILE"
+        )
+    return Learned.trained(weights, h_train, rate, domain)
+
+
+def load(workdir: str | os.PathLike) -> Learned:
+    """Loads what `Learned.save` wrote; see `tfcsi.load`."""
+    return run.load_classical(workdir, _of_arrays)
+
+
+def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Learned:
+    """Makes a codec of the fields and arrays that `Learned.save` wrote."""
+    tables = Tables.from_arrays(files.part(arrays, "tables"))
+    contexts = TokenContexts(files.part(arrays, "contexts"), tables)
+    norms = Tables.from_arrays(files.part(arrays, "norms"))
+    weights, domain = files.part(arrays, "weights"), transforms.domain_of(config)
+    return Learned(weights, contexts, norms, int(arrays["rate"]), domain)
+
+
+def _norms(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Norms in half octaves int64 [n], and what they stand for, float64 [n]."""
+    length = np.sqrt((np.abs(h.astype(np.complex128)) ** 2).sum(axis=(1, 2)))
+    norm = np.rint(_NORMS * np.log2(np.where(length > 0, length, 1.0))).astype(np.int64)
+    return norm, 2.0 ** (norm / _NORMS)
