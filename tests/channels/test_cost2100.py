@@ -245,7 +245,7 @@ def test_a_progress_bar_is_shown_if_asked_for(capsys):
         ({"num_rx": 1.5}, "num_rx must be an integer, got 1.5"),
         ({"num_delay": 258}, "num_delay must be at most num_sc, 257, got 258"),
         ({"carrier": -1}, "carrier must be positive, got -1"),
-        ({"tx_spacing": np.nan}, "tx_spacing must be positive, got nan"),
+        ({"tx_spacing": np.nan}, "tx_spacing is nan; it is in wavelengths"),
         ({"speed": -1}, "speed must not be negative, got -1"),
         ({"carrier": 1e7}, "must be less than twice the carrier, 1e"),
         ({"domain": "time"}, "domain must be one of angular_delay, space_frequency"),

@@ -122,7 +122,7 @@ def test_the_benchmark_compares_runtimes_side_by_side(exported):
     ("flags", "words"),
     [
         (["--precision=int4,int8"], "--precision has int4; known are float32"),
-        (["--precision=int8", "--clusters=8"], "--clusters goes with float32, float16"),
+        (["--precision=int8", "--clusters=8"], "--clusters works only with float32"),
         (["--clusters=1"], "clusters is 1; it must be 2 to 256"),
         (["--sparsity=1"], "sparsity is 1.0; it must be above 0"),
         (["--workdir=none"], "none is not a workdir"),

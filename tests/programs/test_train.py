@@ -90,7 +90,8 @@ def test_a_run_on_several_sources_is_evaluated_on_each(root, tmp_path, capsys):
         path = tmp_path / "run" / f"evaluation_{name.split('_')[1]}_test.json"
         assert json.loads(path.read_text())["points"][0]["dataset"] == name
     assert evaluate(tmp_path / "run", root / "quadriga") == 1
-    assert "unknown source 'quadriga_my.mat,deepmimo_street'" in capsys.readouterr().err
+    names = "give --scenario=quadriga_my.mat or deepmimo_street"
+    assert names in capsys.readouterr().err
 
 
 def test_a_quadriga_file_is_trained_on(root, tmp_path):

@@ -70,7 +70,9 @@ def test_both_runtimes_compute_the_same(contents, runtime, xnnpack):
         pytest.importorskip("ai_edge_litert")
     x = np.random.default_rng(0).normal(size=(3, 64, 32, 2)).astype(np.float32)
     y = runner.Runner(contents["large"], runtime, xnnpack)(x)
-    np.testing.assert_allclose(y, runner.Runner(contents["large"])(x), atol=1e-4)
+    np.testing.assert_allclose(
+        y, runner.Runner(contents["large"])(x), rtol=1e-5, atol=1e-4
+    )
 
 
 def test_an_unknown_runtime_is_refused(contents):
