@@ -5,8 +5,8 @@ which are multiplied by gains of the rate and rounded. The number of the rate is
 packet (Cui et al., "Asymmetric gained deep image compression with continuous rate
 adaptation", CVPR 2021). An integer network of what is already sent picks the table of
 each symbol (`tfcsi.coding.token_contexts`), and a larger network at the base station
-makes the matrix. The norm is sent apart, in half octaves. Weights are trained by
-`benchmarks/learned_pytorch.py` on bits plus lambda times the relative error of each
+makes the matrix. The norm is sent apart, in eighths of an octave. Weights are trained
+by `benchmarks/learned_pytorch.py` on bits plus lambda times the relative error of each
 matrix. `docs/learned.md` tells what it gives. NumPy is all that either side needs.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfcsi import files, metrics, transforms
+from tfcsi.archives import Archive
 from tfcsi.codecs import learned_networks as networks
 from tfcsi.codecs import workdir as run
 from tfcsi.codecs.classical import ClassicalCodec
@@ -26,6 +27,7 @@ from tfcsi.coding.intervals import Reader, encode_intervals
 from tfcsi.coding.packets import check_ends, pack, session_of, unpack
 from tfcsi.coding.tables import PRECISION, Tables
 from tfcsi.coding.token_contexts import TokenContexts, law_tables
+from tfcsi.coding.wishes import check_wishes, warn_of_missed
 
 _BATCH = 100  # Matrices that the networks take at once.
 _NORMS = 8  # Values of the norm in an octave.
@@ -40,7 +42,7 @@ class Learned(ClassicalCodec):
       weights: float32 arrays of the networks by name; "gain" [rates, channels] has the
         logarithms of the gains.
       contexts: TokenContexts of the symbols.
-      norms: Tables of one table, that of the norm in half octaves.
+      norms: Tables of one table, that of the norm in eighths of an octave.
       rate: Number of the rate that `compress` uses if nothing else is wished.
     """
 
@@ -98,11 +100,11 @@ class Learned(ClassicalCodec):
           domain: Domain of `h_train`, one of `transforms.DOMAINS`.
 
         Raises:
-          ValueError: If the arrays do not fit together.
+          OSError: If the file is missing or unreadable.
+          ValueError: If it is no `.npz` file, or the arrays do not fit together.
           KeyError: If an array is missing.
         """
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = Archive(path)
         integers = {k[9:]: v for k, v in arrays.items() if k.startswith("contexts.")}
         contexts = TokenContexts(integers, law_tables(integers["mix"]))
         weights = {k: v for k, v in arrays.items() if not k.startswith("contexts.")}
@@ -124,8 +126,9 @@ class Learned(ClassicalCodec):
           h: complex64 [n, num_tx, num_delay], of any scale.
           step: Step of the tokens relative to the norm of a matrix; the nearest of
             `steps` is taken.
-          nmse_db: Largest NMSE of a matrix [dB]: the coarsest rate that meets it, or
-            the finest of all. The decoder is run for it.
+          nmse_db: Largest NMSE of a matrix [dB]: the coarsest rate that meets it. A
+            warning says how many matrices miss it, and by how much. The decoder is run
+            for it.
           max_bits: Most bits of a packet: the finest rate that keeps to it.
 
         Returns:
@@ -135,37 +138,53 @@ class Learned(ClassicalCodec):
           ValueError: If `h` is of another shape or not finite, if more than one wish is
             given, or if `max_bits` cannot be met.
         """
-        limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
-        wishes = {name: limit for name, limit in limits.items() if limit is not None}
-        for name, limit in wishes.items():
-            if not np.isfinite(limit) or (name == "step" and limit <= 0):
-                raise ValueError(f"{name} is {limit}; it must be a finite number")
-        if len(wishes) > 1:
-            raise ValueError(f"give one of {', '.join(wishes)}")
+        check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
+        if step is not None and step <= 0:
+            raise ValueError(f"step is {step}; it must be a finite number")
         h = transforms.finite_csi(h, self.shape)
+        if not len(h):
+            return []
+        sent = self._analysis(h)
+        if max_bits is not None:
+            return self._within(*sent, max_bits)
+        if nmse_db is not None:
+            return self._meet(h, *sent, float(nmse_db))
         rate = self.rate
         if step is not None:
             rate = int(np.argmin(np.abs(np.log(self.steps / step))))
-        if nmse_db is None and max_bits is None:
-            return self.at_rates(h, np.full(len(h), rate))
-        packets = [b""] * len(h)
-        open_ = np.arange(len(h))
-        order = range(len(self.gain))
-        for r in order if max_bits is None else reversed(order):
-            made = self.at_rates(h[open_], np.full(len(open_), r))
-            if max_bits is not None:
-                good = np.array([8 * len(p) <= max_bits for p in made], bool)
-            else:
-                error = metrics.nmse(h[open_], self.decompress(made))
-                good = (error <= 10 ** (float(nmse_db or 0) / 10)) | (r == order[-1])
-            for i in np.flatnonzero(good):
-                packets[open_[i]] = made[i]
-            open_ = open_[~good]
-            if not open_.size:
+        return self._packets_at(*sent, np.full(len(h), rate))
+
+    def _within(self, norm: np.ndarray, y: np.ndarray, max_bits: float) -> list[bytes]:
+        """The packets of the finest rates that keep to a limit."""
+        packets, left = [b""] * len(norm), np.arange(len(norm))
+        for rate in reversed(range(len(self.gain))):
+            tried = self._packets_at(norm[left], y[left], np.full(len(left), rate))
+            short = np.array([8 * len(packet) <= max_bits for packet in tried], bool)
+            for i in np.flatnonzero(short):
+                packets[left[i]] = tried[i]
+            left = left[~short]
+            if not left.size:
                 return packets
         raise ValueError(
-            f"{open_.size} matrices need more than {max_bits} bits at the coarsest rate"
+            f"{left.size} matrices need more than {max_bits} bits at the coarsest rate"
         )
+
+    def _meet(
+        self, h: np.ndarray, norm: np.ndarray, y: np.ndarray, nmse_db: float
+    ) -> list[bytes]:
+        """The packets of the coarsest rates that meet an NMSE, or of the finest."""
+        packets, left = [b""] * len(norm), np.arange(len(norm))
+        for rate in range(len(self.gain)):
+            tried = self._packets_at(norm[left], y[left], np.full(len(left), rate))
+            for i, packet in zip(left, tried):
+                packets[i] = packet
+            nmse = metrics.nmse(h[left], self.decompress(tried))
+            missed = nmse > 10 ** (nmse_db / 10)
+            left, nmse = left[missed], nmse[missed]
+            if not left.size:
+                return packets
+        warn_of_missed(nmse, len(h), nmse_db, stacklevel=3)
+        return packets
 
     @property
     def steps(self) -> np.ndarray:
@@ -174,22 +193,34 @@ class Learned(ClassicalCodec):
 
     def symbols(self, h: np.ndarray, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns norms int64 [n] and symbols int64 [n, 2048] of finite matrices."""
+        norm, y = self._analysis(h)
+        return norm, self._rounded(y, rate)
+
+    def _analysis(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Norms int64 [n], and what the encoder makes of matrices, [n, ...] float32."""
         h = transforms.in_angular_delay(h, self.domain)
         norm, scale = _norms(h)
         x = h * (32 / scale)[:, None, None]
         x = np.stack([x.real, x.imag], axis=-1).astype(np.float32)
         parts = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
-        y = np.concatenate([networks.encode(self.weights, part) for part in parts])
-        y = np.rint(y * self.gain[rate][:, None, None])
-        return norm, y.astype(np.int64).reshape(len(h), -1)
+        return norm, np.concatenate([networks.encode(self.weights, p) for p in parts])
+
+    def _rounded(self, y: np.ndarray, rate: np.ndarray) -> np.ndarray:
+        """Symbols int64 [n, 2048] of what the encoder made, at rates [n]."""
+        rounded = np.rint(y * self.gain[rate][:, None, None])
+        return rounded.astype(np.int64).reshape(len(y), -1)
 
     def at_rates(self, h: np.ndarray, rate: np.ndarray) -> list[bytes]:
         """Codes matrices [n, num_tx, num_delay] at rates [n]; see `compress`."""
-        if not len(h):
-            return []
-        norm, symbols = self.symbols(h, rate)
-        lower: list[list[int]] = [[] for _ in h]
-        upper: list[list[int]] = [[] for _ in h]
+        return self._packets_at(*self._analysis(h), rate) if len(h) else []
+
+    def _packets_at(
+        self, norm: np.ndarray, y: np.ndarray, rate: np.ndarray
+    ) -> list[bytes]:
+        """Codes what `_analysis` made of matrices, at rates [n]."""
+        symbols = self._rounded(y, rate)
+        lower: list[list[int]] = [[] for _ in y]
+        upper: list[list[int]] = [[] for _ in y]
         zero, ends = np.zeros(1, np.int64), self._rate_ends()
         for i, r in enumerate(rate.tolist()):
             low, high = chosen_tables.parts(norm[i : i + 1], zero, self.norms)
@@ -197,16 +228,16 @@ class Learned(ClassicalCodec):
             upper[i] += [int(ends[r + 1]), *high]
 
         def write(chosen: np.ndarray, shift: np.ndarray, at: np.ndarray) -> np.ndarray:
-            found = symbols[:, at]
-            for i in range(len(found)):
+            sent = symbols[:, at]
+            for i in range(len(sent)):
                 low, high = chosen_tables.parts(
-                    found[i] - shift[i], chosen[i], self.contexts.tables
+                    sent[i] - shift[i], chosen[i], self.contexts.tables
                 )
                 lower[i] += low
                 upper[i] += high
-            return found
+            return sent
 
-        self.contexts.code(len(h), rate, write)
+        self.contexts.code(len(y), rate, write)
         coded = [encode_intervals(*each, PRECISION) for each in zip(lower, upper)]
         return pack([p for p, _ in coded], self.session, [b for _, b in coded])
 
@@ -233,12 +264,12 @@ class Learned(ClassicalCodec):
         norm = chosen_tables.read(reader, rows, np.zeros(n, np.int64), self.norms)
 
         def read(chosen: np.ndarray, shift: np.ndarray, at: np.ndarray) -> np.ndarray:
-            found = np.zeros((n, len(at)), np.int64)
+            arrived = np.zeros((n, len(at)), np.int64)
             for k in range(len(at)):
-                found[:, k] = chosen_tables.read(
+                arrived[:, k] = chosen_tables.read(
                     reader, rows, chosen[:, k], self.contexts.tables
                 )
-            return found + shift
+            return arrived + shift
 
         symbols = self.contexts.code(n, rate, read)
         strange = (np.abs(norm) > 512) | (np.abs(symbols) > 2**24).any(axis=1)
@@ -335,7 +366,7 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Learned:
 
 
 def _norms(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Norms in half octaves int64 [n], and what they stand for, float64 [n]."""
+    """Norms in eighths of an octave int64 [n], and what they stand for, float64 [n]."""
     length = np.sqrt((np.abs(h.astype(np.complex128)) ** 2).sum(axis=(1, 2)))
     norm = np.rint(_NORMS * np.log2(np.where(length > 0, length, 1.0))).astype(np.int64)
     return norm, 2.0 ** (norm / _NORMS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_sets import AnyCoder
 from tfcsi.coding.path_steps import STEPS, coarsest, step_of
+from tfcsi.coding.wishes import warn_of_missed
 
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
@@ -106,10 +106,6 @@ def training_lists(
     return norm, steps, lists, tables
 
 
-class MissedTarget(UserWarning):
-    """Some matrices miss the NMSE that was asked for; the text says by how much."""
-
-
 class PathEncoder:
     """The search of the lists of some matrices.
 
@@ -178,15 +174,9 @@ class PathEncoder:
             return self.nmse(rows, steps, lists) <= limit
 
         steps, lists, met = coarsest(num, self.find, meets)
-        if not met.all():
-            missed = np.flatnonzero(~met)
-            worst = self.nmse(missed, steps[missed], lists[missed]).max()
-            warnings.warn(
-                f"{len(missed)} of {num} matrices miss {nmse_db} dB, by up to "
-                f"{10 * math.log10(worst) - nmse_db:.2f} dB",
-                MissedTarget,
-                stacklevel=3,
-            )
+        missed = np.flatnonzero(~met)
+        nmse = self.nmse(missed, steps[missed], lists[missed])
+        warn_of_missed(nmse, num, nmse_db, stacklevel=3)
         return steps, lists
 
     def within(self, max_bits: float, usual: int) -> tuple[np.ndarray, Lists]:

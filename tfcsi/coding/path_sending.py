@@ -19,6 +19,7 @@ from tfcsi.coding.path_encoder import PathEncoder
 from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
 from tfcsi.coding.sending import digests
+from tfcsi.coding.wishes import check_wishes
 
 CODEC = "paths"  # Name of the codec in the session.
 
@@ -62,13 +63,7 @@ class PathSender:
         noise_variance: np.ndarray | float | str = 0.0,
     ) -> list[bytes]:
         """Codes matrices; arguments, result and errors as of `Paths.compress`."""
-        limits = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
-        wishes = {name: limit for name, limit in limits.items() if limit is not None}
-        for name, limit in wishes.items():
-            if not np.isfinite(limit):
-                raise ValueError(f"{name} is {limit}; it must be a finite number")
-        if len(wishes) > 1:
-            raise ValueError(f"give one of {', '.join(wishes)}")
+        check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         pursuit.check_effort(effort)
         if isinstance(noise_variance, str) and noise_variance != "estimate":
             raise ValueError(

@@ -60,10 +60,10 @@ class TokenContexts:
             "b3": (self.passes, 2 * self.size),
         }
         for name, form in forms.items():
-            given = arrays[name]
-            if given.shape != form or given.dtype.kind != "i":
+            array = arrays[name]
+            if array.shape != form or array.dtype.kind != "i":
                 raise ValueError(
-                    f"{name} is {given.dtype} {list(given.shape)}, expected integers "
+                    f"{name} is {array.dtype} {list(array.shape)}, expected integers "
                     f"{list(form)}"
                 )
         if len(tables.length) != SCALES * FRACTIONS:
@@ -118,11 +118,11 @@ class TokenContexts:
             total = total.astype(np.int64)
             chosen, shift = _tables_of(total[..., : self.size], total[..., self.size :])
             at = (places[:, None] * self.channels + channels).ravel()
-            found = send(chosen.reshape(n, -1), shift.reshape(n, -1), at)
-            found = found.reshape(n, len(places), self.size)
-            symbols[:, places[:, None], channels] = found
+            sent = send(chosen.reshape(n, -1), shift.reshape(n, -1), at)
+            sent = sent.reshape(n, len(places), self.size)
+            symbols[:, places[:, None], channels] = sent
             angle, delay = np.divmod(places, delays)
-            small = companded(found)
+            small = companded(sent)
             where = (slice(None), angle, delay + 2)
             state[(*where, 0, slice(first, first + self.size))] = small
             state[(*where, 1, slice(first, first + self.size))] = np.abs(small)

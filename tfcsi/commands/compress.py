@@ -24,7 +24,7 @@ import numpy as np
 from tfcsi import files, transforms
 from tfcsi.codecs.contract import SearchingCodec
 from tfcsi.coding.packet_file import write_file
-from tfcsi.coding.path_encoder import MissedTarget
+from tfcsi.coding.wishes import MissedTarget
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
 
