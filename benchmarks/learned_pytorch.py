@@ -36,13 +36,20 @@ def add_arguments(parser) -> None:
         metavar="SET:SECONDS,...",
         help="Sets of the data file, in turn, and their seconds of training.",
     )
+    parser.add_argument(
+        "--batch_size",
+        type=flags.integer(1),
+        default=256,
+        metavar="N",
+        help="Number of matrices in a step.",
+    )
 
 
 def main(args) -> None:
     """Trains each set."""
-    from learned_pytorch_networks import train_sets
+    from learned_pytorch_training import train_sets
 
-    train_sets(args.data, args.output, args.sets.split(","))
+    train_sets(args.data, args.output, args.sets.split(","), args.batch_size)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def _show(
     print("\ntraining-free codecs at the same bits")
     lines = baselines(point["bits"], h_train, h_val, h_test)
     points += [p for p in lines if p.pop("rate") == 1.0]
-    print("\npath coding, which needs no training, at the same bits")
+    print("\npath coding, which needs no training, at no more bits")
     fitted = paths_of(config)
     for rate in RATES:
         few = paths_at_bits(fitted, h_val[:_FEW], rate * point["bits"])
