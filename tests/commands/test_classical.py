@@ -4,18 +4,21 @@ runs; a command that needs a network refuses them by name.
 
 import json
 
+import numpy as np
 import pytest
 
+from tests.codecs import learned_weights
 from tfcsi import results
 from tfcsi.__main__ import main
 from tfcsi.codecs.workdir import KINDS
 from tfcsi.datasets import cost2100
 
-# Kind of codec to a field of its config.
+# Kind of codec to a field of its config. WEIGHTS is the file of a training.
 RATES = {
     "dft_grid": "step=0.1",
     "gaussian_mixture": "bits=300",
     "klt": "bits=300",
+    "learned": "weights=WEIGHTS",
     "paths": "num_fft=64",
     "topk": "bits=300",
 }
@@ -38,7 +41,9 @@ def data(tmp_path_factory, draw_csi):
 def run(request, data, tmp_path_factory):
     """Folder of a fitted codec."""
     folder = tmp_path_factory.mktemp("runs") / request.param
-    rate = f"--config.network.{RATES[request.param]}"
+    weights = folder.parent / "weights.npz"
+    np.savez(weights, **learned_weights.arrays(grid=(8, 8), rates=9))
+    rate = f"--config.network.{RATES[request.param].replace('WEIGHTS', str(weights))}"
     flags = [f"--config=classical:{request.param}", f"--workdir={folder}", rate]
     assert command("train", *flags, f"--data_dir={data}") == 0
     return folder

@@ -119,12 +119,12 @@ def _objects(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         stems = _stems(names)
         exported = any(_EXPORTED.fullmatch(name) for name in names)
     if any(_SAVED.fullmatch(name) for name in names):
-        found = _saved(path)
+        objects = _saved(path)
     elif exported:
-        found = _exported(path, names)
+        objects = _exported(path, names)
     else:
-        found = (each for stem in stems for each in _structs(path, stem))
-    for label, coeffs, delay in found:
+        objects = (each for stem in stems for each in _structs(path, stem))
+    for label, coeffs, delay in objects:
         for kind, values in (("coefficients", coeffs), ("delays", delay)):
             if values.dtype.kind not in "fc" or not 0 < values.ndim <= 4:
                 raise DataError(
