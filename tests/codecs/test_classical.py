@@ -10,8 +10,10 @@ import pathlib
 import numpy as np
 import pytest
 
+import tfcsi
 from tfcsi import metrics
 from tfcsi.codecs import classical, klt, topk
+from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.topk import TopK
 from tfcsi.coding import rangecoder
@@ -292,6 +294,35 @@ def test_a_klt_refuses_what_would_saturate_and_a_rate_that_is_no_number():
     for bits in (math.nan, math.inf):
         with pytest.raises(ValueError, match=f"bits is {bits}; it must be a finite"):
             Klt.at_bits(channels(200), bits)
+
+
+def test_what_rounds_to_zero_is_refused_for_its_scale_alone(tmp_path):
+    h = channels(200).astype(np.complex64)
+    h[3] /= 8
+    for make in (Klt.at_bits, GaussianMixture.at_bits):
+        codec = make(h, 40)  # So coarse that whole matrices round to zero.
+        codec.save(tmp_path)
+        codec = tfcsi.load(tmp_path)
+        assert not codec.decompress(codec.compress(h[3:4])).any()
+        h[5] = 0
+        assert codec.decompress(codec.compress(h))[:5].any()
+        weak = np.float32(1e-3) * h[3:6]
+        with pytest.raises(ValueError, match=r"h\[0\] .* 60 dB below .*--scale"):
+            codec.compress(weak)
+        codec.weakest = 0.0
+        codec.save(tmp_path)  # As a run of an early version, which cannot tell.
+        assert not tfcsi.load(tmp_path).decompress(codec.compress(weak)).any()
+
+
+@pytest.mark.parametrize("unit", [2.0**-40, 2.0**-20, 2.0**20])
+def test_a_rate_is_met_alike_in_any_unit(unit):
+    h = channels(200)
+    for make in (Klt.at_bits, GaussianMixture.at_bits):
+        codec, scaled = make(h, 60), make((unit * h).astype(np.complex64), 60)
+        h_hat = scaled.decompress(scaled.compress((unit * h).astype(np.complex64)))
+        assert metrics.nmse(h, h_hat / unit).mean() == pytest.approx(
+            mean_nmse(codec, h), rel=0.03
+        )
 
 
 def test_top_k_payloads_that_no_encoder_writes_are_refused():

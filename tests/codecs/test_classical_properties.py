@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,12 +43,13 @@ def _peaked(h):
 
 @st.composite
 def klt_and_csi(draw):
-    """A Klt that fits few matrices, and other matrices of its shape."""
+    """A Klt that fits few matrices of one unit, and other matrices of it."""
     shape = draw(st.tuples(SIDE, SIDE))
-    h_train = draw(csi(draw(st.integers(1, 8)), shape))
-    codec = Klt.fit(h_train, draw(st.floats(1e-3, 1)))
+    unit = np.float32(2.0 ** draw(st.integers(-20, 18)))
+    h_train = unit * draw(csi(draw(st.integers(1, 8)), shape))
+    codec = Klt.fit(h_train, unit * draw(st.floats(1e-3, 1)))
     codec.config.update(draw(SOURCES))
-    return codec, draw(csi(draw(st.integers(0, 4)), shape))
+    return codec, unit * _peaked(draw(csi(draw(st.integers(0, 4)), shape)))
 
 
 @st.composite
@@ -75,14 +78,29 @@ def test_a_codec_that_was_saved_and_loaded_is_the_same(folder, case):
     np.testing.assert_array_equal(again.decompress(packets), h_hat)
 
 
-@given(klt_and_csi(), st.integers(-20, 18))
-def test_the_symbols_of_a_klt_arrive_whatever_the_unit_of_the_csi(case, exponent):
+@given(klt_and_csi())
+def test_the_symbols_of_a_klt_arrive_whatever_the_unit_of_the_csi(case):
     codec, h = case
-    h = h * np.float32(2.0**exponent)
     symbols, side = codec.symbols(h)
     received, nothing = codec.receive(codec.compress(h))
     np.testing.assert_array_equal(received, symbols)
     assert side.shape == nothing.shape == (len(h), 0)
+
+
+@given(klt_and_csi(), st.integers(-20, 18))
+def test_a_klt_codes_another_unit_or_says_which_matrix_is_too_weak(case, exponent):
+    codec, h = case
+    h = h * np.float32(2.0**exponent)
+    try:
+        symbols, _ = codec.symbols(h)
+    except ValueError as error:
+        energy = (np.abs(h).astype(float) ** 2).sum((1, 2))
+        weak = int(re.match(r"h\[(\d)\] has .* dB below", str(error))[1])
+        assert 0 < energy[weak] < codec.weakest / 99
+        codec.weakest = 0.0
+        assert not codec.symbols(h)[0][weak].any()
+    else:
+        np.testing.assert_array_equal(codec.receive(codec.compress(h))[0], symbols)
 
 
 @given(topk_and_csi())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -70,6 +71,7 @@ CODECS = {
 }
 # Codecs to the arguments of `compress` that they can fulfil.
 FULFILLED = dict.fromkeys(("paths", "learned"), ("step", "nmse_db", "max_bits"))
+ANY_SCALE = ("dft_grid", "learned", "paths")  # Each packet holds the norm.
 CONTEXTUAL = ("dft_grid", "gaussian_mixture", "learned", "paths", "topk")
 WISHES = {"step": 0.1, "nmse_db": -10.0, "max_bits": 200}
 
@@ -305,6 +307,27 @@ def test_what_is_no_packet_is_refused_by_its_number(each, matrices):
     for nothing in (None, 3):
         with pytest.raises(PacketError, match="give a list of packets"):
             each.decompress(nothing)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-30])
+def test_csi_far_too_weak_is_refused_by_number_unless_the_scale_is_sent(
+    each, matrices, scale
+):
+    sent = matrices[-3:].copy()
+    usual = metrics.nmse(sent, each.decompress(each.compress(sent)))
+    sent[1] *= scale
+    if each.name in ANY_SCALE or each.config.get("send_gain"):
+        try:
+            packets = each.compress(sent)
+        except ValueError as error:
+            assert re.match(
+                r"h\[1\] has norm .*; this codec takes 5.4e-20 to", str(error)
+            )
+        else:
+            assert (metrics.nmse(sent, each.decompress(packets)) < 3 * usual).all()
+    else:
+        with pytest.raises(ValueError, match=r"^h\[1\] has .*--scale"):
+            each.compress(sent)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

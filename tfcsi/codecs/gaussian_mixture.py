@@ -17,7 +17,12 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.classical import ClassicalCodec, quantized
+from tfcsi.codecs.classical import (
+    ClassicalCodec,
+    quantized,
+    stored_weakest,
+    weakest_of,
+)
 from tfcsi.coding import chosen_tables
 from tfcsi.coding.intervals import Reader, encode_intervals
 from tfcsi.coding.packets import (
@@ -105,7 +110,9 @@ class GaussianMixture(ClassicalCodec):
         tables = chosen_tables.symmetric(
             np.concatenate(symbols), np.concatenate(chosen), CLASSES
         )
-        return cls(shape, scales, step, labels, tables, domain)
+        codec = cls(shape, scales, step, labels, tables, domain)
+        codec.weakest = weakest_of(h_train)
+        return codec
 
     @classmethod
     def at_bits(
@@ -133,7 +140,7 @@ class GaussianMixture(ClassicalCodec):
             raise ValueError(f"bits must be positive and finite, got {bits}")
         scales = fit_scales(h_train, components, domain)
         sample = h_train[:2000]
-        high = 4 + math.ceil(4 * math.log2(np.abs(h_train).max() + 1e-9))
+        high = 4 + math.ceil(4 * math.log2(np.abs(h_train).max() or 1))
         low = high - _FINEST
         while high - low > 1:
             step = (low + high) // 2
@@ -152,7 +159,11 @@ class GaussianMixture(ClassicalCodec):
         return CRC_BITS + (entries.sum() + self._label_bits()[label].sum()) / len(h)
 
     def quantize(self, h: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Returns the label [n], int64, and the symbols of each matrix, int64."""
+        """Returns the label [n], int64, and the symbols of each matrix, int64.
+
+        Raises:
+          ValueError: As `compress`.
+        """
         z = _angular(h, self.shape, self.domain)
         width = 2.0 ** (self.step / 4)
         variance = 4.0 ** (self.scales / 4) + width**2 / 6
@@ -162,6 +173,8 @@ class GaussianMixture(ClassicalCodec):
         for row, k in zip(z, label):
             x = np.ascontiguousarray(row[self._places[k]]).view(np.float32)
             symbols.append(quantized(x, width, chosen_tables.LARGEST).astype(np.int64))
+        nothing = np.array([not row.any() for row in symbols], bool)
+        self._refuse_too_weak(z, nothing, width)
         return label, symbols
 
     def _packets(self, h: np.ndarray) -> list[bytes]:
@@ -250,7 +263,7 @@ def fit_scales(
     z = _angular(h_train, h_train.shape[1:], domain)
     power = np.abs(z) ** 2
     mean = power.mean(axis=0)
-    floor = max(_FLOOR * float(mean.mean()), 1e-30)
+    floor = max(_FLOOR * float(mean.mean()), 1e-36)
     count = max(1, min(components, len(z) // 8))
     start = power[np.linspace(0, len(z) - 1, count).astype(int)]
     variance = np.maximum((start + _SHRINK * mean) / (1 + _SHRINK), floor)
@@ -303,7 +316,9 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> GaussianMixtur
     if len(tables.length) != CLASSES or labels.length[0] != len(scales) + 2:
         raise ValueError("the tables do not fit the components")
     domain = transforms.domain_of(config)
-    return GaussianMixture(config["shape"], scales, step, labels, tables, domain)
+    codec = GaussianMixture(config["shape"], scales, step, labels, tables, domain)
+    codec.weakest = stored_weakest(arrays)
+    return codec
 
 
 def _angular(h: np.ndarray, shape: tuple[int, ...], domain: str) -> np.ndarray:

@@ -10,7 +10,12 @@ import numpy as np
 
 from tfcsi import files
 from tfcsi.codecs import workdir as run
-from tfcsi.codecs.classical import ClassicalCodec, quantized
+from tfcsi.codecs.classical import (
+    ClassicalCodec,
+    quantized,
+    stored_weakest,
+    weakest_of,
+)
 from tfcsi.coding import rangecoder, sending
 from tfcsi.coding.packets import CRC_BITS, VERSION, session_of, size_of
 from tfcsi.coding.tables import Tables
@@ -107,7 +112,8 @@ class Klt(ClassicalCodec):
                 f"the bits of an empty packet"
             )
         basis, z = _klt(h_train)
-        low, high = 1e-5, 2 * float(np.abs(z).max())
+        high = 2 * float(np.abs(z).max()) or 1.0
+        low = 1e-5 * min(1.0, high)  # For matrices of any unit.
         while high / low > 1.01:  # Ideal code lengths are quick and nearly exact.
             step = math.sqrt(low * high)
             codec, symbols = cls._at_step(h_train.shape[1:], basis, z, step)
@@ -134,14 +140,22 @@ class Klt(ClassicalCodec):
         symbols = symbols[:, np.repeat(used, 2)]
         index = np.repeat(np.arange(used.sum()), 2)
         tables = Tables.from_counts(symbols, index=index)
-        return cls(shape, basis[used], step, tables), symbols
+        codec = cls(shape, basis[used], step, tables)
+        codec.weakest = weakest_of(z)
+        return codec, symbols
 
     def _packets(self, h: np.ndarray) -> list[bytes]:
         return sending.packets(*self.symbols(h), self.session, self.tables)
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the symbols int32 [n, 2 num_coeffs] and side uint16 [n, 0] of CSI."""
-        symbols = _quantize(vectorised(h, self.shape) @ self.basis.T, self.step)
+        """Returns the symbols int32 [n, 2 num_coeffs] and side uint16 [n, 0] of CSI.
+
+        Raises:
+          ValueError: As `compress`.
+        """
+        rows = vectorised(h, self.shape)
+        symbols = _quantize(rows @ self.basis.T, self.step)
+        self._refuse_too_weak(rows, ~symbols.any(axis=1), self.step)
         return symbols, np.zeros((len(symbols), 0), np.uint16)
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
@@ -210,6 +224,7 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Klt:
     version = run.packet_version(arrays, run.CODEC_FILE)
     codec = Klt(config["shape"], basis, step, tables, version)
     codec.names_domain = run.names_domain(arrays)
+    codec.weakest = stored_weakest(arrays)
     return codec
 
 

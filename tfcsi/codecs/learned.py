@@ -31,6 +31,7 @@ from tfcsi.coding.wishes import check_wishes, warn_of_missed
 
 _BATCH = 100  # Matrices that the networks take at once.
 _NORMS = 8  # Values of the norm in an octave.
+_LARGEST_NORM = 64 * _NORMS  # The norm is 2^-64 to 2^64, or zero.
 
 
 class Learned(ClassicalCodec):
@@ -135,8 +136,8 @@ class Learned(ClassicalCodec):
           n packets.
 
         Raises:
-          ValueError: If `h` is of another shape or not finite, if more than one wish is
-            given, or if `max_bits` cannot be met.
+          ValueError: If `h` is of another shape or not finite, if a norm is not 2^-64
+            to 2^64, if more than one wish is given, or if `max_bits` cannot be met.
         """
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         if step is not None and step <= 0:
@@ -200,6 +201,13 @@ class Learned(ClassicalCodec):
         """Norms int64 [n], and what the encoder makes of matrices, [n, ...] float32."""
         h = transforms.in_angular_delay(h, self.domain)
         norm, scale = _norms(h)
+        outside = np.abs(norm) > _LARGEST_NORM
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise ValueError(
+                f"h[{row}] has norm {scale[row]:.3g}; this codec takes {2.0**-64:.2g} "
+                f"to {2.0**64:.2g}"
+            )
         x = h * (32 / scale)[:, None, None]
         x = np.stack([x.real, x.imag], axis=-1).astype(np.float32)
         parts = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
@@ -272,7 +280,7 @@ class Learned(ClassicalCodec):
             return arrived + shift
 
         symbols = self.contexts.code(n, rate, read)
-        strange = (np.abs(norm) > 512) | (np.abs(symbols) > 2**24).any(axis=1)
+        strange = (np.abs(norm) > _LARGEST_NORM) | (np.abs(symbols) > 2**24).any(axis=1)
         check_ends(payloads, np.where(strange, -1, reader.num_bits))
         q = symbols.reshape(n, *self.contexts.grid, -1)
         y = (q / self.gain[rate][:, None, None]).astype(np.float32)
