@@ -48,10 +48,18 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.9,<3.12",
     license="Apache-2.0",
-    # The configs lie beside the package in a checkout and in it when installed.
-    packages=[*find_packages(include=["tfcsi", "tfcsi.*"]), "tfcsi.configs"],
-    package_dir={"tfcsi.configs": "configs"},
-    package_data={"tfcsi": ["py.typed", "zoo/*/*"]},
+    # The configs, and the manifest of the zoo of the repository, lie beside the package
+    # in a checkout and in it when installed.
+    packages=[
+        *find_packages(include=["tfcsi", "tfcsi.*"]),
+        "tfcsi.configs",
+        "tfcsi.repository_zoo",
+    ],
+    package_dir={"tfcsi.configs": "configs", "tfcsi.repository_zoo": "zoo"},
+    package_data={
+        "tfcsi": ["py.typed", "zoo/*.json", "zoo/*/*"],
+        "tfcsi.repository_zoo": ["manifest.json"],
+    },
     install_requires=["numpy==1.26.4"],
     extras_require={
         "ue": UE,

@@ -10,13 +10,14 @@ a set give as many paths each. The program takes about a quarter of an hour on o
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from tfcsi import datasets
-from tfcsi.codecs import paths
+from tfcsi import datasets, results
+from tfcsi.codecs import paths, zoo
 from tfcsi.coding import contexts, path_encoder, path_fit
 from tfcsi.coding.atoms import HALF, UNIT, Atoms
 from tfcsi.coding.path_lists import Lists
@@ -112,7 +113,9 @@ def codec_of_all(seen: Mapping[str, Seen]) -> paths.Paths:
 def main(args) -> None:
     """Fits and saves."""
     output = pathlib.Path(args.output)
-    seen = {}
+    seen: dict[str, Seen] = {}
+    origin = {"seed": 0, "command": results.command_line(sys.argv)}
+    origin["licence"] = zoo.LICENCE
     for name, (num_fft, domain, num) in SOURCES.items():
         h = datasets.load(name, args.data_root, "train", domain)[:num]
         atoms = Atoms(*h.shape[1:], num_fft, domain)
@@ -123,7 +126,9 @@ def main(args) -> None:
         print(f"paths_{name}: {len(h)} matrices", flush=True)
         size = atoms.num_delay
         seen[name] = Seen(norm[:500], steps, [unrolled(some, size) for some in lists])
+        zoo.record(output, f"paths_{name}", data=name, **origin)
     codec_of_all(seen).save(output / "paths")
+    zoo.record(output, "paths", data=",".join(SOURCES), **origin)
     for name in SOURCES if args.unseen else ():
         others = {other: seen[other] for other in SOURCES if other != name}
         codec_of_all(others).save(output / f"paths_without_{name}")

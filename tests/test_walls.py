@@ -47,7 +47,12 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
-    *("tfcsi.codecs.workdir", "tfcsi.training.config", "tfcsi.serving"),
+    *(
+        "tfcsi.codecs.workdir",
+        "tfcsi.codecs.zoo",
+        "tfcsi.training.config",
+        "tfcsi.serving",
+    ),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")

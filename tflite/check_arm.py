@@ -65,7 +65,8 @@ def run(args):
     import numpy as np
 
     from tfcsi import files, results, transforms
-    from tfcsi.codecs.workdir import CALIBRATION_FILE, folder_of, load
+    from tfcsi.codecs.workdir import CALIBRATION_FILE, load
+    from tfcsi.codecs.zoo import folder_of
     from tfcsi.coding.sending import TABLES_FILE
     from tfcsi.tflite import arm
 

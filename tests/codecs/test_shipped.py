@@ -11,7 +11,7 @@ import pytest
 import tfcsi
 from tfcsi import metrics, transforms
 from tfcsi.channels import cost2100
-from tfcsi.codecs.workdir import ZOO, shipped
+from tfcsi.codecs.zoo import PACKAGE, shipped
 
 NAMES = shipped()
 WITHOUT = """
@@ -45,7 +45,7 @@ def test_a_shipped_codec_codes_matrices_of_its_domain(name, matrices):
     bits, nmse_db = points(codec, h)
     assert nmse_db < -12 and bits < 400
     most = 1 << (17 if name == "paths" else 16)  # The codec for all has six sets.
-    assert sum(file.stat().st_size for file in (ZOO / name).iterdir()) < most
+    assert sum(file.stat().st_size for file in (PACKAGE / name).iterdir()) < most
 
 
 def test_the_codec_for_all_is_near_that_of_the_source(matrices):
@@ -66,7 +66,7 @@ def test_a_name_comes_before_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = tfcsi.load("paths").at_step(0.02)
     other.save("paths")
-    assert tfcsi.load("paths").session == tfcsi.load(ZOO / "paths").session
+    assert tfcsi.load("paths").session == tfcsi.load(PACKAGE / "paths").session
     assert tfcsi.load("./paths").session == other.session
 
 

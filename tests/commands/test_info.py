@@ -30,7 +30,7 @@ def test_info_of_a_model_tells_the_cost_of_both_sides(capsys):
         ([".", "--packet=0"], 2, "--packet goes with a file of packets; . is a work"),
         ([".", "--shape=8,8"], 2, "--shape goes with a model; . is a workdir"),
         (["csinett"], 1, "csinett does not exist; nor is it a model: acrnet,"),
-        (["path"], 1, "or a codec that comes with tfcsi: paths,"),
+        (["path"], 1, "or a codec of the zoo: "),
         (["csinet", "--shape=32"], 2, "--shape=32; give num_tx,num_delay"),
         (["csinet", "--shape=0,8"], 2, "--shape=0,8; give"),
         (["csinet", "--latent_dim=0"], 2, "--latent_dim=0: 0 is not a positive"),

@@ -83,7 +83,7 @@ def test_a_shipped_codec_is_evaluated_and_described_by_name(folder, h, capsys):
     cost2100.write(folder / cost2100.file_name("test"), h)
     flags = ["--codec=paths_cost2100_indoor", f"--data_dir={folder}"]
     assert main(["tfcsi", "evaluate", *flags]) == 2
-    assert "comes with tfcsi; give --output=FILE" in capsys.readouterr().err
+    assert "is a codec of the zoo; give --output=FILE" in capsys.readouterr().err
     path = folder / "points.json"
     several = ["--codec=paths", flags[1], f"--output={path}"]
     assert main(["tfcsi", "evaluate", *several]) == 1

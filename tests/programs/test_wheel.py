@@ -72,6 +72,8 @@ def source(tmp_path_factory):
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, source)
+    (source / "zoo").mkdir()
+    shutil.copy(ROOT / "zoo" / "manifest.json", source / "zoo")
     return source
 
 

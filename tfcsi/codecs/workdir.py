@@ -18,6 +18,7 @@ import numpy as np
 import tfcsi
 from tfcsi import files, transforms
 from tfcsi.archives import Archive
+from tfcsi.codecs import zoo
 from tfcsi.codecs.contract import Codec
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.options import check_options, meant
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=Codec)
 CONFIG_FILE, CODEC_FILE = "config.json", "codec.npz"
-ZOO = pathlib.Path(__file__).parents[1] / "zoo"  # Codecs that come with the package.
 CALIBRATION_FILE = "calibration.npy"
 RUN_FILE, CHECKPOINTS = "run.json", "checkpoints"  # What a training leaves besides.
 # What config.json of a codec without a network may hold.
@@ -57,18 +57,19 @@ def load(workdir: str | os.PathLike) -> Codec:
     Codecs without a network need NumPy alone.
 
     Args:
-      workdir: Folder that the `save` of a codec wrote, or the name of a codec that
-        comes with the package, one of `shipped()`. A folder of that name is "./NAME".
+      workdir: Folder that the `save` of a codec wrote, or the name of a codec of the
+        zoo (`tfcsi.codecs.zoo`). A folder of that name is "./NAME".
 
     Returns:
       The codec: `compress(h)` makes packets, `decompress(packets)` makes CSI of them.
 
     Raises:
       FileNotFoundError: If the folder holds no codec. The message says what is missing.
-      ValueError: If the files are damaged or do not fit together.
+      ValueError: If the files are damaged or do not fit together, or if those of a
+        codec of the zoo are not those of its manifest.
       ImportError: If the codec has a network and the full set is not installed.
     """
-    workdir = folder_of(workdir)
+    workdir = zoo.folder_of(workdir)
     model = read_config(workdir).get("model")
     kind = model if model in KINDS else "neural"
     if kind == "neural":
@@ -185,22 +186,6 @@ def holds_run(workdir: str | os.PathLike) -> bool:
     return (workdir / CONFIG_FILE).exists() and begun
 
 
-def folder_of(workdir: str | os.PathLike) -> pathlib.Path:
-    """Returns the folder of a run, or of a codec that comes with the package.
-
-    Args:
-      workdir: A folder, or one of `shipped()` as a str.
-    """
-    if isinstance(workdir, str) and workdir in shipped():
-        return ZOO / workdir
-    return pathlib.Path(workdir)
-
-
-def shipped() -> list[str]:
-    """Returns the names of the codecs that come with the package."""
-    return sorted(path.parent.name for path in ZOO.glob(f"*/{CONFIG_FILE}"))
-
-
 def save_config(
     config: dict | ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> None:
@@ -215,7 +200,7 @@ def read_config(workdir: str | os.PathLike) -> dict:
     if not path.exists():
         reason = f"it has no {CONFIG_FILE}"
         if not path.parent.is_dir():
-            hint = meant(str(workdir), shipped())
+            hint = meant(str(workdir), zoo.entries())
             reason = "there is no such folder" + (f"; {hint}" if hint else "")
         raise FileNotFoundError(f"{workdir} is not a workdir: {reason}")
     try:

@@ -87,7 +87,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     """Prints and draws the statistics of one set of matrices, or of two."""
-    from tfcsi.codecs.workdir import folder_of, read_config
+    from tfcsi.codecs.workdir import read_config
+    from tfcsi.codecs.zoo import folder_of
     from tfcsi.datasets import inputs
     from tfcsi.datasets.statistics import doubts, statistics
     from tfcsi.evaluation import plots, report

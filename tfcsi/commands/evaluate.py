@@ -33,8 +33,8 @@ def add_arguments(parser: Parser) -> None:
         action="extend",
         metavar="DIR,...",
         help="Folder of the run, or folders of several runs; give the flag once for "
-        "each if names have commas. The name of a codec that comes with tfcsi, such as "
-        "paths, does as well. --codec is the same flag.",
+        "each if names have commas. The name of a codec of the zoo, such as paths, "
+        "does as well. --codec is the same flag.",
     )
     flags.add(parser, "data_dir", required=True)
     flags.add(
@@ -118,13 +118,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _runs(args: argparse.Namespace) -> list[tuple[pathlib.Path, str]]:
     """The workdirs and a name for each."""
-    from tfcsi.codecs.workdir import ZOO, folder_of
+    from tfcsi.codecs.zoo import folder_of, is_name
 
     workdirs = [folder_of(name) for name in args.workdir]
     if len(workdirs) > 1 and not args.output:
         raise UsageError(f"--workdir names {len(workdirs)} runs; give --output=FILE")
-    if ZOO in workdirs[0].parents and not args.output:
-        raise UsageError(f"{args.workdir[0]} comes with tfcsi; give --output=FILE")
+    if is_name(args.workdir[0]) and not args.output:
+        raise UsageError(f"{args.workdir[0]} is a codec of the zoo; give --output=FILE")
     names = [workdir.resolve().name for workdir in workdirs]
     if len(set(names)) < len(names):
         names = [str(workdir) for workdir in workdirs]

@@ -111,7 +111,8 @@ def run(args: argparse.Namespace) -> None:
             "precisions round the weights again; it does not work with --sparsity"
         )
     from tfcsi.codecs import paths
-    from tfcsi.codecs.workdir import folder_of, read_config
+    from tfcsi.codecs.workdir import read_config
+    from tfcsi.codecs.zoo import folder_of
 
     workdir = folder_of(args.workdir)
     model, folder = read_config(workdir)["model"], flags.folder_of(args)
@@ -133,7 +134,7 @@ def _export_decoder(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name} does not go with --format=savedmodel")
     tfcsi.need_full()
     from tfcsi.codecs import neural, saved_model
-    from tfcsi.codecs.workdir import folder_of
+    from tfcsi.codecs.zoo import folder_of
 
     codec, folder = neural.load(folder_of(args.workdir)), flags.folder_of(args)
     files.check_folder(folder)

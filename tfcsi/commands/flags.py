@@ -120,7 +120,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "type": FOLDER,
         "metavar": "DIR",
         "help": "Folder of the exported files; that of the run if not given. It is "
-        "needed for a codec that comes with tfcsi.",
+        "needed for a codec of the zoo.",
     },
     "data_dir": {
         "type": FOLDER,
@@ -211,7 +211,7 @@ def add(parser: Parser, *names: str, **keywords: Any) -> None:
 
 
 def add_codec(parser: Parser, **keywords: Any) -> None:
-    """Adds the flag --workdir, or --codec: a run, or a codec that comes with tfcsi.
+    """Adds the flag --workdir, or --codec: a run, or a codec of the zoo.
 
     Args:
       parser: Gets the flag.
@@ -221,8 +221,9 @@ def add_codec(parser: Parser, **keywords: Any) -> None:
         "required": True,
         "type": FOLDER,
         "metavar": "DIR",
-        "help": "Folder of the run, or the name of a codec that comes with tfcsi, such "
-        "as paths. A folder of that name is ./paths. --codec is the same flag.",
+        "help": "Folder of the run, or the name of a codec of the zoo, such as paths; "
+        "tfcsi zoo lists the names. A folder of that name is ./paths. --codec is the "
+        "same flag.",
     }
     parser.add_argument("--workdir", "--codec", **{**words, **keywords})
 
@@ -240,14 +241,14 @@ def folder_of(args: argparse.Namespace) -> pathlib.Path:
       args: Has workdir and folder.
 
     Raises:
-      UsageError: If it would be that of a codec that comes with tfcsi.
+      UsageError: If it would be that of a codec of the zoo.
     """
-    from tfcsi.codecs.workdir import shipped
+    from tfcsi.codecs.zoo import is_name
 
-    if args.folder is None and args.workdir in shipped():
+    if args.folder is None and is_name(args.workdir):
         raise UsageError(
-            f"{args.workdir} comes with tfcsi, and its folder is not written to: give "
-            f"--folder=DIR"
+            f"{args.workdir} is a codec of the zoo, and its folder is not written to: "
+            f"give --folder=DIR"
         )
     return pathlib.Path(args.folder or args.workdir)
 

@@ -34,8 +34,8 @@ def add_arguments(parser: Parser) -> None:
         "path",
         type=flags.FILE,
         metavar="PATH|MODEL",
-        help="Folder of a run, file of packets, name of a codec that comes with tfcsi, "
-        "such as paths, or name of a model, such as csinet.",
+        help="Folder of a run, file of packets, name of a codec of the zoo, such as "
+        "paths, or name of a model, such as csinet.",
     )
     parser.add_argument(
         "--packet",
@@ -71,7 +71,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the explanation."""
-    from tfcsi.codecs.workdir import folder_of
+    from tfcsi.codecs.zoo import folder_of
 
     path = folder_of(args.path)
     of_file, of_net = ("packet", "workdir"), ("latent_dim", "shape", "network")
@@ -232,13 +232,13 @@ def of_model(
 
     from tfcsi import models
     from tfcsi.codecs import schema
-    from tfcsi.codecs.workdir import shipped
+    from tfcsi.codecs.zoo import entries
 
     if name not in models.MODELS:
         known = ", ".join(sorted(models.MODELS))
         raise FileNotFoundError(
-            f"{name} does not exist; nor is it a model: {known}; or a codec that comes "
-            f"with tfcsi: {', '.join(shipped())}"
+            f"{name} does not exist; nor is it a model: {known}; or a codec of the "
+            f"zoo: {', '.join(entries())}"
         )
     fields = {"model": name, "shape": shape, "latent_dim": latent_dim}
     try:

@@ -24,7 +24,8 @@ from tfcsi.codecs.gaussian_mixture import GaussianMixture, fit_scales
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.topk import TopK
-from tfcsi.codecs.workdir import load, shipped
+from tfcsi.codecs.workdir import load
+from tfcsi.codecs.zoo import shipped
 from tfcsi.evaluation import baselines, measure
 
 REFERENCE = "klt"  # The codec that BD-rates are relative to.
