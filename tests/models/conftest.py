@@ -240,9 +240,9 @@ class Peer:
             pathlib.Path(os.environ["TFCSI_PEERS_DIR"]) / f"{self.file}.npz"
         ) as stored:
             arrays = dict(stored)
-        model = models.get(self.model)
-        encoder = model.encoder(SHAPE, self.latent_dim, **self.options)
-        decoder = model.decoder(SHAPE, self.latent_dim, **self.options)
+        model, options = models.get(self.model), {"form": "released", **self.options}
+        encoder = model.encoder(SHAPE, self.latent_dim, **options)
+        decoder = model.decoder(SHAPE, self.latent_dim, **options)
         used = fill(encoder, self.encoder, arrays) | fill(decoder, self.decoder, arrays)
         spare = (
             "num_batches_tracked",
@@ -258,6 +258,7 @@ class Peer:
 CR = (names(CR_ENCODER) | FC[0], CR_DECODER | FC[1])
 CR_LINE = (names(CR_ENCODER) | LINE[0], CR_DECODER | LINE[1])
 CLLWC = (names(CLLWC_ENCODER), CLLWC_DECODER)
+PAPER = {"noise_path": "released", "form": "published"}  # No clamp at CR 16.
 PEERS = (
     Peer("crnet_cr64", "crnet", 32, *CR),
     Peer("published_crnet_cr64_indoor", "crnet", 32, *CR),
@@ -276,9 +277,9 @@ PEERS = (
         *(TRANS_ENCODER | {"codeword": "fc_encoder"},),
         *(TRANS_DECODER | {"expand": "fc_decoder"},),
     ),
-    Peer("cllwcsinet_cr4", "cllwcsinet", 512, *CLLWC, {"noise_path": "released"}),
-    Peer("cllwcsinet_cr8", "cllwcsinet", 256, *CLLWC, {"noise_path": "released"}),
-    Peer("cllwcsinet_cr16", "cllwcsinet", 128, *CLLWC, {"noise_path": "released"}),
+    Peer("cllwcsinet_cr4", "cllwcsinet", 512, *CLLWC, PAPER),
+    Peer("cllwcsinet_cr8", "cllwcsinet", 256, *CLLWC, PAPER),
+    Peer("cllwcsinet_cr16", "cllwcsinet", 128, *CLLWC, PAPER),
     Peer("crnet_convlatent_cr8", "crnet", 256, *CR_LINE, {"latent": "conv"}),
     Peer(
         *("acrnet_convlatent_cr16", "acrnet", 128),

@@ -27,7 +27,7 @@ GOLDEN = sorted((ROOT / "tests" / "golden" / "workdirs").iterdir())
 def test_a_config_is_the_defaults_and_what_its_file_changes():
     config, base = read("autoencoder:crnet"), configs.defaults("crnet")
     assert config.to_dict() == base.to_dict()
-    assert config.network.to_dict() == {"latent": "dense"}
+    assert config.network.to_dict() == {"latent": "dense", "form": "tfcsi"}
     changed = read("stqenet_indoor").to_dict()
     base = configs.defaults("stqenet").to_dict()
     differs = {name for name in base if base[name] != changed[name]}
@@ -76,6 +76,7 @@ def test_another_model_or_data_set_brings_its_own_arguments():
         "activation": "linear",
         "blocks": 3,
         "latent": "dense",
+        "form": "tfcsi",
     }
     assert "source" not in config
     config = read("autoencoder", ["source.timing=strongest", "dataset=raytraced"])

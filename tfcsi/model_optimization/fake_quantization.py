@@ -252,7 +252,7 @@ class _Rounding(_tfmot.QuantizeConfig, _tfmot.quantizers.Quantizer):
 
     def __call__(self, inputs, training, weights, **kwargs):
         if self.kernel.binary:
-            inputs = binarize(inputs[0, 0])[None, None]
+            inputs = binarize(inputs[0, 0], self.kernel.one_scale)[None, None]
         return round_weights(inputs, self.bits, self.kernel.axis)
 
     def get_weights_and_quantizers(self, layer):

@@ -66,11 +66,16 @@ class Kernel:
       attribute: Attribute of the layer that holds the weight.
       axis: Axis of the channels, each of which has its own scale; None for one scale.
       binary: Whether it is the kernel of a `BinaryDense`.
+      one_scale: As in `BinaryDense`.
     """
 
     attribute: str
     axis: int | None
     binary: bool = False
+    one_scale: bool = False
+
+
+_COLUMNS = Kernel("kernel", 3)  # That of a dense layer.
 
 
 def rewrite(
@@ -295,8 +300,9 @@ class _Graph:
             options["activation"] = "relu"
         if binary:
             options["kernel_constraint"] = layer.kernel.constraint
+            options["kernel"] = Kernel("kernel", 3, True, layer.one_scale)
         if not isinstance(layer, layers.EinsumDense):
-            y = self._columns(x, *weights, binary=binary, **options)
+            y = self._columns(x, *weights, **options)
             return self._activated(layer, y)
         data, kernel, result = layer.equation.replace("->", ",").split(",")
         if len(kernel) != 2 or (data[-1], result) != (kernel[0], data[:-1] + kernel[1]):
@@ -310,14 +316,15 @@ class _Graph:
             y = self._rounded(bias, Kernel("bias", None), y, weights[1:])
         return self._activated(layer, y)
 
-    def _columns(self, x: _Result, *weights, binary=False, **options) -> _Result:
+    def _columns(
+        self, x: _Result, *weights, kernel: Kernel = _COLUMNS, **options
+    ) -> _Result:
         """A dense layer as a convolution; options are those of Conv2D."""
         *lead, inputs = x.tensor.shape[1:]
         units = weights[0].shape[1]
         if len(lead) != 2:
             x = self._moved(x, layers.Reshape((1, math.prod(lead), inputs)))
         images = [weights[0][None, None], *weights[1:]]
-        kernel = Kernel("kernel", 3, binary)
         y = self._rounded(layers.Conv2D(units, 1, **options), kernel, x, images)
         if len(lead) != 2:
             y.tensor = layers.Reshape((*lead, units))(y.tensor)

@@ -8,8 +8,11 @@ by a grouped 7 x 7 convolution with two channels a group. All activations are PR
 one slope a channel. At CR 4 on 32 x 32 the pair has 2 102 344 parameters with expansion
 1, 2 122 504 with 10 and 2 144 904 with 20.
 
-Deviations: ``latent="conv"`` is the variant of CLLWCsiNet's authors (CLACRnet), without
-dense layers: 6 352 parameters at CR 16.
+Deviations: the scale of the CSI and with it the padding of the border, see
+`tfcsi.models.blocks`. ``latent="conv"`` is the variant of CLLWCsiNet's authors
+(CLACRnet), without dense layers: 6 352 parameters at CR 16; ours has no activation
+behind the two 1 x 7 convolutions. ``form="released"`` is the released network itself.
+The default is ours because it learns in a few epochs.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from tensorflow.keras import layers
 
 from tfcsi.models.blocks import (
     BatchNormalization,
+    check_form,
     conv_bn,
     from_codeword,
     scale_in,
@@ -31,7 +35,11 @@ from tfcsi.models.grouped import grouped_conv
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    expansion: int = 1,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -40,6 +48,7 @@ def encoder(
       latent_dim: Length of the codeword y.
       expansion: Width of the decoder's blocks; the encoder does not depend on it.
       latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -48,13 +57,18 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim, expansion=expansion)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    y = to_codeword(features(scale_in(x_in)), latent_dim, latent)
+    y = to_codeword(features(scale_in(x_in, form)), latent_dim, latent, form=form)
     return tf.keras.Model(x_in, y, name="acrnet_encoder")
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    expansion: int = 1,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -63,6 +77,7 @@ def decoder(
       latent_dim: Length of the codeword.
       expansion: Width of the blocks, times 8 channels; published are 1 to 20.
       latent: "dense" or "conv", as in the encoder.
+      form: As in the encoder.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -71,12 +86,13 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim, expansion=expansion)
+    check_form(form)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    x = from_codeword(y_in, shape, latent)
+    x = from_codeword(y_in, shape, latent, form=form)
     x = prelu(conv_bn(x, 2, 5, name="stem"), "stem_act")
     for i in range(2):
         x = _decoder_block(x, expansion, f"block{i}")
-    x = scale_out(x, "sigmoid")
+    x = scale_out(x, "sigmoid", form)
     return tf.keras.Model(y_in, x, name="acrnet_decoder")
 
 

@@ -10,7 +10,9 @@ them are single bits at the UE.
 Deviations: the training code was not released; here the gradient passes straight
 through the binarisation, see `tfcsi.models.binary`. The scale of the binary weights is
 that of each output unit, as in BACRNet, where the released inference code has a single
-one.
+one. The scale of the CSI, and with it the padding of the border, is ours
+(`tfcsi.models.blocks`). ``form="released"`` is the released network itself, with a
+single scale. The default is ours because it learns in a few epochs.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.binary import check_dense, to_binary_codeword
-from tfcsi.models.blocks import conv_bn, from_codeword, leaky, scale_in, scale_out
+from tfcsi.models.blocks import (
+    check_form,
+    conv_bn,
+    from_codeword,
+    leaky,
+    scale_in,
+    scale_out,
+)
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 
@@ -32,6 +41,7 @@ def encoder(
     head: str = "A",
     num_refine: int = 2,
     latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -41,6 +51,7 @@ def encoder(
       head: "A", "B" or "C", see above.
       num_refine: Refine nets of the decoder; the encoder does not depend on it.
       latent: "dense"; there is no other.
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -50,13 +61,14 @@ def encoder(
     """
     check(shape, latent_dim=latent_dim, num_refine=num_refine)
     _check_head(head)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    x = leaky(conv_bn(scale_in(x_in), 2, 3, name="head1"))
+    x = leaky(conv_bn(scale_in(x_in, form), 2, 3, name="head1"))
     if head == "B":
         x = leaky(conv_bn(x, 2, 3, name="head2"))
     if head == "C":
         x = _refine(x, (4, 2), "head2")
-    y = to_binary_codeword(x, latent_dim, latent)
+    y = to_binary_codeword(x, latent_dim, latent, one_scale=form == "released")
     return tf.keras.Model(x_in, y, name="bcsinet_encoder")
 
 
@@ -66,6 +78,7 @@ def decoder(
     head: str = "A",
     num_refine: int = 2,
     latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -75,6 +88,7 @@ def decoder(
       head: Head of the encoder; the decoder does not depend on it.
       num_refine: Refine nets.
       latent: "dense"; there is no other.
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -84,12 +98,13 @@ def decoder(
     """
     check(shape, latent_dim=latent_dim, num_refine=num_refine)
     _check_head(head)
+    check_form(form)
     check_dense(latent)
     y_in = layers.Input((latent_dim,), name="y_hat")
     x = from_codeword(y_in, shape)
     for i in range(num_refine):
         x = _refine(x, (8, 16, 2), f"refine{i}")
-    x = scale_out(conv_bn(x, 2, 3, name="last"), "sigmoid")
+    x = scale_out(conv_bn(x, 2, 3, name="last"), "sigmoid", form)
     return tf.keras.Model(y_in, x, name="bcsinet_decoder")
 
 

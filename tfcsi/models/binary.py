@@ -7,13 +7,16 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 
-def to_binary_codeword(x, latent_dim: int, latent: str = "dense"):
+def to_binary_codeword(
+    x, latent_dim: int, latent: str = "dense", one_scale: bool = False
+):
     """The last layer of a UE encoder, as `to_codeword`, with a binary kernel.
 
     Args:
       x: float32 [n, num_tx, num_delay, channels].
       latent_dim: Length of the codeword.
       latent: "dense".
+      one_scale: As in `BinaryDense`.
 
     Returns:
       y, float32 [n, latent_dim].
@@ -23,7 +26,7 @@ def to_binary_codeword(x, latent_dim: int, latent: str = "dense"):
     """
     check_dense(latent)
     x = layers.Flatten(name="flatten")(layers.Permute((3, 1, 2))(x))
-    return BinaryDense(latent_dim, name="codeword")(x)
+    return BinaryDense(latent_dim, one_scale, name="codeword")(x)
 
 
 def check_dense(latent: str) -> None:
@@ -44,14 +47,16 @@ class BinaryDense(layers.Layer):
     are clipped to [-1, 1], so that none gets stuck, as in BinaryNet (Courbariaux et
     al., "Binarized Neural Networks", NeurIPS 2016, arXiv:1602.02830).
 
+    With `one_scale` the mean is over the whole kernel instead.
+
     Attributes:
       kernel: float32 [inputs, units], the float weights w.
       bias: float32 [units].
     """
 
-    def __init__(self, units: int, **layer_args):
+    def __init__(self, units: int, one_scale: bool = False, **layer_args):
         super().__init__(**layer_args)
-        self.units = units
+        self.units, self.one_scale = units, one_scale
 
     def build(self, input_shape):
         """Makes the weights."""
@@ -73,7 +78,7 @@ class BinaryDense(layers.Layer):
         Returns:
           float32 [n, units].
         """
-        return tf.matmul(x, binarize(self.kernel)) + self.bias
+        return tf.matmul(x, binarize(self.kernel, self.one_scale)) + self.bias
 
     def dense_weights(self) -> list[np.ndarray]:
         """Returns the weights of the ordinary dense layer that this one equals.
@@ -81,7 +86,8 @@ class BinaryDense(layers.Layer):
         Returns:
           [kernel float32 [inputs, units], bias float32 [units]].
         """
-        return [binarize(self.kernel).numpy(), self.bias.numpy()]
+        kernel = binarize(self.kernel, self.one_scale)
+        return [kernel.numpy(), self.bias.numpy()]
 
     def packed(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the kernel in one bit a weight.
@@ -90,12 +96,13 @@ class BinaryDense(layers.Layer):
           signs uint8 [ceil(inputs / 8), units], `np.packbits` along the inputs of
           w >= 0; scales float32 [units].
         """
-        kernel = binarize(self.kernel).numpy()
+        kernel = binarize(self.kernel, self.one_scale).numpy()
         return np.packbits(kernel >= 0, axis=0), np.abs(kernel[0])
 
     def get_config(self):
         """Returns the arguments of the layer."""
-        return {**super().get_config(), "units": self.units}
+        own = {"units": self.units, "one_scale": self.one_scale}
+        return {**super().get_config(), **own}
 
 
 def unpack(signs: np.ndarray, scales: np.ndarray, num_inputs: int) -> np.ndarray:
@@ -113,24 +120,29 @@ def unpack(signs: np.ndarray, scales: np.ndarray, num_inputs: int) -> np.ndarray
     return np.where(bits, scales, -scales).astype(np.float32)
 
 
-@tf.custom_gradient
-def binarize(w):
+def binarize(w, one_scale: bool = False):
     """Binarises a kernel: sign(w) times the mean |w| of each column, with sign(0) = 1.
 
     The gradient is passed unchanged where |w| <= 1, and is zero elsewhere.
 
     Args:
       w: float32 [inputs, units].
+      one_scale: Whether the mean is that of all columns together.
 
     Returns:
       float32 [inputs, units].
     """
-    scale = tf.reduce_mean(tf.abs(w), 0)
 
-    def gradient(slope):
-        return tf.where(tf.abs(w) <= 1.0, slope, 0.0)
+    @tf.custom_gradient
+    def apply(w):
+        scale = tf.reduce_mean(tf.abs(w), None if one_scale else 0)
 
-    return tf.where(w >= 0.0, scale, -scale), gradient
+        def gradient(slope):
+            return tf.where(tf.abs(w) <= 1.0, slope, 0.0)
+
+        return tf.where(w >= 0.0, scale, -scale), gradient
+
+    return apply(w)
 
 
 def _clip(w):

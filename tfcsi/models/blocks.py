@@ -6,6 +6,12 @@ never leave the constant 0.5. Here CSI is centred at zero and has unit variance,
 output passes the published bound with a fixed gain that undoes the scale. `scale_in`
 and `scale_out` are the first and last layer of each network; all else is as published.
 
+That is ``form="tfcsi"``, the default, because it trains. It has one more consequence:
+convolutions pad the border with zeros, which are zero CSI here and -0.5 in the
+published scale. Weights that were trained elsewhere need ``form="released"``, the
+released network to the last bit: `scale_in` then shifts CSI to [0, 1], and `scale_out`
+shifts it back. Networks still take and return CSI centred at zero.
+
 Images are [n, num_tx, num_delay, channels]. Reshapes that mix axes go through the
 published order (channel, angle, delay).
 """
@@ -16,28 +22,58 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 LATENTS = ("dense", "conv")
+FORMS = ("tfcsi", "released")
 # Peak-scaled CSI (max |h| = 0.5) has about unit energy over 2 num_tx num_delay reals,
 # which are 2048 in the published set. Unit energy means a deviation of 1 / 45. Over the
 # whole set, with its peaks, it is 1 / 32.
 GAIN = 32.0
 
 
-def scale_in(x):
-    """Scales the reals of CSI, float32 [n, ..., 2], by 32 to about unit variance."""
+def check_form(form: str, forms=FORMS) -> None:
+    """Refuses a form that a model does not have.
+
+    Args:
+      form: Option of a model.
+      forms: Those that it has.
+
+    Raises:
+      ValueError: If it has no such form.
+    """
+    if form not in forms:
+        raise ValueError(f"form is {form!r}; it must be one of {forms}")
+
+
+def scale_in(x, form: str = "tfcsi"):
+    """Brings CSI centred at zero to the scale of the inner layers.
+
+    Args:
+      x: float32 [n, ..., 2], reals of CSI.
+      form: "tfcsi" for CSI times 32, which has about unit variance; any other for the
+        published scale, [0, 1] with zero at 0.5.
+
+    Returns:
+      float32 [n, ..., 2].
+    """
+    if form != "tfcsi":
+        return layers.Rescaling(1.0, 0.5, name="scale_in")(x)
     return layers.Rescaling(GAIN, name="scale_in")(x)
 
 
-def scale_out(x, bound: str = "none"):
+def scale_out(x, bound: str = "none", form: str = "tfcsi"):
     """Undoes `scale_in`, and bounds the reals of CSI to -0.5 ... 0.5.
 
     Args:
       x: float32 [n, num_tx, num_delay, 2].
       bound: "none", or "sigmoid", "hard_sigmoid" (relu6(x + 3) / 6) or "tanh", each of
         which is about x / GAIN at small x.
+      form: As in `scale_in`. In the published scale the bound has no gain, and there
+        is no "tanh".
 
     Returns:
       float32 [n, num_tx, num_delay, 2], zero-centred CSI.
     """
+    if form != "tfcsi":
+        return _from_unit_interval(x, bound)
     if bound == "none":
         return layers.Rescaling(1 / GAIN, name="scale_out")(x)
     if bound == "hard_sigmoid":
@@ -47,6 +83,16 @@ def scale_out(x, bound: str = "none"):
     x = layers.Rescaling(slope / GAIN, name="gain")(x)
     x = layers.Activation(bound, name="bound")(x)
     return layers.Rescaling(1.0 if half else 0.5, half, name="scale_out")(x)
+
+
+def _from_unit_interval(x, bound: str):
+    """The bound of a released network, and the shift from [0, 1] to centred CSI."""
+    if bound == "hard_sigmoid":
+        x = layers.ReLU(6.0)(layers.Rescaling(1.0, 3.0, name="gain")(x))
+        return layers.Rescaling(1 / 6, -0.5, name="scale_out")(x)
+    if bound != "none":
+        x = layers.Activation(bound, name="bound")(x)
+    return layers.Rescaling(1.0, -0.5, name="scale_out")(x)
 
 
 def leaky(x, slope: float = 0.3):
@@ -63,6 +109,7 @@ def conv_bn(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
     gain: float = 1.0,
+    over: str = "channels",
     **conv_args,
 ):
     """Convolution of padding "same" and batch normalisation.
@@ -76,6 +123,8 @@ def conv_bn(
       momentum: Momentum of the running statistics.
       epsilon: Added to the variance.
       gain: First value of the scale of the normalisation.
+      over: "channels", or "delay" for a normalisation with one mean, one variance and
+        one scale for each column (width) of the image.
       **conv_args: Further arguments of Conv2D (strides, groups, dilation_rate, ...).
 
     Returns:
@@ -84,15 +133,38 @@ def conv_bn(
     x = layers.Conv2D(
         filters, kernel, padding="same", use_bias=use_bias, name=name, **conv_args
     )(x)
-    return BatchNormalization(
+    norm = BatchNormalization(
         momentum=momentum,
         epsilon=epsilon,
         gamma_initializer=tf.keras.initializers.Constant(gain),
         name=name and f"{name}_bn",
-    )(x)
+    )
+    return normalize(x, norm, over)
 
 
-def to_codeword(x, latent_dim: int, latent: str = "dense", use_bias: bool = True):
+def normalize(x, norm, over: str = "channels"):
+    """Applies a batch normalisation over the channels or over the delay.
+
+    Args:
+      x: float32 [n, height, width, channels].
+      norm: Layer that normalises over the last axis.
+      over: As in `conv_bn`.
+
+    Returns:
+      float32 like x.
+    """
+    if over == "channels":
+        return norm(x)
+    return layers.Permute((1, 3, 2))(norm(layers.Permute((1, 3, 2))(x)))
+
+
+def to_codeword(
+    x,
+    latent_dim: int,
+    latent: str = "dense",
+    use_bias: bool = True,
+    form: str = "tfcsi",
+):
     """The last layer of a UE encoder: an image to the codeword.
 
     Args:
@@ -103,6 +175,7 @@ def to_codeword(x, latent_dim: int, latent: str = "dense", use_bias: bool = True
         and a 1 x 7 convolution along the delay with batch normalisation reduces them
         to latent_dim / num_delay).
       use_bias: Whether the dense layer has a bias.
+      form: With any but "tfcsi", a LeakyReLU follows the 1 x 7 convolution.
 
     Returns:
       y, float32 [n, latent_dim].
@@ -116,10 +189,18 @@ def to_codeword(x, latent_dim: int, latent: str = "dense", use_bias: bool = True
     x = conv_bn(
         to_delay_line(x), latent_channels(latent_dim, x, latent), (1, 7), name="code"
     )
+    x = x if form == "tfcsi" else leaky(x)
     return layers.Flatten(name="codeword")(x)
 
 
-def from_codeword(y, shape, latent: str = "dense", channels: int = 2, use_bias=True):
+def from_codeword(
+    y,
+    shape,
+    latent: str = "dense",
+    channels: int = 2,
+    use_bias: bool = True,
+    form: str = "tfcsi",
+):
     """The first layer of a BS decoder: the codeword to an image.
 
     Args:
@@ -128,6 +209,7 @@ def from_codeword(y, shape, latent: str = "dense", channels: int = 2, use_bias=T
       latent: "dense" or "conv", as in the encoder.
       channels: Channels of the image.
       use_bias: Whether the dense layer has a bias.
+      form: As in `to_codeword`.
 
     Returns:
       float32 [n, num_tx, num_delay, channels].
@@ -144,6 +226,7 @@ def from_codeword(y, shape, latent: str = "dense", channels: int = 2, use_bias=T
     code = latent_channels(y.shape[-1], shape, latent)
     x = layers.Reshape((1, num_delay, code))(y)
     x = conv_bn(x, channels * num_tx, (1, 7), name="expand")
+    x = x if form == "tfcsi" else leaky(x)
     return from_delay_line(x, shape, channels)
 
 

@@ -17,7 +17,12 @@ outside, by the training loop. `noise_path` says what the decoder sees of it:
   training learns to ignore the branch that is subtracted. No real receiver has the
   clean codeword. This option is for comparison only; without noise both are the same.
 
-Deviations: the running statistics move by Keras' momentum 0.99. The released 0.99 is
+Deviations: the scale of the CSI is ours, and with it the padding of the border, see
+`tfcsi.models.blocks`. ``form="published"`` is the network of the authors' files of the
+paper's version. ``form="released"`` also clamps the codeword to [0, 1] at CR 16, as
+their trainings at that rate do. The released trainings without noise leave out the
+denoiser: ``denoiser=False``. The default is ours because it learns in a few epochs. The
+running statistics move by Keras' momentum 0.99. The released 0.99 is
 PyTorch's momentum, by which they would be those of the last batch; it looks like Keras'
 default, taken over without translation. As released, the denoiser has an activation
 after its first convolution only (a key that occurs twice drops the other one), and the
@@ -35,11 +40,14 @@ matrices then bring -6.5 dB on validation data instead of -1.7 dB.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import (
+    check_form,
     conv_bn,
     from_delay_line,
     leaky,
@@ -51,12 +59,17 @@ from tfcsi.models.contract import Model
 from tfcsi.models.noise_path import clean
 
 NOISE_PATHS = ("fair", "released")
+FORMS = ("tfcsi", "published", "released")
 # Channels of the codeword to the widths within the encoder and within the decoder.
 _WIDTHS = {16: ((32,), (32,)), 8: ((32, 16), (16, 32)), 4: ((32, 16), (8, 16))}
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, noise_path: str = "fair"
+    shape: tuple[int, int],
+    latent_dim: int,
+    noise_path: str = "fair",
+    form: str = "tfcsi",
+    denoiser: bool = True,
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -65,6 +78,8 @@ def encoder(
       latent_dim: Length of the codeword y: 16, 8 or 4 times num_delay (512, 256, 128
         for CR 4, 8, 16 on 32 x 32). The delay is its slow axis.
       noise_path: "fair" or "released"; the encoder is the same.
+      form: "tfcsi", "published" or "released", see above.
+      denoiser: Whether the decoder has the denoiser; the encoder is the same.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -73,8 +88,9 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     code = _code_channels(shape, latent_dim, noise_path)
+    check_form(form, FORMS)
     x_in = layers.Input((*shape, 2), name="x")
-    x = scale_in(x_in)
+    x = scale_in(x_in, form)
     branches = []
     for side in (7, 5, 3):
         branch = leaky(_conv(x, 2, (1, side), f"branch_1x{side}"))
@@ -87,6 +103,8 @@ def encoder(
     x = layers.Concatenate()([x, _conv(line, code, (1, 7), "skip")])
     y = leaky(_conv(leaky(x), code, (1, 7), "code"))
     y = layers.Flatten(name="codeword")(y)
+    if form == "released" and code == 4:
+        y = layers.ReLU(1.0, name="clamp")(y)
     model = tf.keras.Model(x_in, y, name="cllwcsinet_encoder")
 
     one, line = np.eye(2), np.eye(code)
@@ -100,7 +118,11 @@ def encoder(
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, noise_path: str = "fair"
+    shape: tuple[int, int],
+    latent_dim: int,
+    noise_path: str = "fair",
+    form: str = "tfcsi",
+    denoiser: bool = True,
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -108,6 +130,8 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword, as in the encoder.
       noise_path: "fair" or "released", see above.
+      form: As in the encoder.
+      denoiser: Whether a denoiser is subtracted, see above.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -116,6 +140,7 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     code = _code_channels(shape, latent_dim, noise_path)
+    check_form(form, FORMS)
     y_in = layers.Input((latent_dim,), name="y_hat")
     y_clean = clean(y_in) if noise_path == "released" else y_in
     received, expanded = (
@@ -123,12 +148,14 @@ def decoder(
     )
     widths = (*_WIDTHS[code][1], 2 * shape[0])
     x = _chain(expanded, widths, "expand", activations=2)
-    noise = _chain(received, widths, "denoise", activations=1, last_gain=0.0)
-    x = from_delay_line(leaky(layers.Subtract()([x, noise])), shape)
+    if denoiser:
+        noise = _chain(received, widths, "denoise", activations=1, last_gain=0.0)
+        x = layers.Subtract()([x, noise])
+    x = from_delay_line(leaky(x), shape)
     for i in range(2):
         x = _refine(x, f"refine{i + 1}")
     x = _conv(x, 2, (1, 7), "out", gain=0.3)
-    x = scale_out(x, "sigmoid")
+    x = scale_out(x, "sigmoid", form)
     model = tf.keras.Model(y_in, x, name="cllwcsinet_decoder")
     _start(model, "out", np.eye(2), drawn=0.15)
     return model
@@ -152,8 +179,8 @@ def _code_channels(shape, latent_dim: int, noise_path: str) -> int:
 
 def _conv(x, filters: int, kernel, name: str, gain: float = 1.0):
     """Normalised convolution whose normalisation starts with a gain."""
-    options = {"momentum": 0.99, "epsilon": 1e-3, "gain": gain}
-    return conv_bn(x, filters, kernel, use_bias=True, name=name, **options)
+    norm: dict[str, Any] = {"momentum": 0.99, "epsilon": 1e-3, "gain": gain}
+    return conv_bn(x, filters, kernel, use_bias=True, name=name, **norm)
 
 
 def _start(model: tf.keras.Model, name: str, center: np.ndarray, drawn: float = 0.0):

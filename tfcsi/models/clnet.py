@@ -8,7 +8,9 @@ The decoder is CRNet's with kernels of length 3 in the long path and a hard sigm
 The pair has 2 101 958 parameters at CR 4 on 32 x 32.
 
 Deviations: the release writes its dense layers as 1-D convolutions. Here they are dense
-layers, and start by Glorot's rule like all others.
+layers, and start by Glorot's rule like all others. The scale of the CSI, and with it
+the padding of the border, is ours (`tfcsi.models.blocks`); ``form="released"`` is the
+released network itself. The default is ours because it learns in a few epochs.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import (
+    check_form,
     conv_bn,
     from_codeword,
     leaky,
@@ -30,7 +33,10 @@ from tfcsi.models.csinet import check
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -38,6 +44,7 @@ def encoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
       latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -46,19 +53,23 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    x = scale_in(x_in)
+    x = scale_in(x_in, form)
     long = _spatial_gate(long_path(x, 2, "path1"))
     forged = _squeeze_excite(conv_bn(x, 32, 1, name="path2_1x1"))
     x = leaky(layers.Concatenate()([long, forged]))
     x = leaky(conv_bn(x, 2, 1, name="merge"))
     return tf.keras.Model(
-        x_in, to_codeword(x, latent_dim, latent), name="clnet_encoder"
+        x_in, to_codeword(x, latent_dim, latent, form=form), name="clnet_encoder"
     )
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -66,6 +77,7 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
       latent: "dense" or "conv", as in the encoder.
+      form: As in the encoder.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -74,12 +86,15 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    x = from_codeword(y_in, shape, latent)
+    x = from_codeword(y_in, shape, latent, form=form)
     x = leaky(conv_bn(x, 2, 5, name="stem"))
     for i in range(2):
         x = cr_block(x, f"block{i}", length=3)
-    return tf.keras.Model(y_in, scale_out(x, "hard_sigmoid"), name="clnet_decoder")
+    return tf.keras.Model(
+        y_in, scale_out(x, "hard_sigmoid", form), name="clnet_decoder"
+    )
 
 
 def _spatial_gate(x):

@@ -6,8 +6,11 @@ MIMO System", ICC 2020, arXiv:1910.14322). The encoder joins a path of long kern
 two residual CRBlocks of the same idea. At CR 4 on 32 x 32 the pair has 2 102 838
 parameters and the UE 1 049 260 of them.
 
-Deviations: ``latent="conv"`` is the variant of CLLWCsiNet's authors (CLCRNet), without
-dense layers: 10 438 parameters at CR 8.
+Deviations: the scale of the CSI and with it the padding of the border, see
+`tfcsi.models.blocks`. ``latent="conv"`` is the variant of CLLWCsiNet's authors
+(CLCRNet), without dense layers: 10 438 parameters at CR 8; ours has no activation
+behind the two 1 x 7 convolutions. ``form="released"`` is the released network itself.
+The default is ours because it learns in a few epochs.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import tensorflow as tf
 from tensorflow.keras import layers
 
 from tfcsi.models.blocks import (
+    check_form,
     conv_bn,
     from_codeword,
     leaky,
@@ -28,7 +32,10 @@ from tfcsi.models.csinet import check
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -36,6 +43,7 @@ def encoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
       latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -44,19 +52,23 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    x = scale_in(x_in)
+    x = scale_in(x_in, form)
     long = long_path(x, 2, "path1")
     short = conv_bn(x, 2, 3, name="path2_3x3")
     x = leaky(layers.Concatenate()([long, short]))
     x = leaky(conv_bn(x, 2, 1, name="merge"))
     return tf.keras.Model(
-        x_in, to_codeword(x, latent_dim, latent), name="crnet_encoder"
+        x_in, to_codeword(x, latent_dim, latent, form=form), name="crnet_encoder"
     )
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -64,6 +76,7 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
       latent: "dense" or "conv", as in the encoder.
+      form: As in the encoder.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -72,12 +85,13 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    x = from_codeword(y_in, shape, latent)
+    x = from_codeword(y_in, shape, latent, form=form)
     x = leaky(conv_bn(x, 2, 5, name="stem"))
     for i in range(2):
         x = cr_block(x, f"block{i}")
-    x = scale_out(x, "sigmoid")
+    x = scale_out(x, "sigmoid", form)
     return tf.keras.Model(y_in, x, name="crnet_decoder")
 
 

@@ -12,7 +12,11 @@ Training on a CPU needs a TensorFlow with oneDNN, the default on x86 Linux. With
 dilated convolutions have no gradient on a CPU.
 
 Deviations: the dense layers start by Glorot's rule; the released N(0, 0.001) sticks at
-the constant 0.5 on CSI of low variance, as its author later noted.
+the constant 0.5 on CSI of low variance, as its author later noted. The scale of the
+CSI, and with it the padding of the border, is ours (`tfcsi.models.blocks`). The dilated
+path of a decoder's block has two channel shuffles, as the paper draws it; the released
+code has one, because a repeated key drops the other. ``form="released"`` is the
+released network itself. The default is ours because it learns in a few epochs.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from tensorflow.keras import layers
 from tfcsi.models.acrnet import prelu
 from tfcsi.models.blocks import (
     BatchNormalization,
+    check_form,
     conv_bn,
     from_codeword,
     scale_in,
@@ -35,7 +40,11 @@ from tfcsi.models.grouped import grouped_conv
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    expansion: int = 1,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -44,6 +53,7 @@ def encoder(
       latent_dim: Length of the codeword y.
       expansion: Width of the decoder's blocks; the encoder does not depend on it.
       latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+      form: "tfcsi" or "released", see `tfcsi.models.blocks`.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -52,8 +62,9 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim, expansion=expansion)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    x = prelu(_conv(scale_in(x_in), 2, 5, "stem"), "stem_act")
+    x = prelu(_conv(scale_in(x_in, form), 2, 5, "stem"), "stem_act")
     dilated = x
     for i, rate in enumerate((1, 1, 2, 2, 3, 3)):
         if i:
@@ -61,12 +72,16 @@ def encoder(
         kernel = (1, 3) if i % 2 else (3, 1)
         dilated = _conv(dilated, 2, kernel, f"path1_conv{i}", rate)
     x = _merge(x, dilated, _conv(x, 2, 3, "path2"), "merge")
-    y = to_codeword(x, latent_dim, latent)
+    y = to_codeword(x, latent_dim, latent, form=form)
     return tf.keras.Model(x_in, y, name="dcrnet_encoder")
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, expansion: int = 1, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    expansion: int = 1,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -75,6 +90,7 @@ def decoder(
       latent_dim: Length of the codeword.
       expansion: Width of the blocks, times 8 channels; published are 1 and 10.
       latent: "dense" or "conv", as in the encoder.
+      form: As in the encoder.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -83,12 +99,13 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim, expansion=expansion)
+    check_form(form)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    x = from_codeword(y_in, shape, latent)
+    x = from_codeword(y_in, shape, latent, form=form)
     x = prelu(_conv(x, 2, 5, "stem"), "stem_act")
     for i in range(2):
-        x = _decoder_block(x, expansion, f"block{i}")
-    x = scale_out(x, "sigmoid")
+        x = _decoder_block(x, expansion, f"block{i}", form)
+    x = scale_out(x, "sigmoid", form)
     return tf.keras.Model(y_in, x, name="dcrnet_decoder")
 
 
@@ -107,10 +124,10 @@ def channel_shuffle(x, groups: int):
     return layers.Reshape((*image, channels))(layers.Permute((1, 2, 4, 3))(y))
 
 
-def _decoder_block(x, expansion: int, name: str):
+def _decoder_block(x, expansion: int, name: str, form: str):
     width = 8 * expansion
 
-    def mix(y, kernel, step: str, rate: int = 1):
+    def mix(y, kernel, step: str, rate: int = 1, shuffled: bool = True):
         y = prelu(y, f"{step}_in")
         y = grouped_conv(
             y,
@@ -122,11 +139,11 @@ def _decoder_block(x, expansion: int, name: str):
             kernel_initializer=_kaiming(),
         )
         y = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{step}_bn")(y)
-        return channel_shuffle(y, 4 * expansion)
+        return channel_shuffle(y, 4 * expansion) if shuffled else y
 
     one = _conv(x, width, 3, f"{name}_path1_first", 2)
     one = mix(one, (3, 1), f"{name}_path1_3x1", 3)
-    one = mix(one, (1, 3), f"{name}_path1_1x3", 3)
+    one = mix(one, (1, 3), f"{name}_path1_1x3", 3, form == "tfcsi")
     one = _conv(prelu(one, f"{name}_path1_act"), 2, 3, f"{name}_path1_last")
     two = _conv(x, width, (1, 3), f"{name}_path2_first")
     two = mix(two, (5, 1), f"{name}_path2_5x1")

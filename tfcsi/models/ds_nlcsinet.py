@@ -8,10 +8,12 @@ before it.
 Deviations: the released networks normalise batches along the delay axis, since they
 call BatchNormalization without `axis` on (channel, angle, delay). Here it runs along
 the channels, which saves 308 parameters: 2 108 424 at CR 4 on 32 x 32 in place of
-2 108 732. For the same reason the released non-local block attends among the rows
-(channel, angle), each embedded along its delays. This is kept: the published figures
-are those of these weights, and the UE computes 64 x 64 scores where attention among
-positions would take 1024 x 1024.
+2 108 732, and the scale of the CSI is ours (`tfcsi.models.blocks`).
+``form="released"`` is the released network itself. The default is ours because it
+learns in a few epochs. Since the released layers take the last axis for the channels,
+the released non-local block attends among the rows (channel, angle), each embedded
+along its delays. This is kept: the published figures are those of these weights, and
+the UE computes 64 x 64 scores where attention among positions would take 1024 x 1024.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from tensorflow.keras import layers
 
 from tfcsi.models.blocks import (
     BatchNormalization,
+    check_form,
     conv_bn,
     from_codeword,
     leaky,
+    normalize,
     scale_in,
     scale_out,
     to_codeword,
@@ -35,7 +39,10 @@ _KERAS = {"momentum": 0.99, "epsilon": 1e-3}  # Batch normalisation, as released
 
 
 def encoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -43,6 +50,7 @@ def encoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword y.
       latent: "dense", or "conv" (latent_dim a multiple of num_delay).
+      form: "tfcsi" or "released", see above.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -51,14 +59,19 @@ def encoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     x_in = layers.Input((*shape, 2), name="x")
-    x = leaky(conv_bn(scale_in(x_in), 2, 3, True, "stem", **_KERAS))
-    y = to_codeword(_non_local(x), latent_dim, latent)
+    over = "delay" if form == "released" else "channels"
+    x = conv_bn(scale_in(x_in, form), 2, 3, True, "stem", over=over, **_KERAS)
+    y = to_codeword(_non_local(leaky(x)), latent_dim, latent, form=form)
     return tf.keras.Model(x_in, y, name="ds_nlcsinet_encoder")
 
 
 def decoder(
-    shape: tuple[int, int], latent_dim: int, latent: str = "dense"
+    shape: tuple[int, int],
+    latent_dim: int,
+    latent: str = "dense",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -66,6 +79,7 @@ def decoder(
       shape: (num_tx, num_delay).
       latent_dim: Length of the codeword.
       latent: "dense" or "conv", as in the encoder.
+      form: As in the encoder.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -74,12 +88,14 @@ def decoder(
       ValueError: If an argument does not fit; the message names it.
     """
     check(shape, latent_dim=latent_dim)
+    check_form(form)
     y_in = layers.Input((latent_dim,), name="y_hat")
-    x = _non_local(from_codeword(y_in, shape, latent))
+    x = _non_local(from_codeword(y_in, shape, latent, form=form))
     for i in range(2):
-        x = _refine_block(x, f"refine{i}")
+        x = _refine_block(x, f"refine{i}", form)
     x = layers.Conv2D(2, 3, padding="same", name="last")(x)
-    return tf.keras.Model(y_in, scale_out(x, "sigmoid"), name="ds_nlcsinet_decoder")
+    x = scale_out(x, "sigmoid", form)
+    return tf.keras.Model(y_in, x, name="ds_nlcsinet_decoder")
 
 
 def _non_local(x):
@@ -102,19 +118,20 @@ def _non_local(x):
     return layers.Permute((2, 3, 1))(rows)
 
 
-def _refine_block(x, name: str):
+def _refine_block(x, name: str, form: str):
     """Three convolutions, each of all results before it, and one of their results."""
     known = x
     for filters in (8, 16, 2):
-        y = _activate(known, f"{name}_{filters}")
+        y = _activate(known, f"{name}_{filters}", form)
         y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_{filters}")(y)
         known = layers.Concatenate()([known, y])
-    y = _activate(known, f"{name}_merge")
+    y = _activate(known, f"{name}_merge", form)
     return layers.Conv2D(2, 1, name=f"{name}_merge")(y)
 
 
-def _activate(x, name: str):
-    return leaky(BatchNormalization(name=f"{name}_bn", **_KERAS)(x))
+def _activate(x, name: str, form: str):
+    over = "delay" if form == "released" else "channels"
+    return leaky(normalize(x, BatchNormalization(name=f"{name}_bn", **_KERAS), over))
 
 
 MODEL = Model("ds_nlcsinet", encoder, decoder)

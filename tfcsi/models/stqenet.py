@@ -22,7 +22,10 @@ There are two readings of the attention; everything else is the same:
 
 Deviations: the networks take and return CSI centred at zero instead of at 0.5; the
 shift of 0.5 is their first and last layer. The released decoder has a second dense
-layer that is never used; it is left out.
+layer that is never used; it is left out. The normalisation of the summaries of the
+global attention has epsilon 1e-6, as all others of the network. In the release it has
+PyTorch's default, 1e-5, as here with ``form="released"``. The default stays ours,
+because runs and their packets depend on it; neither is better.
 
 ``amplitude="normalized"`` is the published network, in which LayerNormalization sets
 every (re/im, angle) row to unit variance before the codeword and before the output, so
@@ -39,7 +42,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.keras import layers
 
-from tfcsi.models.blocks import conv_bn, leaky
+from tfcsi.models.blocks import check_form, conv_bn, leaky
 from tfcsi.models.contract import Model
 from tfcsi.models.crnet import cr_block
 from tfcsi.models.stqenet_attention import Stb, from_rows, layer_norm, to_rows, up_down
@@ -59,6 +62,7 @@ def encoder(
     window: int = 8,
     num_heads: int = 4,
     amplitude: str = "normalized",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the UE network x -> y.
 
@@ -70,6 +74,7 @@ def encoder(
       window: Side of an attention window.
       num_heads: Attention heads; divides `num_delay` (windowed) or `window` (released).
       amplitude: "normalized" (published) or "kept", see above.
+      form: "tfcsi" or "released", see above.
 
     Returns:
       Keras model, float32 [n, num_tx, num_delay, 2] -> float32 [n, latent_dim].
@@ -77,7 +82,7 @@ def encoder(
     Raises:
       ValueError: If an argument does not fit; the message names it.
     """
-    _check(shape, latent_dim, attention, window, num_heads, amplitude)
+    _check(shape, latent_dim, attention, window, num_heads, amplitude, form)
     kept = amplitude == "kept"
     x_in = layers.Input((*shape, 2), name="x")
     x = layers.Rescaling(_GAIN if kept else 1.0, 0.0 if kept else 0.5, name="scale")(
@@ -86,7 +91,7 @@ def encoder(
     x = layers.Conv2D(16, 1, name="conv1")(x)
     x = layers.Conv2D(2, 5, padding="same", name="conv5")(x)
     skip = rows = to_rows(x)
-    rows = Stb(shape, attention, window, num_heads)(rows)
+    rows = Stb(shape, attention, window, num_heads, form)(rows)
     x = layers.Add(name="skip")([skip, up_down(rows)])
     if not kept:
         x = layer_norm("norm_out")(x)
@@ -161,6 +166,7 @@ def decoder(
     window: int = 8,
     num_heads: int = 4,
     amplitude: str = "normalized",
+    form: str = "tfcsi",
 ) -> tf.keras.Model:
     """Returns the BS network y_hat -> x_hat.
 
@@ -171,6 +177,7 @@ def decoder(
       window: Side of an attention window.
       num_heads: Attention heads.
       amplitude: "normalized" (published) or "kept", see above.
+      form: "tfcsi" or "released", see above.
 
     Returns:
       Keras model, float32 [n, latent_dim] -> float32 [n, num_tx, num_delay, 2].
@@ -178,7 +185,7 @@ def decoder(
     Raises:
       ValueError: If an argument does not fit; the message names it.
     """
-    _check(shape, latent_dim, attention, window, num_heads, amplitude)
+    _check(shape, latent_dim, attention, window, num_heads, amplitude, form)
     y_in = layers.Input((latent_dim,), name="y_hat")
     rows = layers.Dense(2 * shape[0] * shape[1], name="expand")(y_in)
     rows = layers.Reshape((2, *shape), name="image")(rows)
@@ -187,7 +194,7 @@ def decoder(
     cnn = cr_block(leaky(conv_bn(image, 2, 5, name="stem")), "cr")
     cnn = to_rows(cnn)
 
-    stb = Stb(shape, attention, window, num_heads)
+    stb = Stb(shape, attention, window, num_heads, form)
     x = to_rows(layers.Conv2D(2, 5, padding="same", name="conv5")(image))
     x = stb(layers.Add(name="join1")([x, cnn]))
     if amplitude == "kept":
@@ -273,7 +280,12 @@ def _zero_output(model, name: str) -> None:
                 weight.assign(tf.zeros_like(weight))
 
 
-def _check(shape, latent_dim, attention, window, num_heads, amplitude) -> None:
+def _check(shape, latent_dim, attention, window, num_heads, amplitude, form) -> None:
+    check_form(form)
+    if form == "released" and amplitude == "kept":
+        raise ValueError(
+            "amplitude is 'kept'; form='released' takes amplitude='normalized'"
+        )
     if amplitude not in AMPLITUDES:
         raise ValueError(f"amplitude is {amplitude!r}; it must be one of {AMPLITUDES}")
     if attention not in ATTENTIONS:

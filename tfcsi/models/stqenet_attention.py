@@ -22,9 +22,14 @@ def from_rows(x):
     return layers.Permute((2, 3, 1))(x)
 
 
-def layer_norm(name: str | None = None) -> layers.Layer:
+def layer_norm(name: str | None = None, epsilon: float = 1e-6) -> layers.Layer:
     """Returns a LayerNormalization of the delay axis, with the released epsilon."""
-    return layers.LayerNormalization(epsilon=1e-6, name=name)
+    return layers.LayerNormalization(epsilon=epsilon, name=name)
+
+
+def _summary_norm(form: str) -> layers.Layer:
+    """Returns the normalisation of the summaries of the global attention."""
+    return layer_norm("stb_summary_norm", 1e-6 if form == "tfcsi" else 1e-5)
 
 
 def up_down(rows):
@@ -53,9 +58,12 @@ class Stb:
       attention: "windowed" or "released", the reading of the paper.
       window: Side of a window of the attention.
       num_heads: Number of heads of the attention.
+      form: "tfcsi" or "released", see `tfcsi.models.stqenet`.
     """
 
-    def __init__(self, shape, attention: str, window: int, num_heads: int):
+    def __init__(
+        self, shape, attention: str, window: int, num_heads: int, form: str = "tfcsi"
+    ):
         kinds = {
             "windowed": (WindowedLocal, WindowedGlobal),
             "released": (ReleasedLocal, ReleasedGlobal),
@@ -65,7 +73,7 @@ class Stb:
         self.steps: list[tuple[Any, Any]] = [
             (layer_norm("stb_norm1"), local(shape, window, num_heads)),
             (layer_norm("stb_norm2"), Mlp(delay, "stb_mlp1")),
-            (layer_norm("stb_norm3"), global_(shape, window, num_heads)),
+            (layer_norm("stb_norm3"), global_(shape, window, num_heads, form)),
             (layer_norm("stb_norm4"), Mlp(delay, "stb_mlp2")),
         ]
 
@@ -139,12 +147,13 @@ class WindowedGlobal:
       shape: (num_tx, num_delay), multiples of `window`.
       window: Side of a window.
       num_heads: Number of heads.
+      form: "tfcsi" or "released".
     """
 
-    def __init__(self, shape, window: int, num_heads: int):
+    def __init__(self, shape, window: int, num_heads: int, form: str = "tfcsi"):
         self.shape = shape
         self.summary = layers.Conv2D(2, window, strides=window, name="stb_summary")
-        self.norm = layer_norm("stb_summary_norm")
+        self.norm = _summary_norm(form)
         self.keys = (shape[0] // window) * (shape[1] // window)
         self.attention = layers.MultiHeadAttention(
             num_heads, shape[1] // num_heads, name="stb_global"
@@ -214,14 +223,15 @@ class ReleasedGlobal:
       shape: (num_tx, num_delay), multiples of `window`.
       window: Side of a window.
       num_heads: Not used; the number of heads is num_delay / window.
+      form: "tfcsi" or "released".
     """
 
-    def __init__(self, shape, window: int, num_heads: int):
+    def __init__(self, shape, window: int, num_heads: int, form: str = "tfcsi"):
         self.shape, self.window = shape, window
         self.side = shape[1] // window
         self.query = layers.Dense(shape[1], name="stb_global_q")
         self.summary = layers.Conv2D(2, window, strides=window, name="stb_summary")
-        self.norm = layer_norm("stb_summary_norm")
+        self.norm = _summary_norm(form)
         self.kv = layers.Dense(2 * self.side, name="stb_global_kv")
         self.proj = layers.Dense(shape[1], name="stb_global_proj")
 
