@@ -59,8 +59,9 @@ browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the encoder of WOR
 	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(WORKDIR)/encoder_$(PRECISION).tflite&tables=/$(WORKDIR)/tables.npz"
 	$(BIN)/python -m http.server --bind 127.0.0.1 8000
 
-test-browser: $(READY) $(PAGE)/node_modules  ## Tests that page; needs Chromium
-	$(BIN)/python -m pytest tests/programs/test_browser.py
+test-browser: $(READY) $(PAGE)/node_modules  ## Tests that page and reports; needs Chromium
+	$(BIN)/python -m pytest -m 'slow or not slow' tests/programs/test_browser.py \
+		tests/programs/test_pages.py
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json
 	npm ci --prefix $(PAGE)

@@ -18,8 +18,10 @@ UE = [
 FULL = [
     "absl-py==1.4.0",
     "h5py==3.14.0",
+    "jinja2==3.1.6",
     "matplotlib==3.9.4",
     "ml_collections==0.1.1",
+    "plotly==6.9.0",  # Wheels for Python 3.9; its script is inside each report.
     "scipy==1.11.4",
     "tensorflow==2.14.1",
     # Wheels exist for x86-64 only; only training a factorized prior needs it.
@@ -57,7 +59,9 @@ setup(
     ],
     package_dir={"tfcsi.configs": "configs", "tfcsi.repository_zoo": "zoo"},
     package_data={
-        "tfcsi": ["py.typed", "zoo/*.json", "zoo/*/*"],
+        "tfcsi": [
+            *("py.typed", "evaluation/report.html", "zoo/*.json", "zoo/*/*"),
+        ],
         "tfcsi.repository_zoo": ["manifest.json"],
     },
     install_requires=["numpy==1.26.4"],

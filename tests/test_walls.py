@@ -63,6 +63,8 @@ OWNERS = {
     "tensorflow.lite": "tflite",
     "ai_edge_litert": "ue",
     "aiohttp": "serving",
+    "jinja2": "evaluation",
+    "plotly": "evaluation",
     "prometheus_client": "serving",
 }
 DYNAMIC = ("importlib.import_module", "importlib.__import__", "__import__")

@@ -31,7 +31,10 @@ _PUBLIC = {
 __all__ = ["__version__", "need_full", *sorted(_PUBLIC)]
 
 # Packages of the extra "full" that tfcsi imports beside TensorFlow.
-_FULL = ("absl", "h5py", "matplotlib", "ml_collections", "scipy", "tensorflow", "tqdm")
+_FULL = (
+    *("absl", "h5py", "jinja2", "matplotlib", "ml_collections", "plotly", "scipy"),
+    *("tensorflow", "tqdm"),
+)
 
 
 def need_full() -> None:

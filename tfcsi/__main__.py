@@ -22,6 +22,7 @@ from tfcsi.commands import (
     info,
     program,
     quantize,
+    report,
     reproduce,
     serve,
     table,
@@ -35,7 +36,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "Make and inspect channels": (generate, data),
     "Train": (train, finetune, quantize),
     "Compress": (compress, decompress, info, serve),
-    "Measure": (evaluate, reproduce, transfer, table),
+    "Measure": (evaluate, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }
 COMMANDS = {

@@ -219,13 +219,8 @@ def table(
     Raises:
       ValueError: If a key has no column, or a value is of another type than its column.
     """
-    points = [_with_facts_of_config(point) for point in points]
-    filled = []
-    for heading, keys, form in _chosen(columns):
-        keys = (keys,) if isinstance(keys, str) else keys
-        cells = [_cell(form, point, keys, markdown) for point in points]
-        if any(cells):
-            filled.append([heading, *cells])
+    points = list(points)
+    filled = filled_columns(points, columns, markdown)
     widths = [max(map(len, column)) for column in filled]
     to_left = ("codec", "configuration")
     lines = []
@@ -243,6 +238,30 @@ def table(
     rule = f"|{'|'.join(rules)}|" if markdown else "-" * max(map(len, lines))
     lines.insert(1, rule)
     return "\n".join(lines)
+
+
+def filled_columns(
+    points: Iterable[Mapping], columns: Sequence[str] = (), markdown: bool = False
+) -> list[list[str]]:
+    """Returns the columns of a table, each a heading and a text for each point.
+
+    Args:
+      points: As of `table`, and so are the others. Columns without a value are left
+        out.
+      columns: See `points`.
+      markdown: See `points`.
+
+    Raises:
+      ValueError: As `table`.
+    """
+    points = [_with_facts_of_config(point) for point in points]
+    filled = []
+    for heading, keys, form in _chosen(columns):
+        keys = (keys,) if isinstance(keys, str) else keys
+        cells = [_cell(form, point, keys, markdown) for point in points]
+        if any(cells):
+            filled.append([heading, *cells])
+    return filled
 
 
 def _cell(form: str, point: Mapping, keys: Sequence[str], markdown: bool) -> str:

@@ -94,7 +94,13 @@ class Codec(Protocol):
 
 @runtime_checkable
 class SymbolCodec(Protocol):
-    """What a codec has as well if its packets hold entropy-coded symbols."""
+    """What a codec has as well if its packets hold entropy-coded symbols.
+
+    Attributes:
+      tables: `tfcsi.coding.tables.Tables` of the symbols.
+    """
+
+    tables: Any
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, num_symbols] and side uint16 [n, words] of CSI."""

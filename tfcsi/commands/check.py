@@ -148,7 +148,10 @@ def _draw(path: pathlib.Path, name: str, points: list[dict]) -> None:
         "holds on the heap [bytes]. Times: one thread, median and the time that "
         "95 % of runs stay below [us]."
     )
-    figures = {"NMSE and bytes of the UE encoder": plots.over_bytes(points)}
-    report.report(
-        path, f"{name} on a phone", text, points, figures, _operations(points)
+    encoders = report.Section(
+        "Encoders",
+        figures={"NMSE and bytes of the UE encoder": plots.over_bytes(points)},
+        tables=[report.table_of(points)],
+        details={"Operations of the encoders": _operations(points)},
     )
+    report.write(path, f"{name} on a phone", text, [encoders])

@@ -120,8 +120,8 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     shown = {labels[path]: values for path, values in measured.items()}
     figures = {"Statistics": plots.statistics(shown)}
     figures |= {f"First matrices of {p}": plots.matrices(h) for p, h in samples.items()}
-    title = "Channel statistics"
-    report.report(output, title, " and ".join(paths), [], figures, table)
+    section = report.Section("Statistics", figures=figures, details={"Numbers": table})
+    report.write(output, "Channel statistics", " and ".join(paths), [section])
     print(f"written to {output}")
 
 

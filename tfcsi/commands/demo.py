@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Every network has these.
 _SIMULATION_SEED = 2100
 _FEW = 200  # Validation matrices by which path coding chooses its step.
+_SHOWN = 200  # Test matrices of the pictures of the report.
 _NUM_TEST = 1000  # Test matrices, if the config does not say how many.
 # The mark of a folder that a demo wrote, and what else a demo writes there.
 MARK = "made_by_tfcsi_demo.txt"
@@ -109,7 +110,7 @@ def _show(
     data_dir: str | os.PathLike | None,
 ) -> None:
     """Does what `show` says, in a folder that is empty and locked."""
-    from tfcsi.evaluation import measure, plots, report
+    from tfcsi.evaluation import charts, measure, portrait, report
     from tfcsi.evaluation.baselines import RATES, baselines, paths_at_bits
     from tfcsi.tflite import compare
     from tfcsi.training import log
@@ -134,9 +135,11 @@ def _show(
     points += [p for p in lines if p.pop("rate") == 1.0]
     print("\npath coding, which needs no training, at no more bits")
     fitted = paths_of(config)
+    shown: dict[str, AnyCodec] = {config.model: codec}
     for rate in RATES:
         few = paths_at_bits(fitted, h_val[:_FEW], rate * point["bits"])
         if rate == 1.0:
+            shown[few.name] = few
             few.save(workdir / "paths")
             sent, back = send(few, workdir / "paths", h_test)
             measured = measure.measure(h_test, back, sent, few.domain)
@@ -154,14 +157,27 @@ def _show(
         "packet is counted: check, side information, coded symbols and padding. The "
         "codec paths comes with tfcsi and is not trained on these matrices."
     )
-    figures = {
-        "Rate and distortion (bars: 95 % interval)": plots.rate_distortion(
-            [points[0], *lines]
-        ),
-        "Training": plots.training_curves(log.read_log(workdir)),
-        "CSI matrices: true, received, error": plots.csi(h_test[:4], h_hat[:4]),
-    }
-    report.report(workdir / "report.html", "tfcsi demo", text, points, figures)
+    print("\ndrawing the report")
+    portraits = portrait.portray(
+        {name: (one, h_test[:_SHOWN]) for name, one in shown.items()}
+    )
+    first = report.Section(
+        "This run",
+        "All codecs at about the same bits, on all test matrices. Bars are intervals "
+        "of 95 %.",
+        {"NMSE over the bits of a packet": charts.rate_distortion([points[0], *lines])},
+        [report.table_of(points)],
+    )
+    training = report.Section(
+        "Training",
+        figures={
+            "Loss, NMSE and payload bits over the epochs": charts.training_curves(
+                log.read_log(workdir)
+            )
+        },
+    )
+    sections = [first, training, *portrait.sections(portraits)]
+    report.write(workdir / "report.html", "tfcsi demo", text, sections)
     print(f"\n{results.table(points)}\n")
     print(f"{workdir / 'report.html'} shows it; {time.time() - began:.0f} s in all")
 

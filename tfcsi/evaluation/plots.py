@@ -1,4 +1,4 @@
-"""Pictures: rate-distortion, noise, transfer, training, CSI; and the HTML report."""
+"""Pictures in files: rate-distortion, noise, transfer, statistics, CSI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfcsi import files, metrics
+from tfcsi import files
 
 matplotlib.use("Agg")
 
@@ -155,53 +155,6 @@ def over_bytes(points: Sequence[Mapping]) -> Figure:
     points = [point for point in points if "ue_bytes" in point]
     figure = _nmse_over(points, "ue_bytes", "UE encoder [bytes]")
     figure.axes[0].set_xscale("log")
-    return figure
-
-
-def training_curves(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """Draws loss, NMSE and bits over the epochs.
-
-    Args:
-      rows: Rows of the log of a run, as `log.read_log` returns them.
-
-    Returns:
-      The figure, with lines for training and validation.
-    """
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    epochs = [row["epoch"] for row in rows]
-    names = {"loss": "loss", "nmse_db": "NMSE [dB]", "bits": "payload bits"}
-    for axes, (key, label) in zip(figure.subplots(1, 3), names.items()):
-        for split in ("train", "val"):
-            values = [row[f"{split}_{key}"] for row in rows]
-            axes.plot(epochs, values, marker=".", label=split)
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    return figure
-
-
-def csi(h: np.ndarray, h_hat: np.ndarray) -> Figure:
-    """Draws the magnitudes of a few true matrices, reconstructions and errors.
-
-    Args:
-      h: complex64 [n, num_tx, num_delay], the truth, with a small n.
-      h_hat: complex64 [n, num_tx, num_delay], the reconstruction.
-
-    Returns:
-      The figure, with a row for each matrix.
-
-    Raises:
-      ValueError: As `metrics.nmse`.
-    """
-    figure = Figure(figsize=(8, 2.4 * len(h)), layout="constrained")
-    grid = figure.subplots(len(h), 3, squeeze=False)
-    nmse = np.asarray(metrics.to_db(metrics.nmse(h, h_hat)))
-    for row, true, back, loss in zip(grid, h, h_hat, nmse):
-        names = ("true |h|", "received |h_hat|", f"error |h - h_hat|, {loss:.1f} dB")
-        for axes, matrix, name in zip(row, (true, back, true - back), names):
-            image = axes.imshow(np.abs(matrix), vmin=0, vmax=np.abs(true).max())
-            axes.set(title=name, xlabel="delay [taps]", ylabel="angle [bins]")
-        figure.colorbar(image, ax=list(row))
     return figure
 
 
