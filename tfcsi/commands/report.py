@@ -117,7 +117,7 @@ def _on_a_phone(place: str, name: str, codec: Codec, h: np.ndarray) -> list[Sect
     if not isinstance(codec, CodewordCodec):
         return []
     from tfcsi.codecs import neural
-    from tfcsi.codecs.workdir import folder_of
+    from tfcsi.codecs.zoo import folder_of
     from tfcsi.evaluation.report import Section, table_of
     from tfcsi.tflite import compare, exports
 
