@@ -28,6 +28,7 @@ from tfcsi.commands import (
     table,
     train,
     transfer,
+    zoo,
 )
 from tfcsi.commands.parser import CHANGE, Parser, UsageError, parts_of, unknown
 
@@ -35,7 +36,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "See everything once": (demo,),
     "Make and inspect channels": (generate, data),
     "Train": (train, finetune, quantize),
-    "Compress": (compress, decompress, info, serve),
+    "Compress": (compress, decompress, info, serve, zoo),
     "Measure": (evaluate, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }

@@ -50,6 +50,10 @@ COLUMNS = (
 )
 # Columns that a table has only if they are asked for by key.
 COLUMNS_ON_REQUEST = (
+    ("source", "dataset", "{}"),
+    ("step", "step", "{:.4g}"),
+    ("file bytes", "file_bytes", "{:,}"),
+    ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),
 )
@@ -222,7 +226,7 @@ def table(
     points = list(points)
     filled = filled_columns(points, columns, markdown)
     widths = [max(map(len, column)) for column in filled]
-    to_left = ("codec", "configuration")
+    to_left = ("codec", "source", "configuration")
     lines = []
     for i in range(len(points) + 1):
         cells = [

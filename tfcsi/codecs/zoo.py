@@ -13,10 +13,11 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tfcsi import __version__, files
+from tfcsi import __version__, files, results
+from tfcsi.options import meant
 
 _ROOM = pathlib.Path(__file__).parents[1]
 PACKAGE = _ROOM / "zoo"  # Codecs that come with the package.
@@ -26,7 +27,9 @@ LISTED = _ROOM / "repository_zoo"
 VARIABLE = "TFCSI_ZOO"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "card.md"  # For people; it is not in the manifest.
-FILES = ("config.json", "codec.npz", "results.json")  # Of a codec; the last may lack.
+RESULTS_FILE = "results.json"
+FILES = ("config.json", "codec.npz", RESULTS_FILE)  # Of a codec; the last may lack.
+STAMP_KEY = "codec_sha256"  # Of points: which codec.npz they were measured with.
 FORMAT = 1  # Of the manifest.
 LICENCE = "Apache-2.0"  # Of tfcsi and of the codecs that were trained by it.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")  # Of a codec, and of a file.
@@ -116,6 +119,23 @@ def is_name(workdir: str | os.PathLike) -> bool:
     return isinstance(workdir, str) and workdir in entries()
 
 
+def entry_of(name: str) -> Entry:
+    """Returns the codec of a name, with sound files.
+
+    Raises:
+      FileNotFoundError: If no zoo has it; or as `check`.
+      ValueError: As `check`.
+    """
+    known = entries()
+    if name not in known:
+        hint = f"; {meant(name, known)}".rstrip("; ")
+        raise FileNotFoundError(
+            f"no zoo has a codec {name!r}{hint}; tfcsi zoo lists all"
+        )
+    check(known[name])
+    return known[name]
+
+
 def check(entry: Entry) -> None:
     """Checks size and SHA-256 of all files of a codec; raises as `folder_of`."""
     for name, wanted in entry.fields["files"].items():
@@ -196,8 +216,7 @@ def record(zoo: str | os.PathLike, name: str, **fields: object) -> Entry:
 
     Args:
       zoo: Folder of the zoo; its manifest is made if it is missing.
-      name: Of the codec. What the manifest says of it is kept where `fields` has
-        nothing else.
+      name: Of the codec. What the manifest said of it before is replaced.
       **fields: Such as data, seed, command and train_seconds. What is None is left out.
 
     Raises:
@@ -209,12 +228,31 @@ def record(zoo: str | os.PathLike, name: str, **fields: object) -> Entry:
     _check_entry(name, listed)
     codecs = read_manifest(zoo)
     given = {key: value for key, value in fields.items() if value is not None}
-    codecs[name] = {
-        **codecs.get(name, {}),
-        **given,
-        "version": __version__,
-        "files": listed,
-    }
+    codecs[name] = {**given, "version": __version__, "files": listed}
     content = {"format": FORMAT, "codecs": dict(sorted(codecs.items()))}
     files.write_json(zoo / MANIFEST_FILE, content, indent=1)
     return Entry(name, zoo, codecs[name])
+
+
+def points_of(entry: Entry) -> list[dict[str, Any]]:
+    """Returns the points of a codec's results file.
+
+    Args:
+      entry: A codec whose files are here.
+
+    Returns:
+      Its points; none if there is no results file, or if codec.npz is another one now.
+
+    Raises:
+      ValueError: If the results file is damaged.
+    """
+    if RESULTS_FILE not in entry.fields["files"]:
+        return []
+    points = results.read(entry.folder / RESULTS_FILE)["points"]
+    now = entry.fields["files"]["codec.npz"]["sha256"]
+    return [point for point in points if point.get(STAMP_KEY) == now]
+
+
+def usual(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the points that `compress` without wishes gives, one a source."""
+    return [point for point in points if point.get("usual")]

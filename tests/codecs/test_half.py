@@ -1,0 +1,75 @@
+"""Weights of a network are copied in 16 bits if that loses little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tfcsi
+from tfcsi import files
+from tfcsi.archives import Archive
+from tfcsi.codecs import half
+from tfcsi.codecs.klt import Klt
+
+
+@pytest.fixture
+def sample(h):
+    """Complex64 [60, 16, 16], training matrices."""
+    return h[:60]
+
+
+@pytest.mark.slow
+def test_a_network_in_float16_is_half_the_bytes_and_loses_little(
+    workdir, tmp_path, sample
+):
+    words = half.copy(workdir, tmp_path / "half", sample)
+    assert "in float16, which loses" in words
+    assert {path.name for path in (tmp_path / "half").iterdir()} == {
+        "codec.npz",
+        "config.json",
+    }
+    arrays = Archive(tmp_path / "half" / "codec.npz")
+    kinds = {arrays[name].dtype for name in arrays if name.startswith("encoder/")}
+    assert kinds == {np.dtype(np.float16)}
+    sizes = [
+        (folder / "codec.npz").stat().st_size for folder in (tmp_path / "half", workdir)
+    ]
+    assert sizes[0] < 0.65 * sizes[1]
+    codec = tfcsi.load(tmp_path / "half")
+    loss = half._nmse_db(codec, sample) - half._nmse_db(tfcsi.load(workdir), sample)
+    assert abs(loss) < half.MOST_LOSS_DB
+
+
+@pytest.mark.slow
+def test_weights_stay_in_float32_where_float16_loses_more(
+    workdir, tmp_path, sample, monkeypatch
+):
+    monkeypatch.setattr(half, "MOST_LOSS_DB", -1.0)
+    words = half.copy(workdir, tmp_path / "whole", sample)
+    assert "stay in float32, because float16 loses" in words
+    assert tfcsi.load(tmp_path / "whole").session == tfcsi.load(workdir).session
+
+
+def test_weights_that_float16_cannot_hold_stay_in_float32(workdir, tmp_path, sample):
+    arrays = dict(Archive(workdir / "codec.npz"))
+    name = next(name for name in arrays if name.startswith("decoder/"))
+    arrays[name] = np.full_like(arrays[name], 1e6)
+    large = tmp_path / "large"
+    large.mkdir()
+    files.write_arrays(large / "codec.npz", arrays)
+    (large / "config.json").write_bytes((workdir / "config.json").read_bytes())
+    words = half.copy(large, tmp_path / "copy", sample)
+    assert "float16 cannot hold all of them" in words
+
+
+def test_without_matrices_the_weights_stay_in_float32(workdir, tmp_path):
+    assert "stay in float32" in half.copy(workdir, tmp_path / "copy", None)
+    assert tfcsi.load(tmp_path / "copy").session == tfcsi.load(workdir).session
+
+
+def test_a_codec_without_a_network_is_copied_as_it_is(tmp_path, sample):
+    Klt.fit(sample, 0.02).save(tmp_path / "klt")
+    words = half.copy(tmp_path / "klt", tmp_path / "copy", sample)
+    assert "no weights in float32" in words
+    sessions = [tfcsi.load(tmp_path / name).session for name in ("klt", "copy")]
+    assert sessions[0] == sessions[1]
