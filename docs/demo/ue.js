@@ -20,7 +20,7 @@ export function readTables(arrays) {
   const [cdf, length] = [arrays["tables/cdf"], numbers("tables/length")];
   const width = cdf.shape[1];
   const quantizer = { name: arrays.quantizer };
-  for (const name of ["step", "latent_dim", "bits", "mu"]) {
+  for (const name of ["step", "offset", "latent_dim", "bits", "mu"]) {
     const array = arrays[`quantizer/${name}`];
     if (array) quantizer[name] = array.shape.length ? array.data : array.data[0];
   }
@@ -109,9 +109,12 @@ export function encodeOutput(y, gain, ue) {
 // Codeword to {symbols, side} in float32, as tfcsi/coding/grids.py.
 const f = Math.fround;
 const GRIDS = {
-  uniform(y, { step }) {
+  uniform(y, { step, offset }) {
     const limit = (s) => Math.min(Math.max(s, -LARGEST_SYMBOL), LARGEST_SYMBOL);
-    return { symbols: Array.from(y, (v, i) => limit(round(f(v / step[i])))), side: [] };
+    const symbols = Array.from(y, (v, i) =>
+      limit(round(f(f(v / step[i]) - (offset ? offset[i] : 0)))),
+    );
+    return { symbols, side: [] };
   },
   mulaw(y, { bits, mu }) {
     const clipped = y.map((v) => Math.min(Math.max(v, -6e4), 6e4));

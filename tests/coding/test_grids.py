@@ -13,6 +13,10 @@ from tfcsi.entropy import quantizers
 LATENT = 24
 # Arguments of a quantiser besides the length of the codeword.
 ARGUMENTS = {"float": {}, "mulaw": {"bits": 5, "mu": 100.0}, "uniform": {}}
+CASES = [
+    *ARGUMENTS.items(),
+    *(("uniform", {"offset": offset}) for offset in ("learned", "dither")),
+]
 
 
 @pytest.fixture
@@ -22,10 +26,11 @@ def y():
     return draw.astype(np.float32)
 
 
-@pytest.fixture(params=sorted(grids.GRIDS))
+@pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *map(str, case[1])]))
 def quantizer(request, y):
     """A quantiser that has seen data."""
-    made = quantizers.get(request.param)(LATENT, **ARGUMENTS[request.param])
+    name, arguments = request.param
+    made = quantizers.get(name)(LATENT, **arguments)
     made.initialize(y, 1e-4)
     return made
 

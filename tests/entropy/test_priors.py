@@ -17,7 +17,10 @@ from tfcsi.entropy import priors
 
 ROOT = pathlib.Path(__file__).parents[2]
 LATENT, LEVELS = 48, 32
-CASES = (("histogram", "huffman"), ("histogram", "range"), ("factorized", "range"))
+CASES = (
+    *(("histogram", "huffman"), ("histogram", "range")),
+    *(("factorized", "range"), ("universal", "range")),
+)
 _RNG = np.random.default_rng(0)
 MEAN, SPREAD = _RNG.uniform(12, 19, LATENT), 2 ** _RNG.uniform(0, 2, LATENT)
 
@@ -155,9 +158,16 @@ def test_one_stray_symbol_does_not_stretch_the_tables():
     np.testing.assert_array_equal(decoded, symbols)
 
 
-def test_a_histogram_refuses_unbounded_symbols():
-    with pytest.raises(ValueError, match="fixed number of levels.*'factorized'"):
-        priors.Histogram(4, None, "range")
+@pytest.mark.parametrize("coder", CODERS)
+def test_a_histogram_of_unbounded_symbols_promises_the_bits_of_its_tables(coder):
+    prior = priors.Histogram(LATENT, None, coder)
+    seen = np.rint(draw(500, seed=8)).astype(np.int32) - 15
+    tables = prior.freeze(seen)
+    assert tables.length.max() <= LEVELS + 1  # No room for what was never seen.
+    fresh = np.rint(draw(300, seed=9)).astype(np.int32) - 15
+    fresh[::9] += 70  # Escapes.
+    promised = prior(tf.constant(fresh, tf.float32), training=False)
+    np.testing.assert_allclose(promised, rangecoder.code_bits(fresh, tables), rtol=1e-5)
 
 
 def test_an_unknown_coder_is_refused():
@@ -191,7 +201,7 @@ def test_libraries_are_loaded_only_when_they_are_needed():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["histogram", "factorized"])
+@pytest.mark.parametrize("name", ["histogram", "factorized", "universal"])
 def test_a_prior_of_no_symbols_is_refused(name):
     with pytest.raises(ValueError, match=f"prior '{name}' has no symbols to code"):
         priors.get(name)(0, 16, "range")

@@ -166,7 +166,7 @@ def test_payloads_end_like_those_of_the_codec(coder):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("send_gain", [False, True])
-@pytest.mark.parametrize("quantizer", grids.GRIDS)
+@pytest.mark.parametrize("quantizer", [*grids.GRIDS, "dithered"])
 def test_a_codeword_becomes_the_packet_of_the_codec(
     quantizer, send_gain, version, tmp_path
 ):
@@ -178,6 +178,9 @@ def test_a_codeword_becomes_the_packet_of_the_codec(
     y[:, 0] = np.array([1, 3, 5, -1, -3, -5]) / 4  # Halves of a step.
     grid = {
         "uniform": lambda: grids.UniformGrid([0.5, *rng.uniform(0.1, 2, 7)]),
+        "dithered": lambda: grids.UniformGrid(
+            [0.5, *rng.uniform(0.1, 2, 7)], [0, *rng.uniform(-0.5, 0.5, 7)]
+        ),
         "mulaw": lambda: grids.MuLawGrid(8, 6, 50.0),
         "float": lambda: grids.FloatGrid(8),
     }[quantizer]()
@@ -189,7 +192,8 @@ def test_a_codeword_becomes_the_packet_of_the_codec(
         tables = Tables.from_pmf([[0.5]], 0, np.zeros(0, int))
     paths = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
     paths |= {"tables": str(tmp_path / "tables.npz"), "symbols": False}
-    sending.save_tables(paths["tables"], session, tables, quantizer, grid, send_gain)
+    name = "uniform" if quantizer == "dithered" else quantizer
+    sending.save_tables(paths["tables"], session, tables, name, grid, send_gain)
     x, gain = sending.network_input(h, (4, 5), send_gain)
     packets = sending.packets(symbols, np.concatenate([gain, side], 1), session, tables)
     np.save(paths["h"], h)

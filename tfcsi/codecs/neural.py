@@ -89,8 +89,7 @@ class Codec:
         self.decoder = model.decoder(self.shape, config.latent_dim, **network)
         if model.share:  # One network at both ends.
             model.share(self.encoder, self.decoder)
-        make = quantizers.get(config.quantizer)
-        self.quantizer = make(config.latent_dim, **dict(config.quantizer_args))
+        self.quantizer = quantizers.of_config(config)
         if config.get("qat"):
             from tfcsi.model_optimization import fake_quantization
 

@@ -98,7 +98,14 @@ FIELDS = _by_name(
         "str",
         "none",
         "Model of the rate; 'none' for float codewords.",
-        ("factorized", "histogram", "none"),
+        ("factorized", "universal", "histogram", "none"),
+    ),
+    Field(
+        "rounding",
+        "str",
+        "prior",
+        "What stands for rounding in training; 'prior' for what the prior prefers.",
+        ("prior", "straight_through", "noise", "mixed", "soft"),
     ),
     Field("coder", "str", "range", "Entropy coder that makes the bytes.", CODERS),
     Field(
@@ -185,7 +192,15 @@ QUANTIZER_ARGS = {
         Field("bits", "int", UNSET, "Bits of an entry, 1 to 14.", positive=True),
         Field("mu", "float", UNSET, "Strength of the companding.", positive=True),
     ),
-    "uniform": {},
+    "uniform": _by_name(
+        Field(
+            "offset",
+            "str",
+            "zero",
+            "Where the point of symbol 0 is in each entry.",
+            ("zero", "learned", "dither"),
+        )
+    ),
 }
 STAGE = _by_name(
     Field("share", "float", UNSET, "Relative length of a stage.", positive=True),

@@ -62,22 +62,33 @@ class Grid(Protocol):
 
 
 class UniformGrid:
-    """A grid with a step for each entry: symbol = round(y / step)."""
+    """A grid with a step for each entry: symbol = round(y / step - offset).
+
+    Attributes:
+      offset: float32 [latent], where the point of symbol 0 is, in steps; None if it is
+        at zero in every entry.
+    """
 
     num_levels = None  # Symbols are unbounded.
 
-    def __init__(self, step: np.ndarray):
+    def __init__(self, step: np.ndarray, offset: np.ndarray | None = None):
         """Makes the grid.
 
         Args:
           step: float32 [latent], the step of each entry.
+          offset: float32 [latent], or None; see the attributes.
 
         Raises:
-          ValueError: If a step is not a positive number.
+          ValueError: If a step is not a positive number, or an offset not a number.
         """
         self.step = np.array(step, np.float32)
         if self.step.ndim != 1 or not np.all(np.isfinite(self.step) & (self.step > 0)):
             raise ValueError("step must be positive numbers with one axis")
+        self.offset = None if offset is None else np.array(offset, np.float32)
+        if self.offset is not None and not (
+            self.offset.shape == self.step.shape and np.isfinite(self.offset).all()
+        ):
+            raise ValueError("offset must be a number for each step")
         self._set_size(self.step.size)
 
     def _set_size(self, latent_dim: int) -> None:
@@ -86,18 +97,22 @@ class UniformGrid:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Returns the arguments that make this grid."""
-        return {"step": self.step}
+        offset = self.offset
+        return {"step": self.step} | ({} if offset is None else {"offset": offset})
 
     def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, latent] and side uint16 [n, 0] of y [n, latent]."""
-        symbols = np.clip(np.rint(y / self.step), -_LARGEST, _LARGEST)
+        u, offset = y / self.step, self.offset
+        u = u if offset is None else u - offset
+        symbols = np.clip(np.rint(u), -_LARGEST, _LARGEST)
         symbols = symbols.astype(np.int32)
         return symbols, np.zeros((len(y), 0), np.uint16)
 
     def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
         """Returns y_hat float32 [n, latent] of symbols int32 [n, latent]."""
         del side
-        return symbols.astype(np.float32) * self.step
+        points, offset = symbols.astype(np.float32), self.offset
+        return (points if offset is None else points + offset) * self.step
 
 
 class MuLawGrid:

@@ -2,13 +2,14 @@
 
 A prior is called with the codeword in symbol units, u [n, latent]. It returns the bits
 of each matrix, which are those of the symbols round(u) that will be sent. The gradient
-passes the rounding unchanged. The workflow:
+passes the rounding unchanged. `bits` takes what stands for the symbols in training
+(`tfcsi.entropy.rounding`). The workflow:
 
-1.  Train: `prior(u)` in the loss, `prior.refresh()` after each epoch.
-2.  Freeze: `prior.freeze(symbols)` gives integer `tables.Tables`.
+1.  Train: `prior.bits(v)` in the loss, `prior.refresh()` after each epoch.
+2.  Freeze: `prior.freeze(symbols)` gives integer tables.
 3.  Ship the tables; the prior itself is not needed to send or receive.
 
-This is the only module that uses tensorflow_compression, and only in `Factorized`.
+`docs/entropy.md` compares the priors.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfcsi.coding.tables import MAX_LEARNED, Tables
-from tfcsi.entropy.quantizers import straight_through
+from tfcsi.coding.tables import Tables, number_bits
+from tfcsi.entropy.densities import Factorized, Universal, need_symbols
+from tfcsi.entropy.rounding import rounded, straight_through
+
+_REACH = 127  # Largest unbounded symbol that a histogram counts.
 
 
 class Histogram(tf.Module):
@@ -31,37 +35,52 @@ class Histogram(tf.Module):
     something other than the symbols).
     """
 
+    rounding = "straight_through"
+
     def __init__(self, latent_dim: int, num_levels: int | None, coder: str):
         """Makes the prior; at first all symbols are equally likely.
 
         Args:
           latent_dim: Length of the codeword.
-          num_levels: Symbols are 0 ... num_levels - 1.
+          num_levels: Symbols are 0 ... num_levels - 1. None for symbols without
+            bounds: -127 ... 127 are counted, and others taken for the nearest of them.
           coder: "huffman" or "range"; the rate of this coder is estimated.
 
         Raises:
-          ValueError: If the quantiser's symbols are unbounded (num_levels is None).
+          ValueError: If there are no symbols (latent_dim is 0).
         """
         super().__init__(name="histogram")
-        _need_symbols(latent_dim, "histogram")
-        if num_levels is None:
-            raise ValueError(
-                "prior 'histogram' takes a quantizer with a fixed number of levels "
-                "('mulaw'); use prior 'factorized' with unbounded symbols"
-            )
-        self.coder = coder
-        shape = (latent_dim, num_levels)
+        need_symbols(latent_dim, "histogram")
+        self.coder, self.bounded = coder, num_levels is not None
+        self.low = 0 if self.bounded else -_REACH
+        shape = (latent_dim, num_levels or 2 * _REACH + 1)
         self.counts = tf.Variable(tf.ones(shape), trainable=False, name="counts")
         self.code_bits = tf.Variable(tf.zeros(shape), trainable=False, name="code_bits")
         self.refresh()
 
     def __call__(self, u: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns the bits of each matrix, float32 [n], of u float32 [n, latent]."""
-        levels = self.code_bits.shape[1]
-        symbols = tf.cast(tf.clip_by_value(tf.round(u), 0, levels - 1), tf.int32)
+        return self.bits(rounded(u), training, u)
+
+    def bits(
+        self, v: tf.Tensor, training: bool, u: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns the bits, float32 [n], of round(v).
+
+        Args:
+          v: float32 [n, latent].
+          training: Whether the symbols are counted.
+          u: float32 [n, latent]; the slope is that between its neighbouring symbols.
+            v if None.
+        """
+        u = (v if u is None else u) - self.low
+        latent, levels = self.code_bits.shape
+        symbols = tf.clip_by_value(tf.round(v - self.low), 0, levels - 1)
+        symbols = tf.cast(symbols, tf.int32)
         if training:
-            seen = tf.reduce_sum(tf.one_hot(symbols, levels), 0)
-            self.counts.assign(0.99 * self.counts + seen)
+            place = symbols + levels * tf.range(latent)
+            seen = tf.math.bincount(place, minlength=latent * levels, dtype=tf.float32)
+            self.counts.assign(0.99 * self.counts + tf.reshape(seen, (latent, levels)))
         below = tf.clip_by_value(tf.cast(tf.floor(u), tf.int32), 0, levels - 2)
         bits_below, bits_above, bits = (
             tf.gather(self.code_bits, tf.transpose(at), axis=1, batch_dims=1)
@@ -72,87 +91,49 @@ class Histogram(tf.Module):
 
     def refresh(self) -> None:
         """Makes the code lengths anew from the symbols seen lately."""
+        latent, levels = self.counts.shape
         tables = self._tables()
-        self.code_bits.assign(tables.interval_bits[:, : self.code_bits.shape[1]])
+        every = self.low + np.repeat(np.arange(levels)[:, None], latent, 1)
+        interval, number = tables.intervals(every)
+        bits = tables.interval_bits[tables.index, interval] + number_bits(number)
+        self.code_bits.assign(bits.T)
 
     def freeze(self, symbols: np.ndarray) -> Tables:
         """Returns the tables of the histogram of the training data.
 
         Args:
-          symbols: int32 [n, latent], 0 ... num_levels - 1, of the training data. They
-            replace the recent symbols that the histogram held.
+          symbols: int32 [n, latent], 0 ... num_levels - 1 if they have bounds, of the
+            training data. They replace the recent symbols that the histogram held.
 
         Returns:
-          Tables of latent positions with `num_levels` symbols each.
+          Tables of latent positions: of `num_levels` symbols each, or of those between
+          the least and the largest.
         """
         levels = self.counts.shape[1]
-        one_hot = np.stack([(symbols == s).sum(0) for s in range(levels)], 1)
-        self.counts.assign(one_hot)
+        near = np.clip(symbols, self.low, self.low + levels - 1) - self.low
+        counts = [np.bincount(column, minlength=levels) for column in near.T]
+        self.counts.assign(np.stack(counts))
         self.refresh()
         return self._tables()
 
     def _tables(self) -> Tables:
-        pmf = self.counts.numpy().astype(np.float64) + 0.5
-        return Tables.from_pmf(pmf, 0, coder=self.coder)
-
-
-class Factorized(tf.Module):
-    """Learned density of each latent entry, independent of the others.
-
-    Ballé et al., "Variational image compression with a scale hyperprior" (ICLR 2018),
-    appendix 6.1, by tensorflow_compression. Deviation: the likelihood is that of the
-    rounded symbols, in training too. The paper adds uniform noise instead.
-    """
-
-    def __init__(self, latent_dim: int, num_levels: int | None, coder: str):
-        """Makes the prior; needs tensorflow_compression.
-
-        Args:
-          latent_dim: Length of the codeword.
-          num_levels: Not used; symbols may be unbounded.
-          coder: "range" or "huffman", the coder that the tables are made for.
-        """
-        super().__init__(name="factorized")
-        _need_symbols(latent_dim, "factorized")
-        import tensorflow_compression as tfc  # Takes seconds; only training needs it.
-
-        del num_levels
-        self.coder = coder
-        self.density = tfc.NoisyDeepFactorized(
-            batch_shape=(latent_dim,), init_scale=4.0
-        )
-
-    def __call__(self, u: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns the bits of each matrix, float32 [n], of u float32 [n, latent]."""
-        del training
-        symbols = straight_through(tf.round(u), u)
-        return tf.reduce_sum(self.density.log_prob(symbols), 1) / -np.log(2.0)
-
-    def refresh(self) -> None:
-        """Does nothing: the density learns by gradient."""
-
-    def freeze(self, symbols: np.ndarray) -> Tables:
-        """Returns tables of the learned density.
-
-        Args:
-          symbols: int32 [n, latent] of the training data. They set the range of the
-            tables, at most 4096 symbols around the median. Other symbols are escaped.
-
-        Returns:
-          Tables of latent positions.
-        """
-        middle = np.median(symbols, 0).astype(np.int64)
-        half = MAX_LEARNED // 2
-        low = np.maximum(symbols.min(0).astype(np.int64) - 1, middle - half)
-        high = np.minimum(symbols.max(0).astype(np.int64) + 1, middle + half - 1)
-        grid = low + np.arange((high - low).max() + 1)[:, None]
-        pmf = self.density.prob(grid.astype(np.float32)).numpy()
-        pmf = [column[: size + 1] for column, size in zip(pmf.T, high - low)]
-        return Tables.from_pmf(pmf, low, coder=self.coder)
+        counts = self.counts.numpy().astype(np.float64)
+        if self.bounded:
+            return Tables.from_pmf(counts + 0.5, 0, coder=self.coder)
+        seen = counts >= 0.5
+        first = np.argmax(seen, 1)
+        last = counts.shape[1] - np.argmax(seen[:, ::-1], 1)
+        pmf = [
+            (row[a:b] + 0.5) / (row[a:b] + 0.5).sum() * (1 - 0.5 / (1 + row.sum()))
+            for row, a, b in zip(counts, first, last)
+        ]
+        return Tables.from_pmf(pmf, first + self.low, coder=self.coder)
 
 
 class Empty(tf.Module):
     """The prior of no symbols, for quantiser "float"."""
+
+    rounding = "straight_through"
 
     def __init__(self, latent_dim: int, num_levels: int | None, coder: str):
         """Makes the prior.
@@ -167,7 +148,12 @@ class Empty(tf.Module):
 
     def __call__(self, u: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns zeros, float32 [n], of u float32 [n, 0]."""
-        return tf.reduce_sum(u, 1)
+        return self.bits(u, training)
+
+    def bits(self, v: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns zeros, float32 [n], of v float32 [n, 0]."""
+        del training
+        return tf.reduce_sum(v, 1)
 
     def refresh(self) -> None:
         """Does nothing."""
@@ -178,12 +164,12 @@ class Empty(tf.Module):
         return Tables.from_pmf([[1.0]], 0, index, self.coder)
 
 
-PRIORS = {"histogram": Histogram, "factorized": Factorized, "none": Empty}
-
-
-def _need_symbols(latent_dim: int, name: str) -> None:
-    if not latent_dim:
-        raise ValueError(f"prior {name!r} has no symbols to code; use prior 'none'")
+PRIORS = {
+    "factorized": Factorized,
+    "histogram": Histogram,
+    "none": Empty,
+    "universal": Universal,
+}
 
 
 def get(name: str) -> type:

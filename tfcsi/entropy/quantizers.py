@@ -9,42 +9,57 @@ in TensorFlow, for a SavedModel of the decoder.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
 from tfcsi.coding import grids
+from tfcsi.entropy.rounding import rounded, straight_through
 
-
-def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
-    """Gives a tensor the gradient of another one.
-
-    Args:
-      exact: Tensor that gives the values.
-      smooth: Tensor of the same shape and dtype that gives the gradient.
-
-    Returns:
-      A tensor with the values of `exact`, up to rounding, and the gradient of `smooth`.
-    """
-    return smooth + tf.stop_gradient(exact - smooth)
+OFFSETS = ("zero", "learned", "dither")
+_DITHER_LEVELS, _DITHER_SEED = 15, 1234  # As in tensorflow-compression.
 
 
 class Uniform(tf.Module, grids.UniformGrid):
-    """Uniform quantiser with a learned step a latent entry: symbol = round(y / step).
+    """Uniform quantiser with a learned step a latent entry.
 
-    The gradient of rounding is the identity; the step learns from both the distortion
-    and the rate (Esser et al., "Learned step size quantization", ICLR 2020, eq. 3).
+    symbol = round(y / step - offset). The gradient of rounding is the identity; the
+    step learns from both the distortion and the rate (Esser et al., "Learned step size
+    quantization", ICLR 2020, eq. 3).
     """
 
-    def __init__(self, latent_dim: int):
+    def __init__(self, latent_dim: int, offset: str = "zero"):
         """Makes the quantiser with steps of 1.
 
         Args:
           latent_dim: Length of the codeword y.
+          offset: Where the point of symbol 0 is. "zero"; "learned", which starts at the
+            median of each entry and learns from the rate; "dither", a pattern of 15
+            fixed offsets within a step, as if at random, for universal quantisation
+            (Agustsson and Theis, "Universally quantized neural compression", NeurIPS
+            2020). As in tensorflow-compression the pattern is the same in each matrix.
+
+        Raises:
+          ValueError: If the offset is none of these.
         """
         tf.Module.__init__(self, name="uniform")
+        if offset not in OFFSETS:
+            raise ValueError(f"offset is {offset!r}; it must be one of {OFFSETS}")
         self._set_size(latent_dim)
         self.log_step = tf.Variable(np.zeros(latent_dim, np.float32), name="log_step")
+        self._offset = None
+        if offset != "zero":
+            values = np.zeros(latent_dim, np.float32)
+            if offset == "dither":
+                rng = np.random.default_rng(_DITHER_SEED)
+                level = rng.integers(_DITHER_LEVELS, size=latent_dim)
+                values = (level + 1) / (_DITHER_LEVELS + 1) - 0.5
+            self._offset = tf.Variable(
+                values, offset == "learned", name="offset", dtype=tf.float32
+            )
 
     def initialize(self, y: np.ndarray, slope: float) -> None:
         """Sets the step that is optimal at high rate.
@@ -60,12 +75,21 @@ class Uniform(tf.Module, grids.UniformGrid):
         energy = np.mean(np.sum(np.square(y), 1))
         step = np.sqrt(6 * slope * energy / np.log(2))
         self.log_step.assign(np.full(self.log_step.shape, np.log(step), np.float32))
+        if self._offset is not None and self._offset.trainable:
+            middle = np.median(y / step, 0)
+            self._offset.assign(middle - np.rint(middle))
 
     def __call__(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns (u, y_hat), float32 [n, latent]; u = y / step, not yet rounded."""
-        step = tf.exp(self.log_step)
-        u = y / step
-        return u, straight_through(tf.round(u), u) * step
+        """Returns (u, y_hat), float32 [n, latent]; u = y / step - offset, real."""
+        u = y / tf.exp(self.log_step)
+        if self._offset is not None:
+            u -= self._offset
+        return u, self.points(rounded(u))
+
+    def points(self, u: tf.Tensor) -> tf.Tensor:
+        """Returns the codewords, float32 [n, latent], of u in symbol units."""
+        moved = u if self._offset is None else u + self._offset
+        return moved * tf.exp(self.log_step)
 
     def graph(self, y: tf.Tensor) -> tf.Tensor:
         """Does what `quantize` does, in operations that TFLite has.
@@ -77,19 +101,25 @@ class Uniform(tf.Module, grids.UniformGrid):
           int32 [1, latent], the symbols; below 2^31, where `quantize` clips.
         """
         with tf.init_scope():
-            step = self.step
+            step, offset = self.step, self.offset
         # The converter turns y / step into a product with 1 / step, which rounds
         # differently. It leaves this operation as it is.
-        return tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
+        u = tf.math.divide_no_nan(y, step)
+        return tf.cast(tf.round(u if offset is None else u - offset), tf.int32)
 
     def received(self, symbols: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
         """Does what `dequantize` does, on int32 tensors in TensorFlow."""
-        return tf.cast(symbols, tf.float32) * tf.exp(self.log_step)
+        return self.points(tf.cast(symbols, tf.float32))
 
     @property  # Computed from the variable; the phone's grid stores it.
     def step(self) -> np.ndarray:  # type: ignore[override]
         """Distance of two grid points of each entry, float32 [latent]."""
         return np.exp(self.log_step.numpy())
+
+    @property
+    def offset(self) -> np.ndarray | None:  # type: ignore[override]
+        """Offset of each entry in steps, float32 [latent]; None if all are zero."""
+        return None if self._offset is None else self._offset.numpy()
 
 
 class MuLaw(tf.Module, grids.MuLawGrid):
@@ -243,3 +273,28 @@ def get(name: str) -> type:
         known = ", ".join(sorted(QUANTIZERS))
         raise ValueError(f"quantizer is {name!r}; known quantizers: {known}")
     return QUANTIZERS[name]
+
+
+def of_config(config: Mapping[str, Any]) -> Any:
+    """Makes the quantiser of a config.
+
+    Args:
+      config: Of a run: `quantizer`, `quantizer_args`, `latent_dim` and `prior`. The
+        prior "universal" dithers.
+
+    Returns:
+      Object of a class of `QUANTIZERS`.
+
+    Raises:
+      ValueError: If the quantiser is not known, or cannot dither as the prior needs it.
+    """
+    make, arguments = get(config["quantizer"]), dict(config["quantizer_args"])
+    if config.get("prior") == "universal":
+        if make is not Uniform or arguments.get("offset", "dither") != "dither":
+            raise ValueError(
+                "prior 'universal' dithers a uniform grid: it takes quantizer "
+                f"'uniform' with offset 'dither', got {config['quantizer']!r} with "
+                f"{arguments}"
+            )
+        arguments["offset"] = "dither"
+    return make(config["latent_dim"], **arguments)

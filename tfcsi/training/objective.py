@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.schema import NOISE
+from tfcsi.entropy.rounding import surrogate
 from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
 from tfcsi.training.stages import Stage
@@ -42,8 +43,19 @@ class Objective:
           config: Of the run.
           codec: The pair and its quantiser.
           prior: Of a class of `tfcsi.entropy.priors`.
+
+        Raises:
+          ValueError: If the quantiser does not go with what stands for rounding.
         """
         self.config, self.codec, self.prior = config, codec, prior
+        self.rounding = config.rounding
+        if self.rounding == "prior":
+            self.rounding = prior.rounding
+        if self.rounding != "straight_through" and config.quantizer != "uniform":
+            raise ValueError(
+                f"rounding {self.rounding!r} is for quantizer 'uniform'; with "
+                f"{config.quantizer!r} use 'straight_through'"
+            )
         self._decode = under_noise(codec.decoder)
 
     def of_stage(self, stage: Stage) -> Callable[..., tuple[tf.Tensor, ...]]:
@@ -71,9 +83,7 @@ class Objective:
             y = y_hat = codec.encoder(measured, training=trains_all)
             bits = tf.zeros(tf.shape(x)[:1])
             if stage.quantize:
-                u, y_hat = codec.quantizer(y)
-                bits = self.prior(u, training=training)
-                bits += 16.0 * codec.quantizer.num_side
+                y_hat, bits = self._quantized(y, training, seed)
             received = self._noisy(y_hat, "codeword_snr_db", stage, seed)
             x_hat = self._decode(received, y_hat, training=trains_all)
             nmse = distortion = relative_error(x, x_hat)
@@ -84,6 +94,19 @@ class Objective:
             return distortion + self.config.lmbda * bits, nmse, bits
 
         return loss
+
+    def _quantized(
+        self, y: Any, training: bool, seed: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The codewords that the decoder gets, and the bits of each [n]."""
+        u, y_hat = self.codec.quantizer(y)
+        if training and self.rounding != "straight_through":
+            rate, points = surrogate(u, self.rounding, seed + 2**38)
+            bits = self.prior.bits(rate, training=True)
+            y_hat = self.codec.quantizer.points(points)
+        else:
+            bits = self.prior(u, training=training)
+        return y_hat, bits + 16.0 * self.codec.quantizer.num_side
 
     def of_prior(self, x: Any, training: bool, seed: Any) -> tuple[tf.Tensor]:
         """Returns the loss of the prior alone: the bits of each matrix.
