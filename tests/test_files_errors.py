@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tfcsi import files, results
-from tfcsi.coding.packet_file import PacketFile, read_file
+from tfcsi.coding.packet_file import read_file
+from tfcsi.coding.packet_index import PacketFile
 from tfcsi.datasets import any_file, cost2100
 
 # Name of a path of the fixture to the words that an error has behind it.

@@ -25,6 +25,8 @@ FLOORS = (
         "locks",
         "responses",
         "options",
+        "matrices",
+        "unfinished",
     ),
     ("coding", "channels", "datasets"),
     ("ue", "models"),
@@ -43,16 +45,13 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
     *("tfcsi.options", "tfcsi.archives", "tfcsi.locks"),
+    *("tfcsi.matrices", "tfcsi.unfinished", "tfcsi.codecs.streams"),
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
-    *(
-        "tfcsi.codecs.workdir",
-        "tfcsi.codecs.zoo",
-        "tfcsi.training.config",
-        "tfcsi.serving",
-    ),
+    *("tfcsi.codecs.workdir", "tfcsi.codecs.zoo"),
+    *("tfcsi.training.config", "tfcsi.serving"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")

@@ -11,10 +11,12 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import stat
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,31 +40,32 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
       IsADirectoryError: If `path` is a folder.
       FileNotFoundError: If the folder of `path` does not exist.
     """
-    if (number := _stream(path)) is not None:
+    if (number := stream_number(path)) is not None:
         with tempfile.TemporaryDirectory() as folder:
             written = pathlib.Path(folder, "stream")
             yield written
-            with _named(path, written), open(os.dup(number), "wb") as stream:
-                stream.write(written.read_bytes())
+            with named(path, written), open(os.dup(number), "wb") as stream:
+                with open(written, "rb") as content:
+                    shutil.copyfileobj(content, stream)
         return
     target, path = path, pathlib.Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
-        with _named(target, path):
+        with named(target, path):
             yield path
         return
     check_parent(target)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with _named(target, temporary):
+        with named(target, temporary):
             yield temporary
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _stream(path: str | os.PathLike) -> int | None:
+def stream_number(path: str | os.PathLike) -> int | None:
     """Returns the number of the open stream that a path such as /dev/stdout names."""
     name = os.fspath(path)
     if name in ("/dev/stdout", "/dev/stderr"):
@@ -72,8 +75,13 @@ def _stream(path: str | os.PathLike) -> int | None:
 
 
 @contextlib.contextmanager
-def _named(path: str | os.PathLike, temporary: pathlib.Path) -> Iterator[None]:
-    """Errors of a file that is written name `path`, not a temporary name or none."""
+def named(path: str | os.PathLike, temporary: pathlib.Path) -> Iterator[None]:
+    """Errors of a file that is written name `path`, not a temporary name or none.
+
+    Args:
+      path: File that is written.
+      temporary: Its temporary name.
+    """
     try:
         yield
     except OSError as error:
@@ -200,7 +208,7 @@ def check_output(
       IsADirectoryError: If it is a folder.
       OSError: As `check_parent`.
     """
-    if _stream(path) is not None:
+    if stream_number(path) is not None:
         return
     path = pathlib.Path(path)
     if path.is_dir():
@@ -224,11 +232,14 @@ def check_output(
         )
 
 
-def read_csi(path: str | os.PathLike) -> np.ndarray:
+def read_csi(
+    path: str | os.PathLike, mmap_mode: Literal["r"] | None = None
+) -> np.ndarray:
     """Reads CSI matrices where NumPy alone is installed.
 
     Args:
       path: A .npy file, complex [n, num_tx, num_delay] or one matrix.
+      mmap_mode: "r" for a memory map, None for an array in memory.
 
     Returns:
       complex [n, num_tx, num_delay].
@@ -239,7 +250,7 @@ def read_csi(path: str | os.PathLike) -> np.ndarray:
     """
     check_input(path)
     try:
-        h = np.load(path, allow_pickle=False)
+        h = np.load(path, mmap_mode, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a .npy file: {error}") from error
     kind = f"{h.dtype} {list(h.shape)}" if isinstance(h, np.ndarray) else "an archive"

@@ -8,8 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from tfcsi.coding.packet_file import PacketFile, Writer, read_file, read_stream
+from tfcsi.coding.packet_file import Writer, read_file, read_stream
 from tfcsi.coding.packet_file import write_file as write
+from tfcsi.coding.packet_index import PacketFile
 from tfcsi.coding.packets import PacketError, Session, pack
 
 SESSION = Session("demo", 2, 3, bytes(range(8)))

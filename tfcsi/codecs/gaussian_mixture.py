@@ -34,6 +34,7 @@ from tfcsi.coding.packets import (
     unpack,
 )
 from tfcsi.coding.tables import PRECISION, Tables
+from tfcsi.matrices import product
 
 CLASSES = 48  # Tables, a quarter octave of the standard deviation apart.
 _LOWEST = 10  # Quarter octaves below the step at which an entry is no longer sent.
@@ -331,4 +332,4 @@ def _costs(z: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Negative log-likelihood [n, components] of z [n, entries], but for a constant."""
     power = np.abs(z) ** 2
     logs = np.log(variance).sum(axis=1)
-    return power @ (1 / variance).T.astype(np.float32) + logs
+    return product(power, (1 / variance).T.astype(np.float32)) + logs

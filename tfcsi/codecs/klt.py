@@ -19,6 +19,7 @@ from tfcsi.codecs.classical import (
 from tfcsi.coding import rangecoder, sending
 from tfcsi.coding.packets import CRC_BITS, VERSION, session_of, size_of
 from tfcsi.coding.tables import Tables
+from tfcsi.matrices import product
 from tfcsi.transforms import klt_basis, vectorised
 
 
@@ -154,7 +155,7 @@ class Klt(ClassicalCodec):
           ValueError: As `compress`.
         """
         rows = vectorised(h, self.shape)
-        symbols = _quantize(rows @ self.basis.T, self.step)
+        symbols = _quantize(product(rows, self.basis.T), self.step)
         self._refuse_too_weak(rows, ~symbols.any(axis=1), self.step)
         return symbols, np.zeros((len(symbols), 0), np.uint16)
 
@@ -172,7 +173,7 @@ class Klt(ClassicalCodec):
         """
         symbols, _ = self.receive(packets)
         z = symbols.astype(np.float32).view(np.complex64) * np.float32(self.step)
-        return (z @ self.basis.conj()).reshape(-1, *self.shape)
+        return product(z, self.basis.conj()).reshape(-1, *self.shape)
 
     def receive(self, packets: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Returns exactly the (symbols, side) sent; raises as `decompress`."""

@@ -2,7 +2,7 @@
 
 A file begins with the header of its session. Each packet follows with its length before
 it. The end is a mark, an index and the number of packets. So a file can go through a
-pipe, a file that was cut anywhere is refused, and `PacketFile` finds a packet without
+pipe, a file that was cut anywhere is refused, and `packet_index` finds a packet without
 reading those before it. Two files of one session that are joined, as `cat` does, are
 one file.
 
@@ -12,10 +12,10 @@ sessions of version 1. `docs/bitstream.md` describes every byte.
 
 from __future__ import annotations
 
-import bisect
+import contextlib
 import io
+import itertools
 import os
-import pathlib
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,12 @@ _MOST = size_of(8 * MAX_PAYLOAD)  # Bytes of the longest packet.
 
 
 class Writer:
-    """Writes packets to a stream that need not be able to seek, such as a pipe."""
+    """Writes packets to a stream that need not be able to seek, such as a pipe.
+
+    Attributes:
+      stream: The binary stream.
+      num_bytes: Bytes that were written.
+    """
 
     def __init__(self, stream: IO[bytes], session: Session):
         """Writes the header of the session.
@@ -50,7 +55,7 @@ class Writer:
           stream: Binary stream. It stays open.
           session: Session of the packets.
         """
-        self._stream, self._version = stream, session.version
+        self.stream, self._version = stream, session.version
         self._index: list[int] = []
         self._count = self.num_bytes = self._check = 0
         self._put(session.to_bytes())
@@ -76,7 +81,7 @@ class Writer:
         self._put(end + _TAIL.pack(zlib.crc32(end), END_MAGIC))
 
     def _put(self, content: bytes) -> None:
-        self._stream.write(content)
+        self.stream.write(content)
         self.num_bytes += len(content)
         self._check = zlib.crc32(content, self._check)
 
@@ -117,19 +122,82 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
         anything else than another file of the session. The message names the file.
       OSError: As `files.check_input`; standard input may be read.
     """
+    with open_file(path) as (session, packets):
+        return session, list(itertools.chain(*blocks(path, session, packets, STRIDE)))
+
+
+@contextlib.contextmanager
+def open_file(
+    path: str | os.PathLike,
+) -> Iterator[tuple[Session, Iterator[bytes]]]:
+    """Opens a file of packets.
+
+    Args:
+      path: The file; standard input may be read.
+
+    Yields:
+      What `packet_file.read_stream` returns. It can be read until the block ends.
+
+    Raises:
+      PacketError: If the header is damaged. The message names the file.
+      OSError: As `files.check_input`.
+    """
     files.check_input(path, stream=True)
     with open(path, "rb") as stream:
+        with naming(path):
+            session, packets = read_stream(stream)
+        yield session, packets
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike, first: int = 0) -> Iterator[None]:
+    """Errors of packets tell the file, and the number of the packet in it.
+
+    Args:
+      path: The file.
+      first: Number of the packet that the code inside counts as 0.
+
+    Raises:
+      PacketError: If the code inside raises one.
+    """
+    try:
+        yield
+    except PacketError as error:
+        row, text = error.row, str(error)
+        if row is not None:
+            text = text.replace(f"packet {row}", f"packet {row + first}", 1)
+            row += first
+        raise PacketError(f"{os.fspath(path)}: {text}", row) from error
+
+
+def blocks(
+    path: str | os.PathLike, session: Session, packets: Iterator[bytes], size: int
+) -> Iterator[list[bytes]]:
+    """Yields the packets of a file in blocks, each packet checked.
+
+    Args:
+      path: The file, for messages.
+      session: Its session.
+      packets: Its packets, as `open_file` yields them.
+      size: Packets of a block; the last one has those that are left.
+
+    Raises:
+      PacketError: If a packet is damaged, or the file is. The message names the file.
+    """
+    first = 0
+    while True:
+        block: list[bytes] = []
         try:
-            session, rest = read_stream(stream)
-            packets = []
-            try:
-                for packet in rest:
-                    packets.append(packet)
-            finally:  # Damage further up is named first: it explains the end.
-                unpack(packets, session)
-            return session, packets
-        except PacketError as error:
-            raise PacketError(f"{os.fspath(path)}: {error}") from error
+            with naming(path):
+                for packet in itertools.islice(packets, size):
+                    block.append(packet)
+        finally:  # Damage further up is named first: it explains the end.
+            with naming(path, first):
+                unpack(block, session)
+        if not block:
+            return
+        yield block
+        first += len(block)
 
 
 def remark(session: Session) -> str:
@@ -262,104 +330,6 @@ def _varint(number: int) -> bytes:
         number >>= 7
     content.append(number)
     return bytes(content)
-
-
-class PacketFile:
-    """The packets of a file by number, without reading those before.
-
-    `with PacketFile("h.tcsi") as file: packet = file[1000]`; `len(file)` tells how many
-    there are. What is read is checked: headers, ends and the packets that are asked
-    for, but not the check over the whole file, which `read_file` makes.
-
-    Attributes:
-      session: Session of the packets.
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        """Reads the ends and headers of the files that it is joined of.
-
-        Raises:
-          PacketError: If the file has no valid end or header, or is of version 1, which
-            has no index. The message names the file.
-        """
-        files.check_input(path)
-        self._path = pathlib.Path(path)
-        self._stream = open(path, "rb")
-        try:
-            self._open()
-        except PacketError as error:
-            self._stream.close()
-            raise PacketError(f"{os.fspath(path)}: {error}") from error
-
-    def _open(self) -> None:
-        at = self._stream.seek(0, os.SEEK_END)
-        segments: list[tuple[Session, int, list[int]]] = []
-        while at or not segments:
-            at, session, count, index = self._segment(at)
-            segments.append((session, count, index))
-            if session != segments[0][0]:
-                raise PacketError("files of two sessions are joined")
-        self.session = segments[0][0]
-        self._starts, self._offsets = [0], []
-        for _, count, index in reversed(segments):
-            self._starts.append(self._starts[-1] + count)
-            self._offsets.append(index)
-
-    def _segment(self, end: int) -> tuple[int, Session, int, list[int]]:
-        """Reads the file that ends at a byte: its first byte, session and index."""
-        damaged = PacketError(
-            "it does not end as a file of packets of version 2: it is cut off, damaged "
-            "or of version 1"
-        )
-        tail = self._read(max(end - _END_BYTES, 0), min(end, _END_BYTES))
-        if len(tail) < _END_BYTES or tail[-4:] != END_MAGIC:
-            raise damaged
-        count, before, _ = _COUNTS.unpack(tail[: _COUNTS.size])
-        size = 1 + 8 * -(-count // STRIDE) + _END_BYTES
-        start = end - size - before
-        if start < 0:
-            raise damaged
-        content = self._read(end - size, size)
-        if zlib.crc32(content[: -_TAIL.size]) != _TAIL.unpack(tail[_COUNTS.size :])[0]:
-            raise damaged
-        session, _ = Session.from_bytes(self._read(start, 6 + 255 + 16))
-        index = struct.unpack(f">{-(-count // STRIDE)}Q", content[1:-_END_BYTES])
-        return start, session, count, [start + at for at in index]
-
-    def _read(self, at: int, size: int) -> bytes:
-        self._stream.seek(at)
-        return self._stream.read(size)
-
-    def __len__(self) -> int:
-        """Returns the number of packets."""
-        return self._starts[-1]
-
-    def __getitem__(self, number: int) -> bytes:
-        """Returns a packet; PacketError if it is damaged."""
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"packet {number} of {len(self)}")
-        number %= len(self)
-        segment = bisect.bisect_right(self._starts, number) - 1
-        entry, more = divmod(number - self._starts[segment], STRIDE)
-        self._stream.seek(self._offsets[segment][entry])
-        source = _Source(self._stream)
-        for k in range(number - more, number + 1):
-            packet = source.take(source.varint(k), f"packet {k}")
-        try:
-            unpack([packet], self.session)
-        except PacketError:
-            raise PacketError(
-                f"{self._path}: packet {number} fails its check", number
-            ) from None
-        return packet
-
-    def __enter__(self) -> PacketFile:
-        """Returns itself; the file is closed at the end of the block."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Closes the file."""
-        self._stream.close()
 
 
 def check_session(session: Session, expected: Session, path: str | os.PathLike) -> None:

@@ -9,7 +9,22 @@ import numpy as np
 
 
 class MissedTarget(UserWarning):
-    """Some matrices miss the NMSE that was asked for; the text says by how much."""
+    """Some matrices miss the NMSE that was asked for; the text says by how much.
+
+    Attributes:
+      missed: Number of these matrices.
+      num: Number of all matrices of the call.
+      nmse_db: The target [dB].
+      excess_db: How far the worst of them is above it [dB].
+    """
+
+    def __init__(self, missed: int, num: int, nmse_db: float, excess_db: float):
+        """See the attributes."""
+        super().__init__(
+            f"{missed} of {num} matrices miss {nmse_db} dB, by up to {excess_db:.2f} dB"
+        )
+        self.missed, self.num = missed, num
+        self.nmse_db, self.excess_db = nmse_db, excess_db
 
 
 def check_wishes(**wishes: float | None) -> None:
@@ -39,10 +54,7 @@ def warn_of_missed(nmse: np.ndarray, num: int, nmse_db: float, stacklevel: int) 
       stacklevel: As of `warnings.warn` in the place of this function.
     """
     if len(nmse):
-        worst = 10 * math.log10(nmse.max())
+        excess_db = 10 * math.log10(nmse.max()) - nmse_db
         warnings.warn(
-            f"{len(nmse)} of {num} matrices miss {nmse_db} dB, by up to "
-            f"{worst - nmse_db:.2f} dB",
-            MissedTarget,
-            stacklevel=stacklevel + 1,
+            MissedTarget(len(nmse), num, nmse_db, excess_db), stacklevel=stacklevel + 1
         )

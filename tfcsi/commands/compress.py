@@ -9,27 +9,32 @@ Codecs that come with tfcsi need no training, and some codecs meet a target:
 `tfcsi decompress` with the same workdir or codec reads the file. A file of packets that
 is there is replaced; a file of another kind is not. Files of one workdir may be joined,
 as `cat` does; the result is read like one file.
+
+Files of any size are compressed a block at a time. If the command is stopped, the same
+command goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tfcsi import files, transforms
+from tfcsi.codecs import streams
 from tfcsi.codecs.contract import SearchingCodec
-from tfcsi.coding.packet_file import write_file
-from tfcsi.coding.wishes import MissedTarget
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
+from tfcsi.commands.progress import progress
+from tfcsi.matrices import Matrices
 
 if TYPE_CHECKING:
     from tfcsi.codecs.contract import Codec
+
+# Flags that tell how the file is read.
+_READING, _HOW = ("key", "axes", "rx", "zero"), ("prepared", "scale")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -79,19 +84,26 @@ def run(args: argparse.Namespace) -> None:
     files.check_output(args.output, files.PACKETS, [args.input])
     codec = load(args.workdir)
     log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
-    h = _read(args, codec, lambda line: print(line, file=log))
-    with warnings.catch_warnings(record=True) as missed:
-        warnings.simplefilter("always", MissedTarget)
-        packets = codec.compress(h, **_wishes(args, codec))
-    for warning in missed:
-        print(f"warning: {warning.message}", file=sys.stderr)
-    num_bytes = write_file(args.output, codec.session, packets)
+    wishes = _wishes(args, codec)
+
+    def report(line: str) -> None:
+        print(line, file=log, flush=True)
+
+    with contextlib.ExitStack() as stack:
+        matrices = stack.enter_context(_opened(args, codec, report))
+        done = stack.enter_context(progress(matrices.num, "compress"))
+        told = {name: getattr(args, name) for name in (*_READING, *_HOW)}
+        job = streams.job_of(args.workdir, args.input, told=told, wishes=wishes)
+        sent = streams.compress(
+            codec, matrices, args.output, job, report, done, **wishes
+        )
+    if sent.missed:
+        print(f"warning: {sent.missed}", file=sys.stderr)
     packet_bits, file_bits = (
-        8 * size / max(len(packets), 1)
-        for size in (sum(len(packet) for packet in packets), num_bytes)
+        8 * size / max(sent.num, 1) for size in (sent.packet_bytes, sent.file_bytes)
     )
     print(
-        f"{len(packets)} CSI matrices, {packet_bits:.1f} bits each in packets, "
+        f"{sent.num} CSI matrices, {packet_bits:.1f} bits each in packets, "
         f"{file_bits:.1f} with their share of the file, to {args.output}",
         file=log,
     )
@@ -107,21 +119,23 @@ def _wishes(args: argparse.Namespace, codec: Codec) -> dict[str, Any]:
     return wishes
 
 
-def _read(
+def _opened(
     args: argparse.Namespace, codec: Codec, report: Callable[[str], None]
-) -> np.ndarray:
-    """Reads CSI; where NumPy alone is installed, from .npy files only."""
+) -> contextlib.AbstractContextManager[Matrices]:
+    """Opens a file of CSI; where NumPy alone is installed, a .npy file only."""
     try:
         from tfcsi.datasets import inputs
     except ImportError:
-        h = files.read_csi(args.input)
-        return transforms.to_peak(h)[0] if args.scale else h
-    return inputs.read(
+        matrices = Matrices.of_npy(args.input)
+        if args.scale:
+            matrices = matrices.changed(lambda h: transforms.to_peak(h)[0])
+        return contextlib.nullcontext(matrices)
+    return inputs.open_csi(
         args.input,
         codec.domain,
         codec.config,
         codec.shape,
-        {name: getattr(args, name) for name in ("key", "axes", "rx", "zero")},
+        {name: getattr(args, name) for name in _READING},
         args.prepared,
         args.scale,
         report,

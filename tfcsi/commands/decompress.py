@@ -5,6 +5,9 @@
 The workdir must be that of the run that wrote the packets, or the name of the codec
 that did, as in --codec=paths. A .npy file of CSI matrices that is there is replaced;
 another array or a file of another kind is not.
+
+Files of any size are decompressed a block at a time. If the command is stopped, the
+same command goes on where it was.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from tfcsi import files
-from tfcsi.coding.packet_file import check_session, read_file, remark
+from tfcsi.codecs import streams
+from tfcsi.coding.packet_file import blocks, check_session, open_file, remark
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser
+from tfcsi.commands.progress import progress
+from tfcsi.matrices import BLOCK
 
 
 def add_arguments(parser: Parser) -> None:
@@ -41,14 +47,21 @@ def run(args: argparse.Namespace) -> None:
 
     kept = [args.input, pathlib.Path(args.workdir, CALIBRATION_FILE)]
     check_output(args.output, kept)
-    session, packets = read_file(args.input)
-    codec = load(args.workdir)
-    check_session(session, codec.session, args.input)
-    h_hat = codec.decompress(packets)
-    with files.replacing(args.output) as temporary:
-        with open(temporary, "wb") as file:
-            np.save(file, h_hat)
-    print(f"{len(h_hat)} CSI matrices to {args.output}")
+    log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
+
+    def report(line: str) -> None:
+        print(line, file=log, flush=True)
+
+    with open_file(args.input) as (session, packets):
+        codec = load(args.workdir)
+        check_session(session, codec.session, args.input)
+        job = streams.job_of(args.workdir, args.input)
+        parts = blocks(args.input, session, packets, BLOCK)
+        with progress(None, "decompress") as done:
+            num = streams.decompress(
+                codec, parts, args.input, args.output, job, report, done
+            )
+    report(f"{num} CSI matrices to {args.output}")
     if doubt := remark(session):
         print(f"warning: {args.input}: {doubt}", file=sys.stderr)
 

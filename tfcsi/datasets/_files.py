@@ -157,8 +157,8 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
                     for name, item in _hdf5.datasets(file)
                 }
             elif _begins(path, ARRAY) or (suffix == ".npy" and not _begins(path, _ZIP)):
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
-                known = {ALONE: Array(path, ALONE, array.shape, array.__getitem__)}
+                shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+                known = {ALONE: Array(path, ALONE, shape, _mapped(path))}
             elif _begins(path, _ZIP) or suffix == ".npz":
                 known = {
                     name: Array(path, name, shape, _load_npz(path, name))
@@ -233,6 +233,15 @@ def find(folder: str | os.PathLike, name: str) -> Path:
         there = ", ".join(names[:8] + ["..."] * (len(names) > 8))
         raise DataError(f"{path}: no such file; the folder has {there}")
     return path
+
+
+def _mapped(path: Path) -> Callable:
+    """Returns the reader of a `.npy` file, which keeps none of it in memory."""
+
+    def get(index: tuple) -> np.ndarray:
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[index])
+
+    return get
 
 
 def _load_npz(path: Path, key: str) -> Callable:

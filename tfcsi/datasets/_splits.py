@@ -181,13 +181,27 @@ def without_empty(
     there = h.any(axis=(1, 2))
     if keep_empty or there.all():
         return h, *others
-    if not there.any():
-        raise DataError(f"{label}: all {len(h)} matrices are zero, NaN or empty")
+    tell_empty(label, len(h) - int(there.sum()), len(h))
+    return tuple(values[there] for values in (h, *others))
+
+
+def tell_empty(label: str, num_empty: int, num: int) -> None:
+    """Says how many matrices are left out because they are zero.
+
+    Args:
+      label: where the matrices come from.
+      num_empty: number of those that are left out.
+      num: number of all matrices.
+
+    Raises:
+      DataError: all are left out.
+    """
+    if num_empty == num:
+        raise DataError(f"{label}: all {num} matrices are zero, NaN or empty")
     _log.warning(
         "%s: %d of %d matrices are zero, NaN or empty and are left out; "
         "keep_empty=True keeps them",
         label,
-        len(h) - there.sum(),
-        len(h),
+        num_empty,
+        num,
     )
-    return tuple(values[there] for values in (h, *others))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +15,30 @@ from tfcsi.datasets import _axes, _files
 from tfcsi.datasets._files import Array, DataError
 from tfcsi.datasets._splits import near_one
 from tfcsi.datasets.cost2100 import KEY
+from tfcsi.matrices import Matrices
 
 
-def read_csi(
+def read_csi(path: str | os.PathLike, *more: Any, **named: Any) -> np.ndarray:
+    """Reads CSI matrices from a file of the user's own, all of them into memory.
+
+    Args:
+      path: as of `open_csi`.
+      *more: the other arguments of `open_csi`.
+      **named: the same by name.
+
+    Returns:
+      [n, num_tx, num_delay], as the matrices of `open_csi`.
+
+    Raises:
+      DataError: as of `open_csi`.
+      ValueError: as of `open_csi`.
+    """
+    with open_csi(path, *more, **named) as matrices:
+        return matrices.whole()
+
+
+@contextlib.contextmanager
+def open_csi(
     path: str | os.PathLike,
     key: str | None = None,
     axes: str | None = None,
@@ -25,8 +48,8 @@ def read_csi(
     scale: bool = False,
     domain: str = "angular_delay",
     report: Callable[[str], None] | None = None,
-) -> np.ndarray:
-    """Reads CSI matrices from a file of the user's own.
+) -> Iterator[Matrices]:
+    """Opens a file of the user's own, whose CSI matrices are read a block at a time.
 
     `axes` names the axes of the array. Without it an array is read only if its sizes
     allow one reading: as complex [n, num_tx, num_delay], with the matrices first or
@@ -49,14 +72,14 @@ def read_csi(
       domain: domain of the matrices, for the report.
       report: is called with a line that says how the array was read.
 
-    Returns:
-      [n, num_tx, num_delay], complex64, zero-centred, in the scale of the file unless
-      `scale` is True.
+    Yields:
+      The matrices, complex64, zero-centred, in the scale of the file unless `scale` is
+      True. They can be read until the block ends.
 
     Raises:
-      DataError: the file is missing, unreadable or of another form, has NaN or infinite
-        values or some that float32 cannot hold, or several or no arrays or readings
-        fit.
+      DataError: the file is missing, unreadable or of another form, or several or no
+        arrays or readings fit; and when they are read, if matrices have NaN or infinite
+        values or some that float32 cannot hold.
       ValueError: `axes` lists no axes, or there is no antenna `rx`.
     """
     path = Path(path)
@@ -85,13 +108,15 @@ def read_csi(
             )
         if report:
             report(_axes.told(array, names, matrices, domain))
-        h, first = [], 0
-        for _, block in matrices.blocks():
-            if scale:
-                block = _peak(block, path, key, first)
-            h.append(_single(block, path, key, first))
-            first += len(block)
-    return np.concatenate(h)
+
+        def parts(first: int) -> Iterator[np.ndarray]:
+            for _, block in matrices.blocks(span=(first, matrices.shape[0])):
+                if scale:
+                    block = _peak(block, path, key, first)
+                yield _single(block, path, key, first)
+                first += len(block)
+
+        yield Matrices(matrices.shape[1:], matrices.shape[0], parts)
 
 
 def _only(

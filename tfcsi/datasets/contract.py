@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfcsi import transforms
+from tfcsi.matrices import Matrices
 from tfcsi.options import check_options
 
 SPLITS = ("train", "val", "test")
@@ -36,6 +38,9 @@ class Dataset:
       splits: names of the splits.
       domains: domains in which the files can be read.
       scale: max|h| of each matrix that is loaded.
+      opener: function (path, domain, options) -> context manager, which opens the
+        matrices of `of_file` to be read a block at a time; None if only all of them can
+        be read.
     """
 
     name: str
@@ -48,6 +53,9 @@ class Dataset:
     splits: tuple[str, ...] = SPLITS
     domains: tuple[str, ...] = transforms.DOMAINS
     scale: float = transforms.PEAK
+    opener: (
+        Callable[[Path, str, Any], contextlib.AbstractContextManager[Matrices]] | None
+    ) = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -111,6 +119,31 @@ class Dataset:
         """
         self._check(domain, options)
         return self.of_file(Path(path), domain, self.Options(**options))
+
+    @contextlib.contextmanager
+    def open_file(
+        self, path: str | os.PathLike, domain: str, **options: Any
+    ) -> Iterator[Matrices]:
+        """Opens one file, to read the matrices of `read_file` a block at a time.
+
+        Args:
+          path: as for `read_file`.
+          domain: as for `read_file`.
+          **options: as for `read_file`.
+
+        Yields:
+          The matrices, which can be read until the block ends.
+
+        Raises:
+          ValueError: as `read_file`.
+          DataError: as `read_file`; some of that may show only when they are read.
+        """
+        if self.opener is None:
+            yield Matrices.of(self.read_file(path, domain, **options))
+            return
+        self._check(domain, options)
+        with self.opener(Path(path), domain, self.Options(**options)) as matrices:
+            yield matrices
 
     def _check(self, domain: str, options: dict[str, Any]) -> None:
         """Refuses a domain or options that the data set does not have."""

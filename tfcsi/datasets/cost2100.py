@@ -12,9 +12,11 @@ once to a float32 memory map in a cache folder: `cache_dir`, or `$TFCSI_CACHE`, 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from tfcsi import transforms
 from tfcsi.datasets import _cache, _files, _matlab
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import SPLITS, Dataset
+from tfcsi.matrices import Matrices
 
 # In the release HT is [n, 2048] in [0, 1], zero at 0.5, in C order (re/im, antenna,
 # delay), and HF_all is complex [n, 4000] in C order (antenna, subcarrier).
@@ -136,14 +139,27 @@ def _in_domain(h: np.ndarray, domain: str) -> np.ndarray:
     return transforms.to_peak(transforms.in_domain(h, domain))[0]
 
 
-def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
-    """Reads all matrices of a file, in memory."""
+@contextlib.contextmanager
+def _opened(path: Path, domain: str, options: Options) -> Iterator[Matrices]:
+    """Opens a file, whose matrices are read a block at a time."""
     del options
+    shape = (NUM_TX, NUM_DELAY)
     with _files.arrays(path) as variables:
         array = _files.pick(variables, path, KEY, f"{KEY} [n, {WIDTH}]")
-        shape = (NUM_TX, NUM_DELAY)
-        blocks = [from_ht(block, label, shape) for label, block in array.blocks()]
-    return _in_domain(transforms.to_complex(np.concatenate(blocks)), domain)
+        num = array.shape[0]
+
+        def parts(first: int) -> Iterator[np.ndarray]:
+            for label, block in array.blocks(span=(first, num)):
+                h = transforms.to_complex(from_ht(block, label, shape))
+                yield _in_domain(h, domain)
+
+        yield Matrices(shape, num, parts)
+
+
+def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
+    """Reads all matrices of a file, in memory."""
+    with _opened(path, domain, options) as matrices:
+        return matrices.whole()
 
 
 def _owns(path: Path, options: Options | None) -> bool:
@@ -155,7 +171,9 @@ def _owns(path: Path, options: Options | None) -> bool:
         return KEY in variables and variables[KEY].shape[1:] == (WIDTH,)
 
 
-DATASET = Dataset("cost2100", _read, Options, _of_file, _owns, tuple(SCENARIOS))
+DATASET = Dataset(
+    "cost2100", _read, Options, _of_file, _owns, tuple(SCENARIOS), opener=_opened
+)
 load = DATASET.load
 
 

@@ -13,9 +13,11 @@ says what was simulated:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from tfcsi import transforms
 from tfcsi.datasets import _files, _splits, any_file, cost2100, tfrecord
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import Dataset
+from tfcsi.matrices import Matrices
 
 MANIFEST = "generate.json"
 SUFFIXES = {"mat": ".mat", "hdf5": ".h5", "tfrecord": ".tfrecord"}
@@ -53,12 +56,21 @@ def _read(
     manifest = _manifest(place)
     if manifest["channel"] != scenario:
         raise DataError(f"{place} holds {manifest['channel']!r}, not {scenario!r}")
-    return _matrices(_paths(place, manifest, split), manifest, domain, options), None
+    with _opened(_paths(place, manifest, split), manifest, domain, options) as matrices:
+        return matrices.whole(), None
+
+
+def _open_file(
+    path: Path, domain: str, options: Options
+) -> contextlib.AbstractContextManager[Matrices]:
+    """Opens one file."""
+    return _opened([path], _manifest(path.parent), domain, options)
 
 
 def _of_file(path: Path, domain: str, options: Options) -> np.ndarray:
     """Reads all matrices of one file."""
-    return _matrices([path], _manifest(path.parent), domain, options)
+    with _open_file(path, domain, options) as matrices:
+        return matrices.whole()
 
 
 def _owns(path: Path, options: Options | None) -> bool:
@@ -72,7 +84,9 @@ def _owns(path: Path, options: Options | None) -> bool:
     return path.suffix == suffix and path.name.startswith(stems)
 
 
-DATASET = Dataset("generated", _read, Options, own=("",), of_file=_of_file, owns=_owns)
+DATASET = Dataset(
+    "generated", _read, Options, _of_file, _owns, own=("",), opener=_open_file
+)
 load = DATASET.load
 
 
@@ -155,20 +169,50 @@ def _paths(place: Path, manifest: dict[str, Any], split: str) -> list[Path]:
     return paths
 
 
-def _matrices(
+@contextlib.contextmanager
+def _opened(
     paths: list[Path], manifest: dict[str, Any], domain: str, options: Options
-) -> np.ndarray:
-    """Reads files in a domain, without matrices of zeros."""
-    stored = transforms.domain_of(manifest["setup"])
-    if manifest["format"] == "tfrecord":
-        h = tfrecord.read(paths)
-    else:
-        key = "h" if manifest["format"] == "hdf5" else cost2100.KEY
-        h = any_file.read_csi(paths[0], key, domain=stored)
-    h = _splits.without_empty(h, str(paths[0]), options.keep_empty)[0]
-    if domain == stored:
-        return h
+) -> Iterator[Matrices]:
+    """Opens files in a domain, without matrices of zeros."""
+    stored, is_records = (
+        transforms.domain_of(manifest["setup"]),
+        manifest["format"] == "tfrecord",
+    )
+    key = "h" if manifest["format"] == "hdf5" else cost2100.KEY
+    opened = (
+        contextlib.nullcontext(tfrecord.matrices(paths))
+        if is_records
+        else any_file.open_csi(paths[0], key, domain=stored)
+    )
+    with opened as matrices:
+        if domain != stored:
+            matrices = matrices.changed(lambda h: _in_domain(h, stored, domain))
+        if not options.keep_empty:
+            matrices = _without_empty(matrices, str(paths[0]))
+        yield matrices
+
+
+def _in_domain(h: np.ndarray, stored: str, domain: str) -> np.ndarray:
+    """Changes the domain of matrices; those of zeros stay so."""
     there, out = h.any(axis=(1, 2)), np.zeros_like(h)
-    changed = transforms.in_domain(transforms.in_angular_delay(h, stored), domain)
-    out[there] = transforms.to_peak(changed[there])[0]
+    changed = transforms.in_angular_delay(h[there], stored)
+    if there.any():
+        out[there] = transforms.to_peak(transforms.in_domain(changed, domain))[0]
     return out
+
+
+def _without_empty(matrices: Matrices, label: str) -> Matrices:
+    """Leaves out matrices of zeros; how many they are shows when all were read."""
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        num = num_empty = 0
+        for block in matrices.blocks():
+            there = block.any(axis=(1, 2))
+            num, num_empty = num + len(block), num_empty + int((~there).sum())
+            left = block[there]
+            yield left[first:]
+            first = max(first - len(left), 0)
+        if num_empty:
+            _splits.tell_empty(label, num_empty, num)
+
+    return Matrices(matrices.shape, None, parts)

@@ -8,8 +8,9 @@ them (`any_file`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,34 @@ from tfcsi import transforms
 from tfcsi.datasets import DATASETS, any_file, cost2100, dataset_of, tfrecord
 from tfcsi.datasets._files import DataError, check_file
 from tfcsi.datasets.contract import Dataset
+from tfcsi.matrices import Matrices
 
 # Data sets whose files have a form of their own, whatever the run was trained on.
 _KNOWN_BY_FORM = ("generated", "quadriga", "deepmimo", "cost2100")
 
 
-def read(
+def read(path: str | os.PathLike, domain: str, *more: Any, **named: Any) -> np.ndarray:
+    """Reads the CSI matrices of a file, all of them into memory.
+
+    Args:
+      path: as of `open_csi`.
+      domain: as of `open_csi`.
+      *more: the other arguments of `open_csi`.
+      **named: the same by name.
+
+    Returns:
+      [n, num_tx, num_delay], as the matrices of `open_csi`.
+
+    Raises:
+      DataError: as of `open_csi`.
+      ValueError: as of `open_csi`.
+    """
+    with open_csi(path, domain, *more, **named) as matrices:
+        return matrices.whole()
+
+
+@contextlib.contextmanager
+def open_csi(
     path: str | os.PathLike,
     domain: str,
     config: Mapping[str, Any] | None = None,
@@ -33,8 +56,8 @@ def read(
     prepared: bool = False,
     scale: bool = False,
     report: Callable[[str], None] | None = None,
-) -> np.ndarray:
-    """Reads the CSI matrices of a file.
+) -> Iterator[Matrices]:
+    """Opens a file, whose CSI matrices are read a block at a time.
 
     Args:
       path: file of a source, of a `.tfrecord` of `tfcsi generate`, or any file that
@@ -49,11 +72,13 @@ def read(
       scale: whether each matrix is scaled to max|h| = 0.5.
       report: is called with a line that says how the file was read.
 
-    Returns:
-      [n, num_tx, num_delay], complex64. Matrices of a source have max|h| = 0.5 each.
+    Yields:
+      The matrices, complex64. Those of a source have max|h| = 0.5 each. They can be
+      read until the block ends.
 
     Raises:
-      DataError: the file is missing, unreadable, or of another form or shape.
+      DataError: the file is missing, unreadable, or of another form or shape; some of
+        that may show only when the matrices are read.
       ValueError: what was told does not go with the form of the file.
     """
     path = Path(path)
@@ -64,14 +89,14 @@ def read(
         if value is not None and (name, value) != ("zero", 0)
     }
     form, options = (None, {}) if prepared else _form(path, config, shape)
+    opened: contextlib.AbstractContextManager[Matrices]
+    if form is None and path.suffix != ".tfrecord":
+        to: dict[str, Any] = {"shape": shape, "domain": domain, "scale": scale}
+        with any_file.open_csi(path, report=report, **to, **told) as matrices:
+            yield matrices
+        return
     if form is None:
-        if path.suffix == ".tfrecord":
-            h = tfrecord.read([path])
-            h = transforms.to_peak(h)[0] if scale else h
-            line = f"{path}: {_size(h)}"
-        else:
-            to: dict[str, Any] = {"shape": shape, "domain": domain, "scale": scale}
-            return any_file.read_csi(path, report=report, **to, **told)
+        opened, note = contextlib.nullcontext(tfrecord.matrices([path])), ""
     else:
         if strangers := [name for name in told if name not in form.options]:
             raise ValueError(
@@ -81,19 +106,23 @@ def read(
             )
         if form.name != dataset_of(config or {}) and shape and "num_sc" in form.options:
             options["num_sc"] = shape[1]
-        h = form.read_file(path, domain, **options, **told)
-        line = (
-            f"{path}: {_size(h)}, read as {form.name} files are, in domain {domain}; "
-            f"--prepared reads it as it is"
+        opened = form.open_file(path, domain, **options, **told)
+        note = (
+            f", read as {form.name} files are, in domain {domain}; --prepared reads it "
+            f"as it is"
         )
-    if shape is not None and h.shape[1:] != tuple(shape):
-        raise DataError(
-            f"{path} gives matrices of {h.shape[1]} x {h.shape[2]} in domain "
-            f"{domain!r}, expected {shape[0]} x {shape[1]}"
-        )
-    if report:
-        report(line)
-    return h
+    with opened as matrices:
+        num_tx, num_delay = matrices.shape
+        if shape is not None and matrices.shape != tuple(shape):
+            raise DataError(
+                f"{path} gives matrices of {num_tx} x {num_delay} in domain "
+                f"{domain!r}, expected {shape[0]} x {shape[1]}"
+            )
+        if report:
+            report(f"{path}: {_count(matrices.num)} of {num_tx} x {num_delay}{note}")
+        if form is None and scale:
+            matrices = matrices.changed(lambda h: transforms.to_peak(h)[0])
+        yield matrices
 
 
 def _form(
@@ -118,6 +147,5 @@ def _other_ht(form: Dataset, shape: tuple[int, int] | None) -> bool:
     return form.name == "cost2100" and shape is not None and tuple(shape) != published
 
 
-def _size(h: np.ndarray) -> str:
-    matrices = f"{len(h)} matrices" if len(h) != 1 else "1 matrix"
-    return f"{matrices} of {h.shape[1]} x {h.shape[2]}"
+def _count(num: int | None) -> str:
+    return {None: "matrices", 1: "1 matrix"}.get(num, f"{num} matrices")

@@ -7,14 +7,16 @@ there is any, is stored in the same way as `xf` and `shape_f`.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.datasets._files import DataError
+from tfcsi.matrices import BLOCK, Matrices
 
 
 def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) -> None:
@@ -96,16 +98,50 @@ def read(paths: Sequence[str | os.PathLike], key: str = "x") -> np.ndarray:
     Raises:
       DataError: a file is missing, damaged or of another form, or there are none.
     """
+    return matrices(paths, key).whole()
+
+
+def matrices(paths: Sequence[str | os.PathLike], key: str = "x") -> Matrices:
+    """Opens files, whose matrices are read a block at a time, in their order.
+
+    Args:
+      paths: as for `read`.
+      key: as for `dataset`.
+
+    Returns:
+      The matrices, complex64, of unknown number.
+
+    Raises:
+      DataError: as `read`; some of that shows only when they are read.
+    """
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        examples = dataset(paths, key).skip(first).as_numpy_iterator()
+
+        def block() -> np.ndarray | None:
+            x = list(itertools.islice(examples, BLOCK))
+            return transforms.to_complex(np.stack(x)) if x else None
+
+        while (h := _read(block, paths)) is not None:
+            yield h
+
+    one = _read(lambda: [*dataset(paths, key).take(1).as_numpy_iterator()], paths)
+    if not one:
+        raise DataError(f"no matrices in {list(map(str, paths))}")
+    return Matrices(one[0].shape[:2], None, parts)
+
+
+def _read(get: Callable[[], Any], paths: Sequence[str | os.PathLike]) -> Any:
+    """Calls a function; errors of TensorFlow and NumPy name the files."""
     import tensorflow as tf
 
+    if not paths:
+        raise DataError("no matrices in no files")
     try:
-        x = list(dataset(paths, key).as_numpy_iterator()) if len(paths) else []
+        return get()
     except (tf.errors.OpError, ValueError) as error:
         message = str(error).splitlines()[0]
         raise DataError(
             f"{', '.join(map(str, paths))}: cannot be read as TFRecord of CSI: "
             f"{message}"
         ) from error
-    if not x:
-        raise DataError(f"no matrices in {list(map(str, paths)) or 'no files'}")
-    return transforms.to_complex(np.stack(x))
