@@ -9,6 +9,7 @@ from typing import Any
 
 import tfcsi
 from tfcsi.commands import (
+    advise,
     benchmark,
     check,
     compress,
@@ -36,7 +37,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "See everything once": (demo,),
     "Make and inspect channels": (generate, data),
     "Train": (train, finetune, quantize),
-    "Compress": (compress, decompress, info, serve, zoo),
+    "Compress": (advise, compress, decompress, info, serve, zoo),
     "Measure": (evaluate, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }

@@ -56,6 +56,8 @@ COLUMNS_ON_REQUEST = (
     ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),
+    ("most bits", "most_bits", "{:.0f}"),
+    ("meets it", "meets", "{}"),
 )
 
 

@@ -40,6 +40,10 @@ COMMANDS = (
     ("evaluate", RUN, DATA, ("--snr_db", "range", "0,5"), ("--noise", "word")),
     ("evaluate", RUN, DATA, ("--bit_error_rate", "range", "0"), ("--split", "word")),
     ("evaluate", RUN, DATA, ("--scenario", "word", "indoor")),
+    (
+        *("advise", ("--input", *CSI), ("--max_bits", COUNT), ("--nmse_db", RATE)),
+        *(("--workdir", "folder"), "--num_matrices=1", ("--domain", "word")),
+    ),
     ("report", ("", "run", "klt"), ("--input", *CSI), OUT, ("--num_matrices", COUNT)),
     ("table", ("", "input", "points.json"), ("--columns", "word", "codec")),
     ("table", "points.json", ("--output", "page", "page.md")),

@@ -22,7 +22,7 @@ _HELD_OUT = 5  # One of so many matrices is kept out of the fit of the PCA.
 _BLOCK = 500  # Matrices in memory at a time.
 
 
-def statistics(h: np.ndarray, domain: str) -> dict:
+def statistics(h: np.ndarray, domain: str, dimension: bool = True) -> dict:
     """Measures a set of matrices.
 
     Args:
@@ -30,6 +30,7 @@ def statistics(h: np.ndarray, domain: str) -> dict:
       domain: "angular_delay" or "space_frequency", the domain of `h`. All statistics
         are those of angles and delay taps: matrices of the second domain are
         transformed first. Taps beyond the 32nd count for `energy_kept` alone.
+      dimension: Whether `klt` and `pca_nmse_db` are wanted, which take long.
 
     Returns:
       A dict that JSON can hold. Each matrix has the same weight in the entries that are
@@ -114,7 +115,7 @@ def statistics(h: np.ndarray, domain: str) -> dict:
             "mean": float(kept.mean()),
             "5 %": float(np.quantile(kept, 0.05)),
         }
-    if n > 1 and 2 * num_tx * num_delay <= LARGEST:
+    if dimension and n > 1 and 2 * num_tx * num_delay <= LARGEST:
         measured.update(_dimension(h[:, :, :num_delay]))
     return measured
 
