@@ -61,6 +61,7 @@ setup(
     package_data={
         "tfcsi": [
             *("py.typed", "evaluation/report.html", "zoo/*.json", "zoo/*/*"),
+            "papers/experiments/*.json",
         ],
         "tfcsi.repository_zoo": ["manifest.json"],
     },

@@ -34,7 +34,7 @@ FLOORS = (
     ("codecs",),
     ("training", "serving"),
     ("evaluation",),
-    ("tflite",),
+    ("tflite", "papers"),
     ("commands",),
     ("__main__",),
 )

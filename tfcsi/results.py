@@ -88,7 +88,11 @@ def command_line(argv: Sequence[str]) -> str:
 
 
 def write(
-    path: str | os.PathLike, points: Iterable[Mapping], seed: int, command: str = ""
+    path: str | os.PathLike,
+    points: Iterable[Mapping],
+    seed: int,
+    command: str = "",
+    facts: Mapping | None = None,
 ) -> None:
     """Writes a results file.
 
@@ -99,6 +103,7 @@ def write(
       seed: Seed of the runs.
       command: Command line that made the points. If empty, the command line of this
         process is written.
+      facts: Further fields of the file.
 
     Raises:
       FileExistsError: If the file exists and is not a results file.
@@ -113,6 +118,7 @@ def write(
         "created": now.isoformat(timespec="seconds"),
         "versions": versions(),
         "seed": seed,
+        **(facts or {}),
         "points": [dict(point) for point in points],
     }
     files.write_json(path, content, indent=1)

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "arm": "tests/programs/test_arm.py",
     "channels": "tests/channels/test_cost2100.py",
     "serving": "tests/serving/test_server.py",
+    "papers": "tests/papers/test_experiments.py",
     "phone_table": "the same program as in results.md",
     "ue": "tests/test_ue.py",
 }

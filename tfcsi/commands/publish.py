@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tfcsi import files, results
@@ -18,12 +18,16 @@ def publish(
     points: list[dict],
     seed: int,
     draw: Callable[[list[dict]], Figure],
+    facts: Mapping | None = None,
 ) -> None:
-    """Writes a results file and, under the same name, the picture that draw makes."""
+    """Writes a results file and, under the same name, the picture that draw makes.
+
+    `facts` are further fields of the file.
+    """
     from tfcsi.evaluation import plots
 
     path = pathlib.Path(path)
-    results.write(path, points, seed)
+    results.write(path, points, seed, facts=facts)
     plots.save(draw(points), path.with_suffix(".png"))
     print(f"written to {path} and {path.with_suffix('.png')}")
 

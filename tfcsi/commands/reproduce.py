@@ -1,28 +1,39 @@
-"""Measures codecs at several rates, for a picture and a table.
+"""Measures codecs at several rates, or repeats a table or a figure of a paper.
 
     tfcsi reproduce rate-distortion --dataset=raytraced_munich --data_root=DIR \
         --output=results/rd_raytraced_munich.json
 
     tfcsi reproduce noise --dataset=cost2100_indoor --data_root=DIR
 
+    tfcsi reproduce cllwcsinet-table3 --budget=quick --data_dir=DIR
+
 The second one measures codecs on CSI that the UE measured with noise. Codecs without a
 network are fitted on the way. Trained runs are added by --workdirs, and lines of
 networks that were measured before by --results. The results file is written after each
 point. If the file of the first study is there already, its points are kept. Only the
 missing ones are measured, and those of a fitted codec that has changed.
+
+The last one trains and measures what a table or a figure of a paper shows, and writes
+its values beside ours, a picture and a verdict on each claim. Finished trainings are
+used again, and stopped ones go on. STUDY is the name of the table or figure, or papers
+for all of them. Without --data_dir the channels are simulated.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import os
 import pathlib
 
-from tfcsi import results
+from tfcsi import files, results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
-from tfcsi.commands.publish import check_output
+from tfcsi.commands.publish import check_output, publish
+from tfcsi.papers import experiment
 
 STUDIES = ("rate-distortion", "noise")
+PAPERS = "papers"  # All tables and figures of papers.
 NOISE_COLUMNS = ("codec", "snr_db", "nmse_db", "bits")
 COLUMNS = ("codec", "bits", "nmse_db", "bd_rate", "encode_ms", "decode_ms")
 
@@ -31,18 +42,51 @@ def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
     parser.add_argument(
         "study",
-        type=flags.choice(*STUDIES),
+        type=flags.choice(*STUDIES, PAPERS, *experiment.names()),
         metavar="STUDY",
-        help="What to reproduce: rate-distortion, or noise on the CSI.",
+        help="What to reproduce: rate-distortion; noise on the CSI; a table or a "
+        "figure of a paper by its name; papers for all of those.",
     )
     parser.add_argument(
         "--dataset",
         type=flags.TEXT,
-        required=True,
         metavar="NAME",
-        help="Source to measure on, such as cost2100_indoor.",
+        help="Source to measure on, such as cost2100_indoor; for rate-distortion and "
+        "noise, which need it.",
     )
-    flags.add(parser, "data_root", required=True)
+    flags.add(
+        parser,
+        "data_root",
+        help="Folder of the folders cost2100/, quadriga/, raytraced/ and deepmimo/; "
+        "for rate-distortion and noise, which need it.",
+    )
+    flags.add(
+        parser,
+        "data_dir",
+        help="Folder of the files of the data set, or of the folders cost2100/, "
+        "quadriga/ and raytraced/; for tables and figures of papers.",
+    )
+    parser.add_argument(
+        "--budget",
+        type=flags.choice(*experiment.BUDGETS),
+        metavar="NAME",
+        help="How much of a table or figure is done: quick (about two minutes, shows "
+        "that all works) or full (the hours that its page tells); quick if not given.",
+    )
+    flags.add(
+        parser,
+        "workdir",
+        help="Folder of the trainings of tables and figures; runs/reproduce if not "
+        "given.",
+    )
+    parser.add_argument(
+        "--page",
+        type=flags.FILE,
+        metavar="FILE",
+        help="Markdown page with the lines <!-- experiments --> and <!-- end -->. The "
+        "table between them is made anew from the results files of all tables and "
+        "figures.",
+    )
     parser.add_argument(
         "--codecs",
         type=flags.NAMES,
@@ -84,14 +128,21 @@ def add_arguments(parser: Parser) -> None:
         parser,
         "output",
         type=flags.RESULTS,
-        help="Results file to write (.json), results/rd_NAME.json or "
-        "results/noise_NAME.json if not given; its picture gets the same name.",
+        help="Results file to write (.json), results/rd_NAME.json, "
+        "results/noise_NAME.json or results/reproduce_NAME.json if not given; its "
+        "picture and its page get the same name.",
     )
     flags.add(parser, "progress")
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes the results file and the picture, and prints the table."""
+    if args.study not in STUDIES:
+        return _papers(args)
+    _refuse(args, ("budget", "data_dir", "workdir", "page"))
+    for name in ("dataset", "data_root"):
+        if not getattr(args, name):
+            raise UsageError(f"expected --{name}, for the study {args.study}")
     if args.study == "noise":
         return _noise(args)
     _refuse(args, ("bits",))
@@ -142,3 +193,50 @@ def _noise(args: argparse.Namespace) -> None:
     print(results.table(points, columns=NOISE_COLUMNS))
     plots.save(plots.over_snr(points), path.with_suffix(".png"))
     print(f"written to {path} and {path.with_suffix('.png')}")
+
+
+def _papers(args: argparse.Namespace) -> None:
+    """Tables and figures of papers: results files, pictures and pages."""
+    _refuse(args, ("dataset", "data_root", "codecs", "workdirs", "results", "networks"))
+    _refuse(args, ("bits",))
+    names = [args.study]
+    if args.study == PAPERS:
+        _refuse(args, ("output",))
+        names = experiment.names()
+    if args.page:
+        files.check_input(args.page)
+    for name in names:
+        path = pathlib.Path(args.output or f"results/reproduce_{name}.json")
+        check_output(path)
+        _paper(args, experiment.read(name), path)
+    if args.page:
+        from tfcsi.papers import page
+
+        there = pathlib.Path(args.page)
+        link = os.path.relpath(path.parent, there.parent)
+        page.insert(there, page.summary(path.parent, link))
+        print(f"written to {there}")
+
+
+def _paper(
+    args: argparse.Namespace, study: experiment.Experiment, path: pathlib.Path
+) -> None:
+    """One table or figure: its results file, its picture and its page."""
+    from tfcsi.papers import page, picture, runner, verdicts
+
+    budget = args.budget or experiment.BUDGETS[0]
+    workdir = args.workdir or "runs/reproduce"
+    points: list[dict] = []
+    facts = {"experiment": study.name, "budget": budget}
+    for points in runner.reproduce(
+        study, budget, workdir, args.data_dir, args.progress
+    ):
+        judged = verdicts.judge(study, points)
+        facts["verdicts"] = [dataclasses.asdict(verdict) for verdict in judged]
+        results.write(path, points, 1, facts=facts)
+    for verdict in judged:
+        print(page.line(verdict))
+    publish(path, points, 1, lambda drawn: picture.draw(study, drawn), facts)
+    name = path.with_suffix(".png").name
+    text = page.section(study, results.read(path), judged, name)
+    files.write_text(path.with_suffix(".md"), text)

@@ -1,6 +1,6 @@
 """STQENet as its paper has it (arXiv:2509.08776), for a GPU.
 
-    python train/cost2100.py --config=configs/stqenet_paper.py --data_dir=DIR \
+    python train/cost2100.py --config=configs/paper_stqenet.py --data_dir=DIR \
         --workdir=runs/paper --config.quantizer_args.bits=6
 
 Windowed attention, normalized amplitudes, mu-law quantiser, histogram prior with

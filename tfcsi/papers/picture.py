@@ -1,0 +1,131 @@
+"""The picture of an experiment: our points, and the values of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tfcsi.papers.experiment import Experiment
+
+_COLORS = 10
+
+
+def draw(experiment: Experiment, points: Sequence[Mapping]) -> Figure:
+    """Draws our points as lines and those of the paper as dashed lines with crosses.
+
+    Args:
+      experiment: Its `picture` and `published` values.
+      points: Points of `runner.reproduce`.
+
+    Returns:
+      The figure, with axes for each source.
+    """
+    y = experiment.picture.get("y", "nmse_db")
+    points = [point for point in points if y in point]
+    published = [point for point in experiment.published if y in point]
+    sources = list(dict.fromkeys(p["dataset"] for p in [*points, *published]))
+    shown = [
+        (source, x, label)
+        for source in sources or ["nothing was measured"]
+        for x, label in _axes_of(experiment.picture)
+    ]
+    size = (5.2 * len(shown) + 3.2, 4.8)
+    figure = Figure(figsize=size, layout="constrained")
+    names = list(dict.fromkeys(p["codec"] for p in [*points, *published]))
+    colors = {name: f"C{i % _COLORS}" for i, name in enumerate(names)}
+    grid = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (source, x, label) in zip(grid, shown):
+        ours, papers = (
+            [p for p in part if p["dataset"] == source] for part in (points, published)
+        )
+        if x:
+            _lines(axes, ours, papers, x, experiment.picture, y, colors)
+            axes.set_xlabel(label)
+        else:
+            _bars(axes, ours, papers, experiment.picture, y)
+        axes.set_title(source, fontsize=10)
+        axes.grid(alpha=0.3)
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            handles.setdefault(label, handle)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside right upper", fontsize=7
+    )
+    return figure
+
+
+def _axes_of(picture: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and label of each first axis; an empty key for bars."""
+    x, label = picture.get("x", ""), picture.get("label", "")
+    return [(x, label)] if isinstance(x, str) else list(zip(x, label))
+
+
+def _lines(
+    axes: Axes,
+    points: Sequence[Mapping],
+    published: Sequence[Mapping],
+    x: str,
+    picture: Mapping[str, Any],
+    y: str,
+    colors: Mapping[str, str],
+) -> None:
+    """One line for each codec, and for each value of `by`."""
+    by = picture.get("by")
+    parts = ((points, "o-", ""), (published, "x--", ", paper"))
+    for part, style, suffix in parts:
+        rows = [p for p in part if x in p]
+        keys = dict.fromkeys((p["codec"], p.get(by) if by else None) for p in rows)
+        for name, value in keys:
+            line = [
+                p for p in rows if p["codec"] == name and (not by or p.get(by) == value)
+            ]
+            line.sort(key=lambda p: p[x])
+            label = name if value is None else f"{name}, {by} {value}"
+            color = colors[name]
+            if value is not None:
+                color = f"C{list(dict.fromkeys(k[1] for k in keys)).index(value)}"
+            marker, stroke = style[0], style[1:]
+            if name.startswith("capacity"):
+                marker, stroke, color = "^v"["KLT" in name], ":", "gray"
+            axes.plot(
+                *([p[key] for p in line] for key in (x, y)),
+                marker=marker,
+                linestyle=stroke,
+                color=color,
+                markersize=4,
+                label=label + suffix,
+            )
+    axes.set(ylabel=picture.get("y_label", "NMSE [dB]"))
+    if picture.get("log"):
+        axes.set_xscale("log")
+
+
+def _bars(
+    axes: Axes,
+    points: Sequence[Mapping],
+    published: Sequence[Mapping],
+    picture: Mapping[str, Any],
+    y: str,
+) -> None:
+    """A bar for each codec, ours beside the paper's."""
+    rows = [*points, *published]
+    names = list(dict.fromkeys(_label(p, picture) for p in rows))
+    for part, shift, label in ((points, -0.2, "ours"), (published, 0.2, "paper")):
+        at = np.array([names.index(_label(p, picture)) for p in part], float)
+        axes.barh(at + shift, [p[y] for p in part], 0.38, label=label)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel(picture.get("y_label", "NMSE [dB]"))
+    if picture.get("log"):
+        axes.set_xscale("log")
+
+
+def _label(point: Mapping, picture: Mapping[str, Any]) -> str:
+    """Name of a bar: the codec, and what else tells points apart."""
+    more = [f"{key} {point[key]}" for key in picture.get("keys", ()) if key in point]
+    return ", ".join([point["codec"], *more])
