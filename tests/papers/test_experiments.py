@@ -40,7 +40,10 @@ def test_an_experiment_names_lines_measures_and_checks_that_there_are(name):
         assert {*(budget.sources or ())} <= {*study.sources}
 
 
-@pytest.mark.parametrize(("budget", "data_dir"), [("quick", None), ("full", "DIR")])
+@pytest.mark.parametrize(
+    ("budget", "data_dir"),
+    [("quick", None), pytest.param("full", "DIR", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_training_of_an_experiment_has_a_config(name, budget, data_dir):
     study = experiment.read(name)

@@ -1,4 +1,4 @@
-"""Measures codecs at several rates, or repeats a table or a figure of a paper.
+"""Measures codecs at several rates, or repeats a figure of a paper.
 
     tfcsi reproduce rate-distortion --dataset=raytraced_munich --data_root=DIR \
         --output=results/rd_raytraced_munich.json
