@@ -3,20 +3,15 @@
     ue = Ue("encoder_int8.tflite", "tables.npz")
     packet = ue.encode(h)
 
-`tfcsi export` writes both files for a run. `pip install tfcsi[ue]` installs what this
-module needs, without TensorFlow. This command turns a file of matrices into a file of
-packets for `tfcsi decompress`:
+`tfcsi export` writes both files for a run. `pip install tfcsi[ue]` installs what is
+needed. A command turns a file of matrices into one of packets for `tfcsi decompress`:
 
     python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \
         --input=h.npy --output=h.tcsi
 
-A codec of paths has no network. Its encoder needs NumPy and the tables alone:
-
-    ue = PathUe("tables.npz", effort="light")
-
-    python -m tfcsi.ue --tables=tables.npz --input=h.npy --output=h.tcsi
-
-An encoder that `tfcsi export` wrote for it searches faster, and needs LiteRT.
+The encoder of a codec of paths, `PathUe("tables.npz")`, needs NumPy and the tables
+alone; one that `tfcsi export` wrote searches faster, and needs LiteRT. That of the
+codec `learned` is `TokenUe("tables.npz", "encoder_int8.tflite")`.
 
 `Codec.compress` takes the same steps and calls the same functions.
 """
@@ -24,7 +19,6 @@ An encoder that `tfcsi export` wrote for it searches faster, and needs LiteRT.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import os
 import pathlib
@@ -32,7 +26,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,15 +40,17 @@ from tfcsi.coding.path_network import NetworkEncoder, PathNetwork
 from tfcsi.coding.path_sending import CODEC, PathSender
 from tfcsi.coding.pursuit import EFFORTS
 from tfcsi.coding.sending import (
-    TABLES_FILE,
     check_encoder,
     from_stored,
     network_input,
     packets,
     quantize,
+    tables_of,
     to_stored,
 )
 from tfcsi.coding.tables import Tables
+from tfcsi.coding.token_sending import CODEC as LEARNED
+from tfcsi.coding.token_sending import TokenSender
 
 
 class Ue:
@@ -136,9 +132,9 @@ class Ue:
         return from_stored(y, self._output)
 
     def _load_tables(self, path: pathlib.Path) -> Archive:
-        with _tables_of(path) as arrays:
-            if str(arrays["codec"]) == CODEC:
-                raise ValueError("it is of a codec of paths: use PathUe, no encoder")
+        with tables_of(path) as arrays:
+            if remedy := _OTHER.get(str(arrays["codec"])):
+                raise ValueError(f"it is of {remedy}")
             version = int(arrays["format"])
             if version not in VERSIONS:
                 raise ValueError(f"it has format {version}, not one of {VERSIONS}")
@@ -206,7 +202,7 @@ class PathUe:
         Raises:
           OSError, ValueError, ImportError: As `Ue`.
         """
-        with _tables_of(pathlib.Path(tables)) as arrays:
+        with tables_of(pathlib.Path(tables)) as arrays:
             self.sender = PathSender.from_arrays(arrays)
         self.session, self.limits = self.sender.session, limits
         if encoder is not None:
@@ -232,6 +228,34 @@ class PathUe:
           ValueError: If h has another shape or is not finite, or if no packet keeps to
             the limits.
         """
+        return self.sender.send(np.asarray(h)[None], **self.limits)[0]
+
+
+class TokenUe:
+    """Encoder of the codec `learned` on a phone.
+
+    Its attributes are those of `PathUe`; `sender` is a `TokenSender`.
+    """
+
+    def __init__(
+        self, tables: str | os.PathLike, encoder: str | os.PathLike, **limits: Any
+    ):
+        """Loads the files; errors as of `Ue`.
+
+        Args:
+          tables: `.npz` file that `tfcsi export` wrote.
+          encoder: `.tflite` file that was written with it; it runs in one thread.
+          **limits: At most one of `step` and `max_bits`, as of `Learned.compress`.
+        """
+        path, self.limits = pathlib.Path(encoder), limits
+        with tables_of(pathlib.Path(tables)) as arrays:
+            self.sender = TokenSender.from_arrays(arrays)
+        self.session, content = self.sender.session, path.read_bytes()
+        check_encoder(path, content, arrays)
+        self.sender.analysis = self.sender.network(_interpreter(path, content))
+
+    def encode(self, h: np.ndarray) -> bytes:
+        """Turns a CSI matrix into a packet; see `PathUe.encode`."""
         return self.sender.send(np.asarray(h)[None], **self.limits)[0]
 
 
@@ -266,22 +290,11 @@ def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
     return medians
 
 
+_OTHER = {
+    CODEC: "a codec of paths: use PathUe, no encoder",
+    LEARNED: "the codec learned: use TokenUe",
+}
 _STORED = (np.float32, np.int8, np.uint8, np.int16)
-
-
-@contextlib.contextmanager
-def _tables_of(path: pathlib.Path) -> Iterator[Archive]:
-    """Yields the arrays of a file of tables; errors name it and say what is wrong."""
-    try:
-        yield Archive(path)
-    except OSError:
-        raise
-    except Exception as error:
-        reason = str(error).removeprefix(f"{path} is damaged: ")
-        reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
-        raise ValueError(
-            f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
-        ) from error
 
 
 def _interpreter(path: pathlib.Path, content: bytes) -> Any:
@@ -331,18 +344,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="Scale each matrix to max|h| = 0.5 first, as networks need it. This loses "
         "its power.",
     )
+    both = "For the codecs paths and learned."
     for name, text in (
-        ("step", "Step of the gains relative to the norm of a matrix."),
-        ("nmse_db", "Largest NMSE of a matrix in dB."),
-        ("max_bits", "Most bits of a packet."),
+        ("step", f"Step of the quantiser relative to the norm of a matrix. {both}"),
+        ("nmse_db", "Largest NMSE of a matrix in dB. For the codec paths."),
+        ("max_bits", f"Most bits of a packet. {both}"),
     ):
-        of_paths = f"{text} For the codec paths."
-        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=of_paths)
-    parser.add_argument(
-        "--effort",
-        choices=[*EFFORTS],
-        help="How much the codec paths searches; default if not given.",
-    )
+        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=text)
+    searches = "How much the codec paths searches; default if not given."
+    parser.add_argument("--effort", choices=[*EFFORTS], help=searches)
     args = parser.parse_args(argv)
     names = ("step", "nmse_db", "max_bits", "effort")
     wishes = {name: getattr(args, name) for name in names}
@@ -350,15 +360,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         kept = [path for path in (args.encoder, args.tables, args.input) if path]
         files.check_output(args.output, files.PACKETS, kept)
-        with _tables_of(pathlib.Path(args.tables)) as arrays:
-            is_paths = not args.encoder or str(arrays["codec"]) == CODEC
-        if limits and not is_paths:
-            raise ValueError(f"--{next(iter(limits))} is only for the codec paths")
-        ue: Ue | PathUe
+        with tables_of(pathlib.Path(args.tables)) as arrays:
+            codec = str(arrays["codec"])
+        granted = {CODEC: names, LEARNED: ("step", "max_bits")}.get(codec, ())
+        if idle := sorted(limits.keys() - set(granted)):
+            raise ValueError(f"--{idle[0]} is not for the codec {codec} on a phone")
+        ue: Ue | PathUe | TokenUe
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")
-            if is_paths:
+            if codec == CODEC or not args.encoder:
                 ue = PathUe(args.tables, args.encoder, **limits)
+            elif codec == LEARNED:
+                ue = TokenUe(args.tables, args.encoder, **limits)
             else:
                 ue = Ue(args.encoder, args.tables)
         for doubt in doubts:
@@ -368,20 +381,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             h = transforms.to_peak(h)[0]
         sent = [ue.encode(matrix) for matrix in h]
         num_bytes = write_file(args.output, ue.session, sent)
-    except (OSError, ValueError, ImportError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 1
-    except MemoryError:
-        print(f"{parser.prog}: error: there is not enough memory", file=sys.stderr)
+    except (OSError, ValueError, ImportError, MemoryError) as error:
+        short = "not enough memory" if isinstance(error, MemoryError) else error
+        print(f"{parser.prog}: error: {short}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\n{parser.prog}: stopped", file=sys.stderr)
         return 130
-    bits = 8 * sum(map(len, sent)) / max(len(sent), 1)
-    file_bits = 8 * num_bytes / max(len(sent), 1)
+    every, share = (8 * n / max(len(sent), 1) for n in (sum(map(len, sent)), num_bytes))
     print(
-        f"{args.output}: {len(sent)} packets, {bits:.1f} bits each on average, "
-        f"{file_bits:.1f} with their share of the file"
+        f"{args.output}: {len(sent)} packets, {every:.1f} bits each on average, "
+        f"{share:.1f} with their share of the file"
     )
     return 0
 

@@ -37,7 +37,10 @@ def test_what_is_decoded_is_what_the_encoder_rounded(codec, matrices):
     h_hat = codec.decompress(codec.at_rates(matrices, rate))
     y = symbols.reshape(40, 2, 2, 32)
     x = learned_networks.decode(
-        codec.weights, (y / codec.gain[rate][:, None, None]).astype("f4"), y, rate
+        codec.weights,
+        (y / codec.sender.gain[rate][:, None, None]).astype("f4"),
+        y,
+        rate,
     )
     scale = (2.0 ** (norm / 8) / 32)[:, None, None]
     expected = (x[..., 0] + 1j * x[..., 1]) * scale

@@ -23,15 +23,21 @@ from tfcsi.codecs import learned_networks as networks
 from tfcsi.codecs import workdir as run
 from tfcsi.codecs.classical import ClassicalCodec
 from tfcsi.coding import chosen_tables
-from tfcsi.coding.intervals import Reader, encode_intervals
-from tfcsi.coding.packets import check_ends, pack, session_of, unpack
+from tfcsi.coding.intervals import Reader
+from tfcsi.coding.packets import check_ends, session_of, unpack
 from tfcsi.coding.tables import PRECISION, Tables
 from tfcsi.coding.token_contexts import TokenContexts, law_tables
+from tfcsi.coding.token_sending import (
+    CODEC,
+    LARGEST_NORM,
+    NORM,
+    OCTAVE,
+    TokenSender,
+    norms_of,
+)
 from tfcsi.coding.wishes import check_wishes, warn_of_missed
 
 _BATCH = 100  # Matrices that the networks take at once.
-_NORMS = 8  # Values of the norm in an octave.
-_LARGEST_NORM = 64 * _NORMS  # The norm is 2^-64 to 2^64, or zero.
 
 
 class Learned(ClassicalCodec):
@@ -45,9 +51,10 @@ class Learned(ClassicalCodec):
       contexts: TokenContexts of the symbols.
       norms: Tables of one table, that of the norm in eighths of an octave.
       rate: Number of the rate that `compress` uses if nothing else is wished.
+      sender: TokenSender, the way from matrices to packets.
     """
 
-    name = "learned"
+    name = CODEC
 
     def __init__(
         self,
@@ -68,9 +75,9 @@ class Learned(ClassicalCodec):
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} is not finite")
         self.contexts, self.norms, self.rate = contexts, norms, int(rate)
-        self.gain = np.exp(self.weights["gain"])
-        if not 0 <= rate < len(self.gain):
-            raise ValueError(f"rate must be in 0..{len(self.gain) - 1}, got {rate}")
+        gain = np.exp(self.weights["gain"])
+        if not 0 <= rate < len(gain):
+            raise ValueError(f"rate must be in 0..{len(gain) - 1}, got {rate}")
         shared = [self.weights[k] for k in sorted(self.weights) if k[:7] != "encoder"]
         integers = [contexts.arrays[k] for k in sorted(contexts.arrays)]
         self._session = session_of(
@@ -83,6 +90,10 @@ class Learned(ClassicalCodec):
             np.array([self.rate], "<i8"),
             domain.encode(),
         )
+        self.sender = TokenSender(
+            contexts, norms, gain, self.rate, self._session, domain
+        )
+        self.sender.analysis = self._encode
 
     @classmethod
     def trained(
@@ -110,7 +121,7 @@ class Learned(ClassicalCodec):
         contexts = TokenContexts(integers, law_tables(integers["mix"]))
         weights = {k: v for k, v in arrays.items() if not k.startswith("contexts.")}
         h_train = transforms.finite_csi(h_train, tuple(4 * n for n in contexts.grid))
-        norms = Tables.from_counts(_norms(h_train)[0][:, None])
+        norms = Tables.from_counts(norms_of(h_train)[:, None])
         return cls(weights, contexts, norms, rate, domain)
 
     def compress(
@@ -140,43 +151,19 @@ class Learned(ClassicalCodec):
             to 2^64, if more than one wish is given, or if `max_bits` cannot be met.
         """
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
-        if step is not None and step <= 0:
-            raise ValueError(f"step is {step}; it must be a finite number")
+        if nmse_db is None:
+            return self.sender.send(h, step=step, max_bits=max_bits)
         h = transforms.finite_csi(h, self.shape)
-        if not len(h):
-            return []
-        sent = self._analysis(h)
-        if max_bits is not None:
-            return self._within(*sent, max_bits)
-        if nmse_db is not None:
-            return self._meet(h, *sent, float(nmse_db))
-        rate = self.rate
-        if step is not None:
-            rate = int(np.argmin(np.abs(np.log(self.steps / step))))
-        return self._packets_at(*sent, np.full(len(h), rate))
-
-    def _within(self, norm: np.ndarray, y: np.ndarray, max_bits: float) -> list[bytes]:
-        """The packets of the finest rates that keep to a limit."""
-        packets, left = [b""] * len(norm), np.arange(len(norm))
-        for rate in reversed(range(len(self.gain))):
-            tried = self._packets_at(norm[left], y[left], np.full(len(left), rate))
-            short = np.array([8 * len(packet) <= max_bits for packet in tried], bool)
-            for i in np.flatnonzero(short):
-                packets[left[i]] = tried[i]
-            left = left[~short]
-            if not left.size:
-                return packets
-        raise ValueError(
-            f"{left.size} matrices need more than {max_bits} bits at the coarsest rate"
-        )
+        return self._meet(h, *self.sender.tokens(h), float(nmse_db)) if len(h) else []
 
     def _meet(
         self, h: np.ndarray, norm: np.ndarray, y: np.ndarray, nmse_db: float
     ) -> list[bytes]:
         """The packets of the coarsest rates that meet an NMSE, or of the finest."""
         packets, left = [b""] * len(norm), np.arange(len(norm))
-        for rate in range(len(self.gain)):
-            tried = self._packets_at(norm[left], y[left], np.full(len(left), rate))
+        for rate in range(len(self.steps)):
+            at = np.full(len(left), rate)
+            tried = self.sender.packets_at(norm[left], y[left], at)
             for i, packet in zip(left, tried):
                 packets[i] = packet
             nmse = metrics.nmse(h[left], self.decompress(tried))
@@ -190,64 +177,21 @@ class Learned(ClassicalCodec):
     @property
     def steps(self) -> np.ndarray:
         """Step of the tokens at each rate relative to the norm, falling."""
-        return np.exp(-np.log(self.gain).mean(axis=1)) / 32
+        return self.sender.steps
 
     def symbols(self, h: np.ndarray, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns norms int64 [n] and symbols int64 [n, 2048] of finite matrices."""
-        norm, y = self._analysis(h)
-        return norm, self._rounded(y, rate)
-
-    def _analysis(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Norms int64 [n], and what the encoder makes of matrices, [n, ...] float32."""
-        h = transforms.in_angular_delay(h, self.domain)
-        norm, scale = _norms(h)
-        outside = np.abs(norm) > _LARGEST_NORM
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise ValueError(
-                f"h[{row}] has norm {scale[row]:.3g}; this codec takes {2.0**-64:.2g} "
-                f"to {2.0**64:.2g}"
-            )
-        x = h * (32 / scale)[:, None, None]
-        x = np.stack([x.real, x.imag], axis=-1).astype(np.float32)
-        parts = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
-        return norm, np.concatenate([networks.encode(self.weights, p) for p in parts])
-
-    def _rounded(self, y: np.ndarray, rate: np.ndarray) -> np.ndarray:
-        """Symbols int64 [n, 2048] of what the encoder made, at rates [n]."""
-        rounded = np.rint(y * self.gain[rate][:, None, None])
-        return rounded.astype(np.int64).reshape(len(y), -1)
+        norm, y = self.sender.tokens(h)
+        return norm, self.sender.rounded(y, rate)
 
     def at_rates(self, h: np.ndarray, rate: np.ndarray) -> list[bytes]:
         """Codes matrices [n, num_tx, num_delay] at rates [n]; see `compress`."""
-        return self._packets_at(*self._analysis(h), rate) if len(h) else []
+        return self.sender.packets_at(*self.sender.tokens(h), rate) if len(h) else []
 
-    def _packets_at(
-        self, norm: np.ndarray, y: np.ndarray, rate: np.ndarray
-    ) -> list[bytes]:
-        """Codes what `_analysis` made of matrices, at rates [n]."""
-        symbols = self._rounded(y, rate)
-        lower: list[list[int]] = [[] for _ in y]
-        upper: list[list[int]] = [[] for _ in y]
-        zero, ends = np.zeros(1, np.int64), self._rate_ends()
-        for i, r in enumerate(rate.tolist()):
-            low, high = chosen_tables.parts(norm[i : i + 1], zero, self.norms)
-            lower[i] += [int(ends[r]), *low]
-            upper[i] += [int(ends[r + 1]), *high]
-
-        def write(chosen: np.ndarray, shift: np.ndarray, at: np.ndarray) -> np.ndarray:
-            sent = symbols[:, at]
-            for i in range(len(sent)):
-                low, high = chosen_tables.parts(
-                    sent[i] - shift[i], chosen[i], self.contexts.tables
-                )
-                lower[i] += low
-                upper[i] += high
-            return sent
-
-        self.contexts.code(len(y), rate, write)
-        coded = [encode_intervals(*each, PRECISION) for each in zip(lower, upper)]
-        return pack([p for p, _ in coded], self.session, [b for _, b in coded])
+    def _encode(self, x: np.ndarray) -> np.ndarray:
+        """What the encoder makes of x float32 [n, num_tx, num_delay, 2]."""
+        parts = [x[i : i + _BATCH] for i in range(0, len(x), _BATCH)]
+        return np.concatenate([networks.encode(self.weights, p) for p in parts])
 
     def decompress(self, packets: Sequence[bytes]) -> np.ndarray:
         """Reconstructs matrices.
@@ -261,12 +205,39 @@ class Learned(ClassicalCodec):
         Raises:
           packets.PacketError: If a packet is damaged or foreign.
         """
-        payloads = unpack(packets, self.session)
-        n = len(payloads)
+        rate, norm, symbols = self.receive(packets)
+        n = len(rate)
         if not n:
             return np.zeros((0, *self.shape), np.complex64)
+        q = symbols.reshape(n, *self.contexts.grid, -1)
+        y = (q / self.sender.gain[rate][:, None, None]).astype(np.float32)
+        x = [
+            networks.decode(self.weights, y[part], q[part], rate[part])
+            for part in (slice(i, i + _BATCH) for i in range(0, n, _BATCH))
+        ]
+        z = np.concatenate(x) * (2.0 ** (norm / OCTAVE) / NORM)[:, None, None, None]
+        h_hat = (z[..., 0] + 1j * z[..., 1]).astype(np.complex64)
+        return transforms.in_domain(h_hat, self.domain)
+
+    def receive(
+        self, packets: Sequence[bytes]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Reads packets.
+
+        Args:
+          packets: n bytes from `compress`.
+
+        Returns:
+          Exactly the rates int64 [n], norms int64 [n] and symbols int64 [n, 2048] that
+          were sent.
+
+        Raises:
+          packets.PacketError: If a packet is damaged or foreign.
+        """
+        payloads = unpack(packets, self.session)
+        n = len(payloads)
         reader, rows = Reader(payloads), np.arange(n)
-        ends = self._rate_ends()
+        ends = self.sender.rate_ends
         rate = np.searchsorted(ends, reader.target(rows, PRECISION), "right") - 1
         reader.narrow(rows, ends[rate], ends[rate + 1], PRECISION)
         norm = chosen_tables.read(reader, rows, np.zeros(n, np.int64), self.norms)
@@ -280,26 +251,9 @@ class Learned(ClassicalCodec):
             return arrived + shift
 
         symbols = self.contexts.code(n, rate, read)
-        strange = (np.abs(norm) > _LARGEST_NORM) | (np.abs(symbols) > 2**24).any(axis=1)
+        strange = (np.abs(norm) > LARGEST_NORM) | (np.abs(symbols) > 2**24).any(axis=1)
         check_ends(payloads, np.where(strange, -1, reader.num_bits))
-        q = symbols.reshape(n, *self.contexts.grid, -1)
-        y = (q / self.gain[rate][:, None, None]).astype(np.float32)
-        x = [
-            networks.decode(self.weights, y[part], q[part], rate[part])
-            for part in (slice(i, i + _BATCH) for i in range(0, n, _BATCH))
-        ]
-        z = np.concatenate(x) * (2.0 ** (norm / _NORMS) / 32)[:, None, None, None]
-        h_hat = (z[..., 0] + 1j * z[..., 1]).astype(np.complex64)
-        return transforms.in_domain(h_hat, self.domain)
-
-    def _rate_ends(self) -> np.ndarray:
-        """Ends of the parts of 2^16 that stand for the rates, int64 [rates + 1].
-
-        The usual rate takes 0.2 bits, every other one 7 bits.
-        """
-        parts = np.full(len(self.gain), 1 << PRECISION - 7)
-        parts[self.rate] += (1 << PRECISION) - parts.sum()
-        return np.concatenate([[0], np.cumsum(parts)])
+        return rate, norm, symbols
 
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec: name, sizes, config."""
@@ -371,10 +325,3 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Learned:
     norms = Tables.from_arrays(files.part(arrays, "norms"))
     weights, domain = files.part(arrays, "weights"), transforms.domain_of(config)
     return Learned(weights, contexts, norms, int(arrays["rate"]), domain)
-
-
-def _norms(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Norms in eighths of an octave int64 [n], and what they stand for, float64 [n]."""
-    length = np.sqrt((np.abs(h.astype(np.complex128)) ** 2).sum(axis=(1, 2)))
-    norm = np.rint(_NORMS * np.log2(np.where(length > 0, length, 1.0))).astype(np.int64)
-    return norm, 2.0 ** (norm / _NORMS)

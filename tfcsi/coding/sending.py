@@ -6,10 +6,12 @@ same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import pathlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -220,6 +222,21 @@ def save_tables(
     arrays |= {f"tables/{k}": v for k, v in tables.arrays().items()}
     arrays |= digests(path, session, encoders)
     files.write_arrays(path, arrays)
+
+
+@contextlib.contextmanager
+def tables_of(path: pathlib.Path) -> Iterator[Archive]:
+    """Yields the arrays of a file of tables; errors name it and say what is wrong."""
+    try:
+        yield Archive(path)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = str(error).removeprefix(f"{path} is damaged: ")
+        reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
+        raise ValueError(
+            f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
+        ) from error
 
 
 def digests(

@@ -7,6 +7,12 @@ The exit status is 1 if an encoder loses more than --max_loss_db. The networks o
 codec paths are compared with its search in NumPy, packet by packet:
 
     tfcsi check --codec=paths_cost2100_indoor --folder=phone --data_dir=DIR
+
+Those of the codec learned are compared with its encoder in NumPy. It may lose as much
+in bits as in NMSE, so that both have a limit:
+
+    tfcsi check --codec=learned_cost2100_indoor --folder=phone --data_dir=DIR \
+        --scenario=cost2100_indoor --rates=4,8,12
 """
 
 from __future__ import annotations
@@ -41,7 +47,7 @@ def add_arguments(parser: Parser) -> None:
         type=flags.number(),
         metavar="DB",
         help="Largest loss of NMSE in dB that an encoder may have; 0.3 if not given, "
-        "and 0.02 for the codec paths.",
+        "0.02 for the codec paths, and 0.1 for the codec learned.",
     )
     parser.add_argument(
         "--max_changed",
@@ -49,6 +55,19 @@ def add_arguments(parser: Parser) -> None:
         metavar="SHARE",
         help="Largest share of packets that a float32 network of the codec paths may "
         "change; 0.01 if not given.",
+    )
+    parser.add_argument(
+        "--max_more_bits",
+        type=flags.number(0),
+        metavar="SHARE",
+        help="Largest share of bits that an encoder of the codec learned may add; 0.02 "
+        "if not given.",
+    )
+    parser.add_argument(
+        "--rates",
+        type=flags.INTEGERS,
+        metavar="N,...",
+        help="Rates of the codec learned to measure; its usual rate if not given.",
     )
     parser.add_argument(
         "--html", action=Switch, help="Also write a page with the table and a picture."
@@ -61,12 +80,16 @@ def run(args: argparse.Namespace) -> None:
     Raises:
       ValueError: If an encoder loses or changes too much.
     """
-    from tfcsi.codecs import paths, workdir
+    from tfcsi.codecs import learned, paths, workdir
 
     codec, folder = workdir.load(args.workdir), flags.folder_of(args)
     of_paths = isinstance(codec, paths.Paths)
+    of_learned = isinstance(codec, learned.Learned)
     if args.max_changed is not None and not of_paths:
         raise UsageError("--max_changed is only for the codec paths")
+    for name in ("max_more_bits", "rates"):
+        if getattr(args, name) is not None and not of_learned:
+            raise UsageError(f"--{name} is only for the codec learned")
     output, path = folder / "tflite_check.json", folder / "tflite_check.html"
     results.check_output(output)
     if args.html:
@@ -78,9 +101,11 @@ def run(args: argparse.Namespace) -> None:
     if args.html:
         _draw(path, codec.name, points)
         print(f"\n{path} shows it")
-    loss, changed = args.max_loss_db, args.max_changed
-    loss = (0.02 if of_paths else 0.3) if loss is None else loss
+    loss, changed, more = args.max_loss_db, args.max_changed, args.max_more_bits
+    if loss is None:
+        loss = 0.02 if of_paths else 0.1 if of_learned else 0.3
     changed = 0.01 if changed is None else changed
+    more = 0.02 if more is None else more
     bad = [
         f"{point['codec']} loses {point['nmse_loss_db']:.3f} dB, more than "
         f"--max_loss_db={loss}"
@@ -94,6 +119,12 @@ def run(args: argparse.Namespace) -> None:
         if "float32" in point["codec"]
         and not point.get("packets_changed_share", 0) <= changed
     ]
+    bad += [
+        f"{point['codec']} takes {point['bits_more']:.2%} more bits, more than "
+        f"--max_more_bits={more}"
+        for point in points
+        if not point.get("bits_more", 0) <= more
+    ]
     if bad:
         raise ValueError("\n".join(bad))
 
@@ -103,8 +134,8 @@ def _measure(
 ) -> list[dict]:
     """The point of the reference (Keras or NumPy), then one of each TFLite file."""
     from tfcsi import datasets
-    from tfcsi.codecs import neural, paths
-    from tfcsi.tflite import compare, exports, footprint, path_compare
+    from tfcsi.codecs import learned, neural, paths
+    from tfcsi.tflite import compare, exports, footprint, path_compare, token_compare
 
     encoders = exports.find(folder)
     name = datasets.source_of(codec.config, args.scenario)
@@ -112,6 +143,8 @@ def _measure(
     h = datasets.read(name, args.data_dir, args.split, **options)
     if isinstance(codec, paths.Paths):
         points = path_compare.compare(codec, encoders, h)
+    elif isinstance(codec, learned.Learned):
+        points = token_compare.compare(codec, encoders, h, args.rates or ())
     elif isinstance(codec, neural.Codec):
         points = compare.compare(codec, encoders, h)
     else:
@@ -132,8 +165,9 @@ def _operations(points: list[dict]) -> str:
     for point in points:
         if "operations" not in point:
             continue
-        operations = ", ".join(point["operations"])
-        users.setdefault(operations, []).append(point["codec"].split()[-1])
+        names = users.setdefault(", ".join(point["operations"]), [])
+        if (name := point["codec"].split()[-1]) not in names:
+            names.append(name)
     return "\n".join(f"{', '.join(names)}: {ops}" for ops, names in users.items())
 
 
@@ -144,7 +178,7 @@ def _draw(path: pathlib.Path, name: str, points: list[dict]) -> None:
     text = (
         f"UE encoders of {name} on {points[0]['num_matrices']} matrices of "
         f"{points[0]['dataset']}, {points[0]['split']}. Loss: against "
-        f"{points[0]['codec'].split()[1]}. UE memory: the file and what an interpreter "
+        f"{points[0]['codec'].split(', ')[1]}. UE memory: the file and what an interpreter "
         "holds on the heap [bytes]. Times: one thread, median and the time that "
         "95 % of runs stay below [us]."
     )

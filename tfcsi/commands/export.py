@@ -10,6 +10,12 @@ A codec of paths has no network. Its tables are all that it needs. With --precis
 search is written as a TFLite file, too:
 
     tfcsi export --codec=paths --folder=phone --precision=float32 --effort=light
+
+The encoder of the codec learned goes to a phone in the same way. For int8 it is
+calibrated by training matrices:
+
+    tfcsi export --codec=learned_cost2100_indoor --folder=phone --precision=int8 \
+        --data_dir=DIR --scenario=cost2100_indoor
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.tflite import exports
 
 if TYPE_CHECKING:
+    from tfcsi.codecs.learned import Learned
     from tfcsi.codecs.neural import Codec
     from tfcsi.codecs.paths import Paths
 
@@ -94,6 +101,14 @@ def add_arguments(parser: Parser) -> None:
         help="Most paths of a matrix that the encoder of the codec paths finds; 32 if "
         "not given.",
     )
+    of_learned = "Only for int8 of the codec learned, if its run has none: "
+    flags.add(parser, "data_dir", help=f"{of_learned}folder of training matrices.")
+    parser.add_argument(
+        "--scenario",
+        type=flags.TEXT,
+        metavar="NAME",
+        help=f"{of_learned}scenario or source of training matrices.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -110,7 +125,7 @@ def run(args: argparse.Namespace) -> None:
             "--clusters works only with float32, float16 and dynamic, because other "
             "precisions round the weights again; it does not work with --sparsity"
         )
-    from tfcsi.codecs import paths
+    from tfcsi.codecs import learned, paths
     from tfcsi.codecs.workdir import read_config
     from tfcsi.codecs.zoo import folder_of
 
@@ -118,18 +133,35 @@ def run(args: argparse.Namespace) -> None:
     model, folder = read_config(workdir)["model"], flags.folder_of(args)
     files.check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_others(args, model)
     if model == paths.Paths.name:
         _export_paths(paths.load(workdir), folder, args)
+    elif model == learned.Learned.name:
+        _export_learned(learned.load(workdir), workdir, folder, args)
     else:
-        for name in ("effort", "num_paths"):
-            if getattr(args, name) is not None:
-                raise UsageError(f"--{name} is only for the codec paths")
         _export_network(workdir, folder, args)
+
+
+# Flags that are only for one codec.
+_OWN = {"paths": ("effort", "num_paths"), "learned": ("data_dir", "scenario")}
+
+
+def _refuse_others(args: argparse.Namespace, model: str) -> None:
+    """Refuses flags that do not go with the codec of a run."""
+    for name, own in _OWN.items():
+        for flag in own:
+            if getattr(args, flag) is not None and model != name:
+                raise UsageError(f"--{flag} is only for the codec {name}")
+        if model == name:
+            for flag in ("output", "clusters", "sparsity"):
+                if getattr(args, flag) is not None:
+                    raise UsageError(f"--{flag} is not for the codec {name}")
 
 
 def _export_decoder(args: argparse.Namespace) -> None:
     """Writes the decoder of a codec that has a network."""
-    for name in ("precision", "output", "clusters", "sparsity", "tune_steps"):
+    every = [*("precision", "output", "clusters", "sparsity", "tune_steps")]
+    for name in every + [flag for own in _OWN.values() for flag in own]:
         if getattr(args, name) is not None:
             raise UsageError(f"--{name} does not go with --format=savedmodel")
     tfcsi.need_full()
@@ -163,15 +195,8 @@ def _export_network(
 
 def _export_paths(codec: Paths, folder: pathlib.Path, args: argparse.Namespace) -> None:
     """Writes the files of a codec of paths."""
-    for name in ("output", "clusters", "sparsity"):
-        if getattr(args, name) is not None:
-            raise UsageError(f"--{name} is not for the codec paths")
     precisions = args.precision or []
-    if unknown := sorted(set(precisions) - set(exports.PATH_PRECISIONS)):
-        raise UsageError(
-            f"--precision has {', '.join(unknown)}; the codec paths takes "
-            f"{', '.join(exports.PATH_PRECISIONS)}"
-        )
+    _check_precisions(precisions, exports.PATH_PRECISIONS, codec.name)
     if not precisions and (args.effort or args.num_paths):
         raise UsageError("--effort and --num_paths go with --precision")
     encoders, effort = {}, args.effort or exports.EFFORTS[0]
@@ -188,6 +213,52 @@ def _export_paths(codec: Paths, folder: pathlib.Path, args: argparse.Namespace) 
     codec.save_ue(tables, **encoders)
     remark = "" if encoders else "; paths has no network"
     print(f"{tables}: {tables.stat().st_size:,} bytes{remark}")
+
+
+def _export_learned(
+    codec: Learned, run: pathlib.Path, folder: pathlib.Path, args: argparse.Namespace
+) -> None:
+    """Writes the files of the codec learned, which is in the folder `run`."""
+    precisions = args.precision or ["float32"]
+    _check_precisions(precisions, exports.TOKEN_PRECISIONS, codec.name)
+    tfcsi.need_full()
+    from tfcsi.tflite import token_convert
+
+    h = _training_matrices(codec, run, args) if "int8" in precisions else None
+    encoders = {}
+    for precision in precisions:
+        path = folder / exports.file_name(precision)
+        content = token_convert.convert(codec, precision, h)
+        encoders[path.name] = _write(path, content)
+    codec.sender.save_tables(folder / TABLES_FILE, encoders)
+
+
+def _training_matrices(
+    codec: Learned, run: pathlib.Path, args: argparse.Namespace
+) -> np.ndarray:
+    """The matrices that calibrate integers: those of --data_dir, or of the run."""
+    from tfcsi import datasets, transforms
+    from tfcsi.codecs.workdir import CALIBRATION_FILE
+
+    if args.data_dir is not None:
+        name = datasets.source_of(codec.config, args.scenario)
+        options = datasets.options_of(codec.config, name)
+        return datasets.read(name, args.data_dir, "train", **options)
+    if args.scenario is not None or not (run / CALIBRATION_FILE).exists():
+        raise UsageError(
+            "--precision=int8 needs training matrices of the codec learned: give "
+            "--data_dir=DIR, and --scenario if its config has none"
+        )
+    return transforms.to_complex(np.load(run / CALIBRATION_FILE).astype(np.float32))
+
+
+def _check_precisions(asked: list[str], known: tuple[str, ...], name: str) -> None:
+    """Refuses a precision that the encoder of a codec has not."""
+    if unknown := sorted(set(asked) - set(known)):
+        raise UsageError(
+            f"--precision has {', '.join(unknown)}; the codec {name} takes "
+            f"{', '.join(known)}"
+        )
 
 
 def _write(path: pathlib.Path, content: bytes) -> bytes:

@@ -10,6 +10,7 @@ from tfcsi.coding.sending import TABLES_FILE, check_encoder
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8_full", "int16x8")
 RUNTIMES = ("tf.lite", "litert")
 PATH_PRECISIONS = ("float32", "float16")  # Of the pursuit of paths as a network.
+TOKEN_PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Of the codec learned.
 EFFORTS = ("default", "light")  # Of `pursuit.EFFORTS`, those that a network can have.
 NUM_PATHS = 32  # Most paths of a matrix that such a network finds, if not said.
 OUTPUTS = ("codeword", "symbols")
