@@ -8,11 +8,10 @@ codec paths are compared with its search in NumPy, packet by packet:
 
     tfcsi check --codec=paths_cost2100_indoor --folder=phone --data_dir=DIR
 
-Those of the codec learned are compared with its encoder in NumPy. It may lose as much
-in bits as in NMSE, so that both have a limit:
+Those of the codec learned are compared with its encoder in NumPy, at each of --rates.
+Both bits and NMSE have a limit there:
 
-    tfcsi check --codec=learned_cost2100_indoor --folder=phone --data_dir=DIR \
-        --scenario=cost2100_indoor --rates=4,8,12
+    tfcsi check --codec=learned_cost2100_indoor --folder=phone --data_dir=DIR
 """
 
 from __future__ import annotations
@@ -178,9 +177,9 @@ def _draw(path: pathlib.Path, name: str, points: list[dict]) -> None:
     text = (
         f"UE encoders of {name} on {points[0]['num_matrices']} matrices of "
         f"{points[0]['dataset']}, {points[0]['split']}. Loss: against "
-        f"{points[0]['codec'].split(', ')[1]}. UE memory: the file and what an interpreter "
-        "holds on the heap [bytes]. Times: one thread, median and the time that "
-        "95 % of runs stay below [us]."
+        f"{points[0]['codec'].split(', ')[1]}. UE memory: the file and what an "
+        "interpreter holds on the heap [bytes]. Times: one thread, median and the time "
+        "that 95 % of runs stay below [us]."
     )
     encoders = report.Section(
         "Encoders",

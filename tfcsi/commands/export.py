@@ -12,10 +12,9 @@ search is written as a TFLite file, too:
     tfcsi export --codec=paths --folder=phone --precision=float32 --effort=light
 
 The encoder of the codec learned goes to a phone in the same way. For int8 it is
-calibrated by training matrices:
+calibrated by training matrices, which --data_dir and --scenario name:
 
-    tfcsi export --codec=learned_cost2100_indoor --folder=phone --precision=int8 \
-        --data_dir=DIR --scenario=cost2100_indoor
+    tfcsi export --codec=learned_cost2100_indoor --folder=ue --precision=float16
 """
 
 from __future__ import annotations
