@@ -23,6 +23,8 @@ SMALLER = (
     (("csi_inr", "train"), (*EPOCH, "--noprogress")),
     (("tfcsi finetune",), (*EPOCH, "--noprogress")),
     (("tfcsi transfer",), (*EPOCH, *NETWORK, "--tune_epochs=1")),
+    (("tfcsi advise",), ("--num_matrices=2", "--noprogress")),
+    (("tfcsi report",), ("--num_matrices=2", "--noprogress")),
     (("tfcsi demo",), (*EPOCH, "--config.num_train=400", "--config.num_val=100")),
     (("tfcsi generate",), ("--num=300,60,80",)),
     (("latent_kinds.py",), ("--epochs=1", "--systems=csinet:conv", "--ratios=16")),

@@ -15,7 +15,7 @@ README = pathlib.Path(__file__).parents[2] / "README.md"
 def test_every_command_of_the_readme_runs(run, pages, capsys):
     commands_of, blocks = pages
     lines = [line for line in commands_of(README) if not line.startswith("make ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         assert run(line) == 0, (line, capsys.readouterr())
     (point,) = results.read("runs/a/evaluation_indoor_test.json")["points"]

@@ -117,7 +117,9 @@ def run(args: argparse.Namespace) -> None:
         f"matrices      {len(tested)} are measured, {len(own)} others are for fits",
         flush=True,
     )
-    candidates, points, refused = _tried(own, tested, domain, target, args.progress)
+    candidates, points, refused = _tried(
+        own, tested, domain, target, args.num_matrices, args.progress
+    )
     for reason in refused:
         print(f"left out      {reason}")
     if not candidates:
@@ -165,7 +167,12 @@ def _read(args: argparse.Namespace) -> tuple[np.ndarray, str]:
 
 
 def _tried(
-    own: np.ndarray, tested: np.ndarray, domain: str, target: Target, progress: bool
+    own: np.ndarray,
+    tested: np.ndarray,
+    domain: str,
+    target: Target,
+    most: int,
+    progress: bool,
 ) -> tuple[list[Candidate], list[dict], list[str]]:
     """The candidates that were measured, their points, and why others were not."""
     import tqdm
@@ -175,7 +182,7 @@ def _tried(
 
     shape = tested.shape[1], tested.shape[2]
     candidates = list(advice.of_the_zoo(shape, domain))
-    few = advice.spaced(own if len(own) else tested, advice.SCREENED)
+    few = advice.spaced(own if len(own) else tested, min(most, advice.SCREENED))
     points: list[dict] = []
     with tqdm.tqdm(
         total=len(candidates) + 9, desc="codecs", disable=not progress, leave=False
