@@ -10,8 +10,8 @@ import numpy as np
 
 from tfcsi import files
 
-# Matrices in memory at a time. The sizes of the blocks inside the codecs divide it, so
-# that packets of many matrices are those of its blocks, to the bit.
+# Matrices in memory at a time. The blocks inside the codecs divide it, or compute each
+# matrix by itself. So packets of many matrices are those of its blocks, to the bit.
 BLOCK = 1000
 
 

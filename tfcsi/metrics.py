@@ -14,7 +14,7 @@ import numpy as np
 
 from tfcsi import transforms
 
-_BLOCK = 64  # Matrices in memory at a time.
+_BLOCK = 50  # Matrices in memory at a time; it divides `matrices.BLOCK`.
 _DRAWS = 1 << 22  # Bootstrap indices in memory at a time.
 _RESAMPLES = 2000
 

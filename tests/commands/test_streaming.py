@@ -4,12 +4,14 @@ would be written all at once, and a stop loses nothing."""
 from __future__ import annotations
 
 import functools
+import json
 
 import h5py
 import numpy as np
 import pytest
 import scipy.io
 
+from tfcsi import datasets, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs import streams
 from tfcsi.codecs.dft_grid import DftGrid
@@ -23,6 +25,8 @@ from tfcsi.coding.tables import Tables
 from tfcsi.coding.wishes import warn_of_missed
 from tfcsi.datasets import cost2100, tfrecord
 from tfcsi.datasets.any_file import open_csi
+from tfcsi.datasets.statistics import statistics
+from tfcsi.evaluation import measure
 from tfcsi.matrices import BLOCK, Matrices
 
 NUM, SHAPE = 2 * BLOCK + 300, (8, 8)
@@ -294,10 +298,45 @@ def test_targets_that_are_missed_are_counted_over_all_blocks(folder, h, make):
     assert str(sent.missed) == "3 of 2300 matrices miss -20.0 dB, by up to 3.00 dB"
 
 
-def test_the_published_form_is_read_by_blocks(tmp_path, draw_csi):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, draw_csi):
+    """A folder of 1020 test matrices in the published form."""
+    folder = tmp_path_factory.mktemp("published")
     h = draw_csi(BLOCK + 20, (32, 32))
-    cost2100.write(tmp_path / "x.mat", h, "7.3")
-    with cost2100.DATASET.open_file(tmp_path / "x.mat", "angular_delay") as matrices:
-        sizes = [len(block) for block in matrices.blocks()]
-        np.testing.assert_allclose(matrices.whole(), h, atol=1e-6)
-    assert sizes == [BLOCK, 20]
+    cost2100.write(folder / cost2100.file_name("test"), h, "7.3")
+    return folder
+
+
+def test_the_published_form_is_read_by_blocks(published):
+    names = ("cost2100_indoor", published, "test", "angular_delay")
+    h = datasets.read(*names)
+    path = published / cost2100.file_name("test")
+    for opened in (
+        cost2100.DATASET.open_file(path, "angular_delay"),
+        datasets.open_split(*names),
+    ):
+        with opened as matrices:
+            blocks = list(matrices.blocks())
+        assert [len(block) for block in blocks] == [BLOCK, 20]
+        np.testing.assert_array_equal(np.concatenate(blocks), h)
+
+
+def test_a_split_is_evaluated_by_blocks_to_the_same_numbers(tmp_path, h, make):
+    codec, done = make("klt"), []
+    manifest = {"format": "hdf5", "channel": "mine", "setup": {}, "done": {"test": NUM}}
+    (tmp_path / "generate.json").write_text(json.dumps(manifest))
+    write_h5(tmp_path / "test", h)
+    packets = codec.compress(h)
+    whole = measure.measure(h, codec.decompress(packets), packets, "angular_delay")
+    names = ("generated_mine", tmp_path, "test", "angular_delay")
+    with datasets.open_split(*names) as matrices:
+        point = measure.evaluate(codec, matrices, done=done.append)
+    estimated = np.mean(codec.bits_estimated(codec.symbols(h)[0]))
+    assert point == {**whole, "bits_estimated": estimated}
+    assert done == [BLOCK, BLOCK, 300]
+
+
+@pytest.mark.parametrize("domain", transforms.DOMAINS)
+def test_statistics_of_a_file_are_those_of_its_array(folder, h, domain):
+    with open_csi(folder / "h.npy") as matrices:
+        assert statistics(matrices, domain) == statistics(h, domain)

@@ -4,7 +4,7 @@
 
 `tfcsi data verify DIR` compares the COST 2100 files of a folder with the published
 release. `tfcsi data stats FILE [FILE2]` measures the matrices of one file, or of two
-side by side, prints a table and draws a page.
+side by side, prints a table and draws a page. It reads a file a block at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from tfcsi import files, transforms
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
+from tfcsi.commands.progress import counted, progress
 
 _LABEL = 40  # Most characters of a file in the legend of a picture.
 LEGEND = """\
@@ -104,11 +105,14 @@ def _statistics(paths: list[str], args: argparse.Namespace) -> None:
     files.check_output(output, files.PAGE, paths)
     measured, samples = {}, {}
     for path in paths:
-        h = inputs.read(
-            path, domain, config, shape, reading, args.prepared, report=print
-        )
-        measured[path] = statistics(h, domain)
-        samples[path] = transforms.in_angular_delay(h[:4], domain)[:, :, :32]
+        how = (domain, config, shape, reading, args.prepared)
+        with inputs.open_csi(path, *how, report=print) as matrices:
+            # Statistics read the file twice.
+            total = None if matrices.num is None else 2 * matrices.num
+            with progress(total, "statistics") as done:
+                measured[path] = statistics(counted(matrices, done), domain)
+            h = next(matrices.blocks())[:4]
+        samples[path] = transforms.in_angular_delay(h, domain)[:, :, :32]
     notes = [
         f"{path}: {doubt}" for path, of in measured.items() for doubt in doubts(of)
     ]

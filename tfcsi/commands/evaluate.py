@@ -5,11 +5,13 @@
 Several runs are measured one after the other into one file. With --snr_db the NMSE is
 measured over the SNR of noise, with --bit_error_rate over the rate of inverted bits.
 Both write a results file and a picture. Without --output the file goes to the workdir.
+Without noise the matrices are read and sent a block at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,10 @@ import numpy as np
 from tfcsi import files, results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
+from tfcsi.commands.progress import progress
 from tfcsi.commands.publish import check_output, columns, publish
 from tfcsi.evaluation import measure, over_noise
+from tfcsi.matrices import Matrices
 
 if TYPE_CHECKING:
     import ml_collections
@@ -100,12 +104,15 @@ def run(args: argparse.Namespace) -> None:
     points = []
     for workdir, name in runs:
         codec = load(workdir)
-        dataset, scenario, h = _matrices(codec.config, args)
+        dataset, scenario, opened = _opened(codec.config, args)
+        with opened as matrices, progress(matrices.num, "evaluate") as done:
+            hf = _frequency(dataset, scenario, args)
+            measured = measure.evaluate(codec, matrices, hf, done)
         point = {
             **codec.describe(),
             "dataset": f"{dataset}_{scenario}",
             "split": args.split,
-            **measure.evaluate(codec, h, _frequency(dataset, scenario, args)),
+            **measured,
         }
         label = {"codec": f"{codec.name} {name}"} if len(runs) > 1 else {}
         points.append({**point, **label})
@@ -167,7 +174,9 @@ def _evaluate_noise(
     points = []
     for workdir, name in runs:
         codec = load(workdir)
-        dataset, scenario, h = _matrices(codec.config, args)
+        dataset, scenario, opened = _opened(codec.config, args)
+        with opened as matrices:
+            h = matrices.whole()
         if flag == "snr_db":
             measured = over_noise.over_snr(codec, h, values, kind, args.seed)
         else:
@@ -183,13 +192,13 @@ def _evaluate_noise(
     publish(args.output or runs[0][0] / name, points, args.seed, draw)
 
 
-def _matrices(
+def _opened(
     config: ml_collections.ConfigDict, args: argparse.Namespace
-) -> tuple[str, str, np.ndarray]:
-    """Data set and scenario that a run is measured on, and the matrices."""
+) -> tuple[str, str, contextlib.AbstractContextManager[Matrices]]:
+    """Data set and scenario that a run is measured on, and the opened matrices."""
     from tfcsi import datasets
 
     name = datasets.source_of(config, args.scenario)
     options = datasets.options_of(config, name)
-    h = datasets.read(name, args.data_dir, args.split, **options)
-    return *datasets.parts(name), h
+    opened = datasets.open_split(name, args.data_dir, args.split, **options)
+    return *datasets.parts(name), opened

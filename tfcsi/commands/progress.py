@@ -6,7 +6,9 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from tfcsi.matrices import BLOCK
+import numpy as np
+
+from tfcsi.matrices import BLOCK, Matrices
 
 _SECONDS = 30  # Between two lines where standard error is a file or a pipe.
 
@@ -35,3 +37,13 @@ def progress(total: int | None, name: str) -> Iterator[Callable[[int], object]]:
         mininterval=0.1 if sys.stderr.isatty() else _SECONDS,
     ) as bar:
         yield bar.update
+
+
+def counted(matrices: Matrices, done: Callable[[int], object]) -> Matrices:
+    """Returns matrices that call a function with the number of those that are read."""
+
+    def count(part: np.ndarray) -> np.ndarray:
+        done(len(part))
+        return part
+
+    return matrices.changed(count)

@@ -18,6 +18,7 @@ wrote. Such a folder also serves as the files of its channel, such as `cost2100_
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 from tfcsi import transforms
 from tfcsi.datasets import cost2100, deepmimo, generated, quadriga, raytraced
 from tfcsi.datasets.contract import Dataset
+from tfcsi.matrices import Matrices
 
 DATASETS: dict[str, Dataset] = {
     module.DATASET.name: module.DATASET
@@ -127,11 +129,38 @@ def read_with_loss(
       ValueError: as `load`.
       DataError: as `load`.
     """
+    dataset, scenario, options = _found(name, folder, options)
+    return get(dataset).load_with_loss(folder, scenario, split, domain, **options)
+
+
+def open_split(
+    name: str, folder: str | os.PathLike, split: str, domain: str, **options: Any
+) -> contextlib.AbstractContextManager[Matrices]:
+    """Opens the matrices of `read`, to be read a block at a time.
+
+    Args:
+      name: as for `read`.
+      folder: as for `read`.
+      split: as for `read`.
+      domain: as for `read`.
+      **options: as for `read`.
+
+    Returns:
+      A context manager of the matrices, as `Dataset.open_split`, with its errors.
+    """
+    dataset, scenario, options = _found(name, folder, options)
+    return get(dataset).open_split(folder, scenario, split, domain, **options)
+
+
+def _found(
+    name: str, folder: str | os.PathLike, options: dict[str, Any]
+) -> tuple[str, str, dict[str, Any]]:
+    """Data set, scenario and options by which the files of a folder are read."""
     dataset, scenario = parts(name)
     if dataset != "generated" and generated.holds(folder, name):
         dataset, scenario = "generated", name
         options = {k: v for k, v in options.items() if k in get(dataset).options}
-    return get(dataset).load_with_loss(folder, scenario, split, domain, **options)
+    return dataset, scenario, options
 
 
 def join(

@@ -16,7 +16,7 @@ import numpy as np
 
 from tfcsi.datasets import _files
 from tfcsi.datasets._files import DataError
-from tfcsi.files import allocated, replacing
+from tfcsi.files import replacing
 
 
 def cached(
@@ -63,13 +63,13 @@ def cached(
                 )
             with _cache_errors(target), replacing(target) as temporary:
                 shape = (array.shape[0], *shape)
-                out = allocated(temporary, dtype, shape)
-                start = 0
-                for label, block in array.blocks():
-                    out[start : start + len(block)] = convert(block, label)
-                    start += len(block)
-                out.flush()
-                del out
+                descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+                header = {"descr": descr, "fortran_order": False, "shape": shape}
+                with open(temporary, "wb") as file:
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for label, block in array.blocks():
+                        converted = convert(block, label)
+                        file.write(np.ascontiguousarray(converted, dtype).data)
         for stale in set(target.parent.glob(f"{stem}-*.npy")) - {target}:
             stale.unlink(missing_ok=True)
     return np.load(target, mmap_mode="r")

@@ -41,6 +41,8 @@ class Dataset:
       opener: function (path, domain, options) -> context manager, which opens the
         matrices of `of_file` to be read a block at a time; None if only all of them can
         be read.
+      split_opener: function (folder, scenario, split, domain, options) -> context
+        manager, the same of the matrices of `reader`.
     """
 
     name: str
@@ -55,6 +57,12 @@ class Dataset:
     scale: float = transforms.PEAK
     opener: (
         Callable[[Path, str, Any], contextlib.AbstractContextManager[Matrices]] | None
+    ) = None
+    split_opener: (
+        Callable[
+            [Path, str, str, str, Any], contextlib.AbstractContextManager[Matrices]
+        ]
+        | None
     ) = None
 
     @property
@@ -182,6 +190,47 @@ class Dataset:
           ValueError: as `load`.
           DataError: as `load`.
         """
+        self._check_split(scenario, split)
+        self._check(domain, options)
+        chosen = self.Options(**options)
+        return self.reader(Path(folder), scenario, split, domain, chosen)
+
+    @contextlib.contextmanager
+    def open_split(
+        self,
+        folder: str | os.PathLike,
+        scenario: str,
+        split: str,
+        domain: str,
+        **options: Any,
+    ) -> Iterator[Matrices]:
+        """Opens the matrices of `load`, to be read a block at a time.
+
+        Args:
+          folder: as for `load`.
+          scenario: as for `load`.
+          split: as for `load`.
+          domain: as for `load`.
+          **options: as for `load`.
+
+        Yields:
+          The matrices, which can be read until the block ends.
+
+        Raises:
+          ValueError: as `load`.
+          DataError: as `load`; some of that may show only when they are read.
+        """
+        if self.split_opener is None:
+            yield Matrices.of(self.load(folder, scenario, split, domain, **options))
+            return
+        self._check_split(scenario, split)
+        self._check(domain, options)
+        names = (Path(folder), scenario, split, domain)
+        with self.split_opener(*names, self.Options(**options)) as matrices:
+            yield matrices
+
+    def _check_split(self, scenario: str, split: str) -> None:
+        """Refuses a scenario or a split that the data set does not have."""
         if not self.has(scenario):
             known = ", ".join(self.names)
             raise ValueError(
@@ -190,6 +239,3 @@ class Dataset:
         if split not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"{self.name}: unknown split {split!r}; known: {known}")
-        self._check(domain, options)
-        chosen = self.Options(**options)
-        return self.reader(Path(folder), scenario, split, domain, chosen)

@@ -26,7 +26,7 @@ from tfcsi import transforms
 from tfcsi.datasets import _cache, _files, _matlab
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import SPLITS, Dataset
-from tfcsi.matrices import Matrices
+from tfcsi.matrices import BLOCK, Matrices
 
 # In the release HT is [n, 2048] in [0, 1], zero at 0.5, in C order (re/im, antenna,
 # delay), and HF_all is complex [n, 4000] in C order (antenna, subcarrier).
@@ -125,11 +125,31 @@ def _read(
     They are a read-only memory map. In the space-frequency domain they are in memory
     and have as many subcarriers as delay taps.
     """
-    path = _find(folder, file_name(split, scenario))
+    h = _cached(_find(folder, file_name(split, scenario)), options)
+    return _in_domain(h, domain), None
+
+
+def _cached(path: Path, options: Options) -> np.ndarray:
+    """Returns the matrices of a file, as a memory map."""
     shape, cache_dir = (NUM_TX, NUM_DELAY, 2), options.cache_dir
     x = _cache.cached(path, KEY, WIDTH, shape, np.float32, from_ht, cache_dir)
-    h = x.view(np.complex64)[..., 0]
-    return _in_domain(h, domain), None
+    return x.view(np.complex64)[..., 0]
+
+
+@contextlib.contextmanager
+def _open_split(
+    folder: Path, scenario: str, split: str, domain: str, options: Options
+) -> Iterator[Matrices]:
+    """Opens a split; it is mapped anew for each block, so that none stays in memory."""
+    path = _find(folder, file_name(split, scenario))
+    num = len(_cached(path, options))
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        for start in range(first, num, BLOCK):
+            h = np.array(_cached(path, options)[start : start + BLOCK])
+            yield _in_domain(h, domain)
+
+    yield Matrices((NUM_TX, NUM_DELAY), num, parts)
 
 
 def _in_domain(h: np.ndarray, domain: str) -> np.ndarray:
@@ -172,7 +192,14 @@ def _owns(path: Path, options: Options | None) -> bool:
 
 
 DATASET = Dataset(
-    "cost2100", _read, Options, _of_file, _owns, tuple(SCENARIOS), opener=_opened
+    "cost2100",
+    _read,
+    Options,
+    _of_file,
+    _owns,
+    tuple(SCENARIOS),
+    opener=_opened,
+    split_opener=_open_split,
 )
 load = DATASET.load
 

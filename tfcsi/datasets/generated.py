@@ -52,12 +52,19 @@ def _read(
     Matrices of the other domain than was simulated have as many subcarriers as delay
     taps.
     """
+    with _open_split(folder, scenario, split, domain, options) as matrices:
+        return matrices.whole(), None
+
+
+def _open_split(
+    folder: Path, scenario: str, split: str, domain: str, options: Options
+) -> contextlib.AbstractContextManager[Matrices]:
+    """Opens the files of a split."""
     place = _place(folder, scenario)
     manifest = _manifest(place)
     if manifest["channel"] != scenario:
         raise DataError(f"{place} holds {manifest['channel']!r}, not {scenario!r}")
-    with _opened(_paths(place, manifest, split), manifest, domain, options) as matrices:
-        return matrices.whole(), None
+    return _opened(_paths(place, manifest, split), manifest, domain, options)
 
 
 def _open_file(
@@ -85,7 +92,14 @@ def _owns(path: Path, options: Options | None) -> bool:
 
 
 DATASET = Dataset(
-    "generated", _read, Options, _of_file, _owns, own=("",), opener=_open_file
+    "generated",
+    _read,
+    Options,
+    _of_file,
+    _owns,
+    own=("",),
+    opener=_open_file,
+    split_opener=_open_split,
 )
 load = DATASET.load
 

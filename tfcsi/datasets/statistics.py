@@ -1,8 +1,8 @@
 """Statistics of a set of CSI matrices: energy, sparsity, dimension. NumPy only.
 
 Two sets of one kind of channel agree in all of these. Sets that agree in none of them
-should not be mixed in training. Sums run over blocks of matrices, so `h` may be a
-memory map of any length.
+should not be mixed in training. Sums run over blocks of matrices, so `h` may be a file
+of any length, which is read twice.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tfcsi import transforms
+from tfcsi.matrices import Matrices
 
 ENERGY_SHARES = (0.9, 0.99)  # Shares of a matrix's energy.
 VARIANCE_SHARES = (0.9, 0.99, 0.999)  # Shares of a set's variance.
@@ -22,11 +23,12 @@ _HELD_OUT = 5  # One of so many matrices is kept out of the fit of the PCA.
 _BLOCK = 500  # Matrices in memory at a time.
 
 
-def statistics(h: np.ndarray, domain: str, dimension: bool = True) -> dict:
+def statistics(h: np.ndarray | Matrices, domain: str, dimension: bool = True) -> dict:
     """Measures a set of matrices.
 
     Args:
-      h: [n, num_tx, num_delay or num_sc], complex, zero-centred, of any scale.
+      h: [n, num_tx, num_delay or num_sc], complex, zero-centred, of any scale; or such
+        matrices, which are read by blocks.
       domain: "angular_delay" or "space_frequency", the domain of `h`. All statistics
         are those of angles and delay taps: matrices of the second domain are
         transformed first. Taps beyond the 32nd count for `energy_kept` alone.
@@ -61,63 +63,77 @@ def statistics(h: np.ndarray, domain: str, dimension: bool = True) -> dict:
         has no energy, NaN or infinite entries.
     """
     transforms.check_domain(domain)
-    if h.ndim != 3 or h.dtype.kind != "c" or not h.size:
-        raise ValueError(
-            "h must be complex [n, num_tx, num_delay] and not empty, got "
-            f"{h.dtype} {list(h.shape)}"
-        )
+    matrices = h if isinstance(h, Matrices) else _of_array(h)
+    num_tx, width = matrices.shape
     if domain == "space_frequency":
-        h = transforms.to_angular_delay(h, h.shape[2])
-    n, num_tx, _ = h.shape
-    num_delay = min(h.shape[2], NUM_DELAY)
-    energy, kept, peak, delay, spread, concentration = np.empty((6, n))
-    entries = np.empty((len(ENERGY_SHARES), n))
+        matrices = matrices.changed(lambda h: transforms.to_angular_delay(h, width))
+    num_delay = min(width, NUM_DELAY)
+    parts: list[dict[str, np.ndarray]] = []
     by_delay, by_angle = np.zeros(num_delay), np.zeros(num_tx)
     taps, turn = np.arange(num_delay), np.exp(2j * np.pi * np.arange(num_tx) / num_tx)
-    for rows, block in _blocks(h):
+    for first, block in _blocks(matrices):
         power = np.abs(block).astype(np.float64) ** 2
         total = power.sum(axis=(1, 2))
         if not (np.isfinite(total) & (total > 0)).all():
-            bad = rows.start + np.argmin(np.isfinite(total) & (total > 0))
+            bad = first + np.argmin(np.isfinite(total) & (total > 0))
             raise ValueError(f"matrix {bad} of h has no energy or is not finite")
         power = power[:, :, :num_delay]
-        energy[rows] = power.sum(axis=(1, 2))
-        kept[rows] = energy[rows] / total
+        energy = power.sum(axis=(1, 2))
         largest = power.max(axis=(1, 2))
-        peak[rows] = largest / energy[rows]
         by_delay += (power.sum(axis=1) / largest[:, None]).sum(axis=0)
         by_angle += (power.sum(axis=2) / largest[:, None]).sum(axis=0)
-        power /= energy[rows][:, None, None]
-        delay[rows] = power.sum(axis=1) @ taps
+        power /= energy[:, None, None]
+        delay = power.sum(axis=1) @ taps
         second = power.sum(axis=1) @ taps**2
-        spread[rows] = np.sqrt(np.maximum(second - delay[rows] ** 2, 0))
-        concentration[rows] = np.abs(power.sum(axis=2) @ turn)
         falling = np.sort(power.reshape(len(power), -1), axis=1)[:, ::-1].cumsum(axis=1)
-        for number, share in zip(entries, ENERGY_SHARES):
-            number[rows] = 1 + (falling < share).sum(axis=1)
-    db = 10 * np.log10(energy)
+        part = {
+            "energy": energy,
+            "kept": energy / total,
+            "peak": largest / energy,
+            "delay": delay,
+            "spread": np.sqrt(np.maximum(second - delay**2, 0)),
+            "concentration": np.abs(power.sum(axis=2) @ turn),
+        }
+        for share in ENERGY_SHARES:
+            part[f"entries {share}"] = 1.0 + (falling < share).sum(axis=1)
+        parts.append(part)
+    if not parts:
+        raise ValueError("there are no matrices")
+    of = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    n, kept = len(of["energy"]), of["kept"]
+    db = 10 * np.log10(of["energy"])
     measured = {
         "num_matrices": n,
         "num_tx": num_tx,
         "num_delay": num_delay,
         "energy_db_mean": float(db.mean()),
         **({"energy_db_std": float(db.std())} if n > 1 else {}),
-        "peak_ratio": float(peak.mean()),
-        "entries": {str(s): float(e.mean()) for s, e in zip(ENERGY_SHARES, entries)},
+        "peak_ratio": float(of["peak"].mean()),
+        "entries": {str(s): float(of[f"entries {s}"].mean()) for s in ENERGY_SHARES},
         "delay_profile": (by_delay / by_delay.sum()).tolist(),
         "angle_profile": (by_angle / by_angle.sum()).tolist(),
-        "mean_delay": float(delay.mean()),
-        "delay_spread": float(spread.mean()),
-        "angle_concentration": float(concentration.mean()),
+        "mean_delay": float(of["delay"].mean()),
+        "delay_spread": float(of["spread"].mean()),
+        "angle_concentration": float(of["concentration"].mean()),
     }
-    if h.shape[2] > num_delay:
+    if width > num_delay:
         measured["energy_kept"] = {
             "mean": float(kept.mean()),
             "5 %": float(np.quantile(kept, 0.05)),
         }
     if dimension and n > 1 and 2 * num_tx * num_delay <= LARGEST:
-        measured.update(_dimension(h[:, :, :num_delay]))
+        measured.update(_dimension(matrices, num_delay, n))
     return measured
+
+
+def _of_array(h: np.ndarray) -> Matrices:
+    """Matrices of an array, checked."""
+    if h.ndim != 3 or h.dtype.kind != "c" or not h.size:
+        raise ValueError(
+            "h must be complex [n, num_tx, num_delay] and not empty, got "
+            f"{h.dtype} {list(h.shape)}"
+        )
+    return Matrices.of(h)
 
 
 def doubts(measured: dict) -> list[str]:
@@ -146,19 +162,19 @@ def doubts(measured: dict) -> list[str]:
     return lines
 
 
-def _dimension(h: np.ndarray) -> dict:
-    """`klt` and `pca_nmse_db` of `statistics`."""
-    size = 2 * h.shape[1] * h.shape[2]
+def _dimension(matrices: Matrices, num_delay: int, n: int) -> dict:
+    """`klt` and `pca_nmse_db` of `statistics`, of n matrices."""
+    size = 2 * matrices.shape[0] * num_delay
     of_fit, held_out = np.zeros((2, size, size))
-    weights = np.zeros(len(h))
-    for rows, x in _scaled(h):
-        test = np.arange(rows.start, rows.stop) % _HELD_OUT == 0
+    for first, block in _blocks(matrices):
+        x = _scaled(block[:, :, :num_delay])
+        test = np.arange(first, first + len(x)) % _HELD_OUT == 0
         of_fit += x[~test].T @ x[~test]
-        weights[rows] = 1 / (x**2).sum(axis=1)
         # The NMSE is a mean of error over energy, so each matrix counts the same.
-        x = x[test] * np.sqrt(weights[rows][test])[:, None]
+        x = x[test]
+        x = x * np.sqrt((1 / (x**2).sum(axis=1)).astype(np.float64))[:, None]
         held_out += x.T @ x
-    num_test = -(-len(h) // _HELD_OUT)
+    num_test = -(-n // _HELD_OUT)
     variances, basis = np.linalg.eigh(of_fit)
     basis = np.ascontiguousarray(basis[:, ::-1])
     # The mean energy of a test matrix is 1; this is each component's share of it.
@@ -169,21 +185,24 @@ def _dimension(h: np.ndarray) -> dict:
         "pca_nmse_db": {},
     }
     for k in PCA_SIZES:
-        if k < min(size, len(h) - num_test):
+        if k < min(size, n - num_test):
             left = max(1 - taken[:k].sum(), np.finfo(float).tiny)
             measured["pca_nmse_db"][str(k)] = float(10 * np.log10(left))
     return measured
 
 
-def _blocks(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    for start in range(0, len(h), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(h)))
-        yield rows, np.asarray(h[rows])
+def _blocks(matrices: Matrices) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields the number of the first matrix of a block, and the block."""
+    first = 0
+    for block in matrices.blocks():
+        for start in range(0, len(block), _BLOCK):
+            part = block[start : start + _BLOCK]
+            yield first, part
+            first += len(part)
 
 
-def _scaled(h: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields blocks as float32 [b, 2 num_tx num_delay], each matrix with peak one."""
-    for rows, block in _blocks(h):
-        block = block / np.abs(block).max(axis=(1, 2), keepdims=True)
-        x = np.concatenate([block.real, block.imag], axis=1, dtype=np.float32)
-        yield rows, x.reshape(len(x), -1)
+def _scaled(block: np.ndarray) -> np.ndarray:
+    """Returns float32 [b, 2 num_tx num_delay], each matrix with peak one."""
+    block = block / np.abs(block).max(axis=(1, 2), keepdims=True)
+    x = np.concatenate([block.real, block.imag], axis=1, dtype=np.float32)
+    return x.reshape(len(x), -1)

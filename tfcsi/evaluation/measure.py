@@ -6,24 +6,31 @@ CSI or the codeword, and errors to the bits of packets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from tfcsi import metrics
 from tfcsi.codecs.contract import Codec, SymbolCodec
+from tfcsi.matrices import Matrices, numbered
 
 
 def evaluate(
-    codec: Codec, h: np.ndarray, hf: np.ndarray | None = None
+    codec: Codec,
+    h: np.ndarray | Matrices,
+    hf: np.ndarray | None = None,
+    done: Callable[[int], object] = lambda num: None,
 ) -> dict[str, float]:
-    """Sends CSI through a codec and measures what arrives.
+    """Sends CSI through a codec, a block at a time, and measures what arrives.
 
     Args:
       codec: Any codec, as `tfcsi.load(workdir)` gives it.
-      h: complex64 [n, num_tx, num_delay].
+      h: complex64 [n, num_tx, num_delay], or matrices that are read by blocks.
       hf: complex64 [n, num_tx, 125], the frequency-domain truth of the published test
         set, for rho; or None.
+      done: Is called with the number of matrices that were measured since its last
+        call.
 
     Returns:
       The values of `measure`, and for a `SymbolCodec` also `bits_estimated`, the
@@ -32,12 +39,58 @@ def evaluate(
     Raises:
       ValueError: As the codec's `compress`.
     """
-    packets = codec.compress(h)
-    point = measure(h, codec.decompress(packets), packets, codec.domain, hf)
-    if isinstance(codec, SymbolCodec):
-        symbols, _ = codec.symbols(h)
-        point["bits_estimated"] = float(np.mean(codec.bits_estimated(symbols)))
-    return point
+    return summary(*evaluated(codec, h, hf, done))
+
+
+def evaluated(
+    codec: Codec,
+    h: np.ndarray | Matrices,
+    hf: np.ndarray | None = None,
+    done: Callable[[int], object] = lambda num: None,
+) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
+    """Measures each matrix as `evaluate` does.
+
+    Args:
+      codec: As of `evaluate`.
+      h: As of `evaluate`.
+      hf: As of `evaluate`.
+      done: As of `evaluate`.
+
+    Returns:
+      Name of each value to its numbers [n], as `values` returns them; and the shape of
+      a matrix. `summary` takes both.
+
+    Raises:
+      ValueError: As `evaluate`, and if there are no matrices.
+    """
+    matrices = h if isinstance(h, Matrices) else Matrices.of(h)
+    parts: list[dict[str, np.ndarray]] = []
+    first = 0
+    for block in matrices.blocks():
+        with numbered(first):
+            packets = codec.compress(block)
+            truth = None if hf is None else hf[first : first + len(block)]
+            h_hat = codec.decompress(packets)
+            part = values(block, h_hat, packets, codec.domain, truth)
+            if isinstance(codec, SymbolCodec):
+                symbols, _ = codec.symbols(block)
+                part["bits_estimated"] = codec.bits_estimated(symbols)
+        parts.append(part)
+        first += len(block)
+        done(len(block))
+    return joined(parts), matrices.shape
+
+
+def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Joins the values of parts of a set, in their order.
+
+    Raises:
+      ValueError: If there are none, or they are not of the same names.
+    """
+    if not parts or any(part.keys() != parts[0].keys() for part in parts):
+        names = [", ".join(part) for part in parts] or "no matrices"
+        raise ValueError(f"the values of parts do not go together: {names}")
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def measure(
@@ -66,22 +119,54 @@ def measure(
     Raises:
       ValueError: As `metrics.nmse`, `metrics.sgcs` and `metrics.bits_per_csi`.
     """
-    nmse = metrics.nmse(h, h_hat)
-    bits = metrics.bits_per_csi(packets)
+    return summary(values(h, h_hat, packets, domain, hf), h.shape[1:])
+
+
+def values(
+    h: np.ndarray,
+    h_hat: np.ndarray,
+    packets: Sequence[bytes],
+    domain: str,
+    hf: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Measures each matrix; arguments and errors as of `measure`.
+
+    Returns:
+      `nmse`, linear, `sgcs`, `bytes` of the packets, and with hf `rho`; each [n].
+    """
+    metrics.bits_per_csi(packets)
+    measured = {
+        "nmse": metrics.nmse(h, h_hat),
+        "sgcs": metrics.sgcs(h, h_hat, domain),
+        "bytes": np.array([len(packet) for packet in packets]),
+    }
+    if hf is not None:
+        measured["rho"] = metrics.rho(h_hat, hf, domain)
+    return measured
+
+
+def summary(
+    values: Mapping[str, np.ndarray], shape: tuple[int, ...]
+) -> dict[str, float]:
+    """Returns what `measure` does of the values of all matrices, of such a shape."""
+    nmse = values["nmse"]
+    bits = 8 * int(values["bytes"].sum()) / len(nmse)
     point = {
-        "num_matrices": len(h),
+        "num_matrices": len(nmse),
         "nmse_db": float(metrics.to_db(nmse.mean())),
     }
-    if len(h) > 1:
+    if len(nmse) > 1:
         ends = metrics.confidence_interval(nmse)
         names = ("nmse_db_low", "nmse_db_high")
         point |= {k: float(metrics.to_db(end)) for k, end in zip(names, ends)}
     point |= {
-        "sgcs": float(metrics.sgcs(h, h_hat, domain).mean()),
+        "sgcs": float(values["sgcs"].mean()),
         "bits": bits,
-        "bpp": metrics.bits_per_pixel(bits, 2 * h[0].size),
+        "bpp": metrics.bits_per_pixel(bits, 2 * math.prod(shape)),
         "packet_bytes": bits / 8,
     }
-    if hf is not None:
-        point["rho"] = float(metrics.rho(h_hat, hf, domain).mean())
+    if "rho" in values:
+        point["rho"] = float(values["rho"].mean())
+    if "bits_estimated" in values:
+        point["bits_estimated"] = float(np.mean(values["bits_estimated"]))
     return point
