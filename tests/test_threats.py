@@ -16,6 +16,8 @@ import tfcsi
 ROOT = pathlib.Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "threats.md").read_text()
 # Functions that run what a file says, or build objects of any class from it.
+# The only module that reads pickles, which may name tensors and plain records alone.
+RESTRICTED = ROOT / "tfcsi" / "weights" / "unpickling.py"
 EXECUTING = ("load_model", "model_from_json", "model_from_config", "model_from_yaml")
 
 
@@ -60,7 +62,8 @@ def test_no_module_builds_objects_from_a_file_that_may_be_foreign():
         for node in ast.walk(ast.parse(path.read_text())):
             bad = False
             if isinstance(node, ast.Import):
-                bad = bool(banned & {alias.name for alias in node.names})
+                named = {alias.name for alias in node.names}
+                bad = bool(banned & named) and path != RESTRICTED
             elif isinstance(node, ast.ImportFrom):
                 bad = node.module in banned
             elif isinstance(node, ast.Attribute):

@@ -28,7 +28,7 @@ FLOORS = (
         "matrices",
         "unfinished",
     ),
-    ("coding", "channels", "datasets"),
+    ("coding", "channels", "datasets", "weights"),
     ("ue", "models"),
     ("entropy", "model_optimization"),
     ("codecs",),
@@ -44,7 +44,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TENSORFLOW = (
     *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
-    *("tfcsi.options", "tfcsi.archives", "tfcsi.locks"),
+    *("tfcsi.options", "tfcsi.archives", "tfcsi.locks", "tfcsi.weights"),
     *("tfcsi.matrices", "tfcsi.unfinished", "tfcsi.codecs.streams"),
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),

@@ -20,6 +20,7 @@ from tfcsi.commands import (
     export,
     finetune,
     generate,
+    import_,
     info,
     program,
     quantize,
@@ -36,15 +37,20 @@ from tfcsi.commands.parser import CHANGE, Parser, UsageError, parts_of, unknown
 GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "See everything once": (demo,),
     "Make and inspect channels": (generate, data),
-    "Train": (train, finetune, quantize),
+    "Train": (train, import_, finetune, quantize),
     "Compress": (advise, compress, decompress, info, serve, zoo),
     "Measure": (evaluate, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
 }
+
+
+def name_of(module: ModuleType) -> str:
+    """Returns the name of the command of a module; `import_` has that of a keyword."""
+    return module.__name__.rpartition(".")[2].rstrip("_")
+
+
 COMMANDS = {
-    module.__name__.rpartition(".")[2]: module
-    for modules in GROUPS.values()
-    for module in modules
+    name_of(module): module for modules in GROUPS.values() for module in modules
 }
 
 
@@ -58,8 +64,7 @@ def overview() -> str:
     for title, modules in GROUPS.items():
         lines += ["", f"{title}:"]
         for module in modules:
-            name = module.__name__.rpartition(".")[2]
-            lines.append(f"  {name:11s} {parts_of(module.__doc__ or '')[0]}")
+            lines.append(f"  {name_of(module):11s} {parts_of(module.__doc__ or '')[0]}")
     lines += ["", "tfcsi COMMAND --help shows the flags of a command and an example."]
     return "\n".join([*lines, "tfcsi --version shows the version."])
 

@@ -65,6 +65,11 @@ COMMANDS = (
         *(("--out", "folder", "new"), ("--seed", COUNT), ("--setup", "word")),
         *(("--format", "word", "mat"), "--processes=1"),
     ),
+    (
+        *("import", "--model=csinet", ("--latent_dim", COUNT, "32")),
+        *(("--weights", "input", "noise"), ("--workdir", "folder", "new")),
+        *(("--network", "word"), ("--scenario", "word"), ("--shape", "word")),
+    ),
     ("quantize", RUN, ("--output", "folder", "new"), ("--bits", COUNT, "4")),
     ("finetune", RUN, DATA, ("--output", "folder", "new"), ("--config", "config")),
     ("zoo", ("--add", "run", "klt"), "--name=own", ("--zoo", "folder", "new")),

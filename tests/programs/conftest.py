@@ -64,8 +64,11 @@ def small(line: str) -> list[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder with the programs, and small data in the published formats."""
+    from tests.weights import torch_files
+    from tfcsi import models
     from tfcsi.channels import cost2100 as simulator
     from tfcsi.datasets import cost2100
+    from tfcsi.models import exchange
 
     folder = tmp_path_factory.mktemp("project")
     for name in FOLDERS:
@@ -80,6 +83,12 @@ def project(tmp_path_factory):
         part = simulator.simulate(num, seed, "outdoor")
         cost2100.write(data / cost2100.file_name(split, "outdoor"), part)
     cost2100.write_frequency(data / cost2100.frequency_file_name(), hf[360:])
+    networks = [
+        build((32, 32), 32, form="released")
+        for build in (models.get("crnet").encoder, models.get("crnet").decoder)
+    ]
+    weights = exchange.weights_of(models.get("crnet").releases[0], networks)
+    torch_files.save({"state_dict": weights}, folder / "best_nmse.pth")
     (folder / "DATA_ROOT").mkdir()
     (folder / "DATA_ROOT" / "cost2100").symlink_to(data)
     (folder / "RAYTRACED").mkdir()

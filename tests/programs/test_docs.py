@@ -10,7 +10,10 @@ from tfcsi.commands import flags
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 # In this order, because later pages use the runs of earlier ones.
-PAGES = "commands zoo quantisation entropy noise models results phone csi_inr".split()
+PAGES = (
+    "commands import zoo quantisation entropy "
+    "noise models results phone csi_inr".split()
+)
 # Pages whose commands need more than this repository and small data.
 ELSEWHERE = {
     "arm": "tests/programs/test_arm.py",

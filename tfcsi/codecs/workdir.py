@@ -242,6 +242,18 @@ def save(
     files.write_arrays(workdir / CODEC_FILE, {**arrays, **written})
 
 
+def save_calibration(workdir: str | os.PathLike, x: np.ndarray) -> None:
+    """Writes the training matrices that a run keeps, by which integers are made.
+
+    Args:
+      workdir: Folder of the run.
+      x: float [n, num_tx, num_delay, 2]. It is kept as float16.
+    """
+    with files.replacing(pathlib.Path(workdir) / CALIBRATION_FILE) as temporary:
+        with open(temporary, "wb") as file:
+            np.save(file, x.astype(np.float16))
+
+
 def read_arrays(workdir: str | os.PathLike) -> Archive:
     """Reads codec.npz of a workdir.
 

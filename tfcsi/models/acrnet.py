@@ -32,6 +32,7 @@ from tfcsi.models.blocks import (
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 from tfcsi.models.grouped import grouped_conv
+from tfcsi.models.releases import Release
 
 
 def encoder(
@@ -138,4 +139,41 @@ def _decoder_block(x, expansion: int, name: str):
     return prelu(layers.Add()([x, y]), f"{name}_act3")
 
 
-MODEL = Model("acrnet", encoder, decoder)
+_ENCODER = """
+stem           encoder_feature.conv5x5_bn
+stem_act       encoder_feature.prelu
+block{i}_1x9   encoder_feature.ACREncoderBlock{i+1}.conv_bn1
+block{i}_act1  encoder_feature.ACREncoderBlock{i+1}.prelu1
+block{i}_9x1   encoder_feature.ACREncoderBlock{i+1}.conv_bn2
+block{i}_act2  encoder_feature.ACREncoderBlock{i+1}.prelu2
+"""
+_DECODER = """
+stem           decoder_feature.conv5x5_bn
+stem_act       decoder_feature.prelu
+block{i}_1x9   decoder_feature.ACRDecoderBlock{i+1}.conv1_bn
+block{i}_act1  decoder_feature.ACRDecoderBlock{i+1}.prelu1
+block{i}_7x7   decoder_feature.ACRDecoderBlock{i+1}.conv2_bn
+block{i}_act2  decoder_feature.ACRDecoderBlock{i+1}.prelu2
+block{i}_9x1   decoder_feature.ACRDecoderBlock{i+1}.conv3_bn
+block{i}_act3  decoder_feature.ACRDecoderBlock{i+1}.prelu3
+"""
+
+
+def _expansion(arrays) -> int:
+    return arrays["decoder_feature.ACRDecoderBlock1.conv1_bn.bn.weight"].shape[0] // 8
+
+
+_DENSE = Release(
+    "Kylin9511/ACRNet",
+    f"{_ENCODER}codeword encoder_fc",
+    f"{_DECODER}expand decoder_fc",
+    derived={"expansion": _expansion},
+)
+_LINE = Release(  # CLACRnet.
+    "FardadAnsari/CLLWCsiNet",
+    f"{_ENCODER}code convolutional_encoder.conv.first_conv1x7",
+    f"{_DECODER}expand decoder_get_feedback_in_UE.first_conv1x7",
+    options={"form": "released", "latent": "conv"},
+    derived={"expansion": _expansion},
+)
+MODEL = Model("acrnet", encoder, decoder, releases=(_DENSE, _LINE))

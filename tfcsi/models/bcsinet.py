@@ -31,6 +31,7 @@ from tfcsi.models.blocks import (
 )
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
+from tfcsi.models.releases import Release, numbered
 
 HEADS = ("A", "B", "C")
 
@@ -122,4 +123,30 @@ def _check_head(head: str) -> None:
         raise ValueError(f"head is {head!r}; it must be one of {HEADS}")
 
 
-MODEL = Model("bcsinet", encoder, decoder)
+_HEADS = {  # The released names of the layers of the heads.
+    "A": "head1 encoder_feature.conv3x3_bn",
+    "B": "head1 encoder_feature.conv3x3_bn1\nhead2 encoder_feature.conv3x3_bn2",
+    "C": """
+head1        encoder_feature.conv3x3_bn1
+head2_conv0  encoder_feature.tiny_refine1.conv1_bn
+head2_conv1  encoder_feature.tiny_refine1.conv2_bn
+""",
+}
+_RELEASES = tuple(
+    Release(
+        "Kylin9511/BCsiNet",
+        f"{text}\ncodeword encoder_binary_fc",
+        """
+expand           decoder_fc
+refine{i}_conv0  decoder_feature.refine{i}.conv1_bn
+refine{i}_conv1  decoder_feature.refine{i}.conv2_bn
+refine{i}_conv2  decoder_feature.refine{i}.conv3_bn
+last             decoder_feature.conv3x3_bn
+""",
+        options={"form": "released", "head": head},
+        derived={"num_refine": numbered(r"decoder_feature\.refine(\d+)\.")},
+        conv=".conv3x3",
+    )
+    for head, text in _HEADS.items()
+)
+MODEL = Model("bcsinet", encoder, decoder, releases=_RELEASES)

@@ -57,6 +57,7 @@ from tfcsi.models.blocks import (
 )
 from tfcsi.models.contract import Model
 from tfcsi.models.noise_path import clean
+from tfcsi.models.releases import Release
 
 NOISE_PATHS = ("fair", "released")
 FORMS = ("tfcsi", "published", "released")
@@ -213,4 +214,47 @@ def _refine(x, name: str):
     return leaky(layers.Add()([joint, x]))
 
 
-MODEL = Model("cllwcsinet", encoder, decoder)
+_ENCODER = """
+branch_1x7  encoder_p1.first_conv1x7
+branch_7x1  encoder_p1.second_conv1x7
+branch_1x5  encoder_p2.conv1x3
+branch_5x1  encoder_p2.conv3x1
+branch_1x3  encoder_p3.conv1x3
+branch_3x1  encoder_p3.conv3x1
+merge       con1x1
+compress1   encoder_compression.conv.first_conv1x7
+compress2   encoder_compression.conv.second_Conv1x7
+compress3   encoder_compression.conv.third_Conv1x7
+skip        encoder_compression.conv_2
+code        encoder_compression.conv_3
+"""
+_DECODER = """
+expand1          decoder_get_feedback_in_UE.first_conv1x7
+expand2          decoder_get_feedback_in_UE.conv1x7
+expand3          decoder_get_feedback_in_UE.second_conv1x7
+denoise1         remove_AGN.conv_1x7
+denoise2         remove_AGN.conv_7x1
+denoise3         remove_AGN.conv_3x3
+refine{i}_1x7_1  decoder_refine_net.{i-1}.conv.first_conv1x7
+refine{i}_1x7_2  decoder_refine_net.{i-1}.conv.second_Conv1x7
+refine{i}_1x7_3  decoder_refine_net.{i-1}.conv.third_Conv1x7
+refine{i}_1x5_1  decoder_refine_net.{i-1}.conv_1.first_conv1x7
+refine{i}_1x5_2  decoder_refine_net.{i-1}.conv_1.second_Conv1x7
+refine{i}_1x5_3  decoder_refine_net.{i-1}.conv_1.third_Conv1x7
+refine{i}_merge  decoder_refine_net.{i-1}.conv1x1
+out              _last_cov.firstcov2
+"""
+_RELEASE = Release(
+    "FardadAnsari/CLLWCsiNet",
+    _ENCODER,
+    _DECODER,
+    options={"form": "published"},
+    # A training without noise leaves the denoiser as it was before the first step.
+    derived={
+        "denoiser": lambda arrays: bool(
+            arrays["remove_AGN.conv_1x7.bn.running_mean"].any()
+        )
+    },
+    unused=r"remove_AGN\.",
+)
+MODEL = Model("cllwcsinet", encoder, decoder, releases=(_RELEASE,))

@@ -30,6 +30,7 @@ from tfcsi.models.blocks import (
 from tfcsi.models.contract import Model
 from tfcsi.models.crnet import cr_block, long_path
 from tfcsi.models.csinet import check
+from tfcsi.models.releases import Release
 
 
 def encoder(
@@ -117,4 +118,28 @@ def _squeeze_excite(x, reduction: int = 16):
     return layers.Multiply()([x, y])
 
 
-MODEL = Model("clnet", encoder, decoder)
+_RELEASE = Release(
+    "SIJIEJI/CLNet",
+    """
+path1_3x3  encoder.encoder1.conv3x3_bn
+path1_1x9  encoder.encoder1.conv1x9_bn
+path1_9x1  encoder.encoder1.conv9x1_bn
+path2_1x1  encoder.encoder2
+gate       encoder.sa.spatial
+squeeze    encoder.se.fc.0
+excite     encoder.se.fc.2
+merge      encoder.encoder_conv.conv1x1_bn
+codeword   encoder.replace_efc  conv1d
+""",
+    """
+expand              decoder.replace_dfc  transposed
+stem                decoder.decoder_feature.conv5x5_bn
+block{i}_path1_3x3  decoder.decoder_feature.CRBlock{i+1}.path1.conv3x3
+block{i}_path1_1x3  decoder.decoder_feature.CRBlock{i+1}.path1.conv1x3
+block{i}_path1_3x1  decoder.decoder_feature.CRBlock{i+1}.path1.conv3x1
+block{i}_path2_1x5  decoder.decoder_feature.CRBlock{i+1}.path2.conv1x5
+block{i}_path2_5x1  decoder.decoder_feature.CRBlock{i+1}.path2.conv5x1
+block{i}_merge      decoder.decoder_feature.CRBlock{i+1}.conv1x1
+""",
+)
+MODEL = Model("clnet", encoder, decoder, releases=(_RELEASE,))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from tensorflow.keras import Model as Network
+
+    from tfcsi.models.releases import Release
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Model:
       initialize_klt: Function (encoder, decoder, h) that sets weights so that the pair
         is the Karhunen-Loeve transform of training matrices h, complex64
         [n, num_tx, num_delay].
+      releases: Released networks whose weights it takes, see `tfcsi.models.releases`.
       options: Option to default: the arguments of `encoder` besides shape and
         latent_dim, which are those of `decoder`, too.
 
@@ -47,6 +50,7 @@ class Model:
     fold: Callable[[Network], Network] | None = None
     fold_to_train: Callable[[Network], Network] | None = None
     initialize_klt: Callable[[Network, Network, np.ndarray], None] | None = None
+    releases: Sequence[Release] = ()
     options: Mapping[str, object] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

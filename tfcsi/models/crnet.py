@@ -29,6 +29,7 @@ from tfcsi.models.blocks import (
 )
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
+from tfcsi.models.releases import Release
 
 
 def encoder(
@@ -131,4 +132,31 @@ def long_path(x, filters: int, name: str, length: int = 9):
     return conv_bn(x, filters, (length, 1), name=f"{name}_{length}x1")
 
 
-MODEL = Model("crnet", encoder, decoder)
+_ENCODER = """
+path1_3x3  encoder1.conv3x3_bn
+path1_1x9  encoder1.conv1x9_bn
+path1_9x1  encoder1.conv9x1_bn
+path2_3x3  encoder2
+merge      encoder_conv.conv1x1_bn
+"""
+_DECODER = """
+stem                decoder_feature.conv5x5_bn
+block{i}_path1_3x3  decoder_feature.CRBlock{i+1}.path1.conv3x3
+block{i}_path1_1x9  decoder_feature.CRBlock{i+1}.path1.conv1x9
+block{i}_path1_9x1  decoder_feature.CRBlock{i+1}.path1.conv9x1
+block{i}_path2_1x5  decoder_feature.CRBlock{i+1}.path2.conv1x5
+block{i}_path2_5x1  decoder_feature.CRBlock{i+1}.path2.conv5x1
+block{i}_merge      decoder_feature.CRBlock{i+1}.conv1x1
+"""
+_DENSE = Release(
+    "Kylin9511/CRNet",
+    f"{_ENCODER}codeword encoder_fc",
+    f"{_DECODER}expand decoder_fc",
+)
+_LINE = Release(  # CLCRNet.
+    "FardadAnsari/CLLWCsiNet",
+    f"{_ENCODER}code convolutional_encoder.conv.first_conv1x7",
+    f"{_DECODER}expand decoder_get_feedback_in_UE.first_conv1x7",
+    options={"form": "released", "latent": "conv"},
+)
+MODEL = Model("crnet", encoder, decoder, releases=(_DENSE, _LINE))

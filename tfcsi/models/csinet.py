@@ -31,6 +31,7 @@ from tfcsi.models.blocks import (
     to_codeword,
 )
 from tfcsi.models.contract import Model
+from tfcsi.models.releases import Release
 
 ACTIVATIONS = ("linear", "sigmoid", "tanh")
 FORMS = (*shared.FORMS, "channels_first")
@@ -215,4 +216,31 @@ def check_widths(name: str, widths) -> None:
         raise ValueError(f"{name} is {tuple(widths)}; each must be at least 1")
 
 
-MODEL = Model("csinet", encoder, decoder)
+_ENCODER = """
+conv     conv2d.0
+conv_bn  batch_normalization.0
+"""
+_DECODER = """
+refine{i}_conv1     conv2d.{3i-2}
+refine{i}_conv1_bn  batch_normalization.{3i-2}
+refine{i}_conv2     conv2d.{3i-1}
+refine{i}_conv2_bn  batch_normalization.{3i-1}
+refine{i}_conv3     conv2d.{3i}
+refine{i}_conv3_bn  batch_normalization.{3i}
+out                 conv2d.7
+"""
+_LAST = Release(
+    "sydney222/Python_CsiNet, channels_last",
+    f"{_ENCODER}codeword dense.0 from_hwc",
+    f"{_DECODER}expand dense.1 to_hwc",
+    kind="keras",
+    telling={"batch_normalization.0.gamma": (2,)},
+)
+_FIRST = Release(
+    "sydney222/Python_CsiNet, channels_first",
+    f"{_ENCODER}codeword dense.0",
+    f"{_DECODER}expand dense.1",
+    kind="keras",
+    options={"form": "channels_first"},
+)
+MODEL = Model("csinet", encoder, decoder, releases=(_LAST, _FIRST))

@@ -37,6 +37,7 @@ from tfcsi.models.blocks import (
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
 from tfcsi.models.grouped import grouped_conv
+from tfcsi.models.releases import Release
 
 
 def encoder(
@@ -175,4 +176,46 @@ def _kaiming():
     return tf.keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
-MODEL = Model("dcrnet", encoder, decoder)
+_RELEASE = Release(
+    "recusant7/DCRNet",
+    """
+stem           encoder_feature.conv5x5_bn
+stem_act       encoder_feature.prelu
+path1_conv{i}  encoder_feature.DCREncoderBlock1.conv1.{2i}
+path1_act{i}   encoder_feature.DCREncoderBlock1.conv1.{2i-1}
+path2          encoder_feature.DCREncoderBlock1.conv2.0
+merge_in       encoder_feature.DCREncoderBlock1.prelu1
+merge          encoder_feature.DCREncoderBlock1.conv1x1
+merge_act      encoder_feature.DCREncoderBlock1.prelu2
+codeword       encoder_fc
+""",
+    """
+expand                 decoder_fc
+stem                   decoder_feature.conv5x5_bn
+stem_act               decoder_feature.prelu
+block{i}_path1_first   decoder_feature.DCRDecoderBlock{i+1}.path1.conv_3x3
+block{i}_path1_3x1_in  decoder_feature.DCRDecoderBlock{i+1}.path1.prelu1
+block{i}_path1_3x1     decoder_feature.DCRDecoderBlock{i+1}.path1.conv_1x5
+block{i}_path1_1x3_in  decoder_feature.DCRDecoderBlock{i+1}.path1.prelu2
+block{i}_path1_1x3     decoder_feature.DCRDecoderBlock{i+1}.path1.conv_5x1
+block{i}_path1_act     decoder_feature.DCRDecoderBlock{i+1}.path1.prelu4
+block{i}_path1_last    decoder_feature.DCRDecoderBlock{i+1}.path1.conv_1x1
+block{i}_path2_first   decoder_feature.DCRDecoderBlock{i+1}.path2.0
+block{i}_path2_5x1_in  decoder_feature.DCRDecoderBlock{i+1}.path2.1
+block{i}_path2_5x1     decoder_feature.DCRDecoderBlock{i+1}.path2.2
+block{i}_path2_1x5_in  decoder_feature.DCRDecoderBlock{i+1}.path2.4
+block{i}_path2_1x5     decoder_feature.DCRDecoderBlock{i+1}.path2.5
+block{i}_path2_act     decoder_feature.DCRDecoderBlock{i+1}.path2.7
+block{i}_path2_last    decoder_feature.DCRDecoderBlock{i+1}.path2.8
+block{i}_merge_in      decoder_feature.DCRDecoderBlock{i+1}.prelu
+block{i}_merge         decoder_feature.DCRDecoderBlock{i+1}.conv1x1
+block{i}_merge_act     decoder_feature.DCRDecoderBlock{i+1}.prelu2
+""",
+    derived={
+        "expansion": lambda arrays: (
+            arrays["decoder_feature.DCRDecoderBlock1.path1.conv_3x3.bn.weight"].size
+            // 8
+        )
+    },
+)
+MODEL = Model("dcrnet", encoder, decoder, releases=(_RELEASE,))

@@ -34,6 +34,7 @@ from tfcsi.models.blocks import (
 )
 from tfcsi.models.contract import Model
 from tfcsi.models.csinet import check
+from tfcsi.models.releases import Release
 
 _KERAS = {"momentum": 0.99, "epsilon": 1e-3}  # Batch normalisation, as released.
 
@@ -134,4 +135,33 @@ def _activate(x, name: str, form: str):
     return leaky(normalize(x, BatchNormalization(name=f"{name}_bn", **_KERAS), over))
 
 
-MODEL = Model("ds_nlcsinet", encoder, decoder)
+_RELEASE = Release(
+    "yuxt1999/DS-NLCsiNet",
+    """
+stem      conv2d.0
+stem_bn   batch_normalization.0
+theta     conv2d.1  1x1
+phi       conv2d.2  1x1
+g         conv2d.3  1x1
+project   conv2d.4  1x1
+codeword  dense.0
+""",
+    """
+expand              dense.1
+theta               conv2d.5  1x1
+phi                 conv2d.6  1x1
+g                   conv2d.7  1x1
+project             conv2d.8  1x1
+refine{i}_8_bn      batch_normalization.{4i+1}
+refine{i}_8         conv2d.{4i+9}
+refine{i}_16_bn     batch_normalization.{4i+2}
+refine{i}_16        conv2d.{4i+10}
+refine{i}_2_bn      batch_normalization.{4i+3}
+refine{i}_2         conv2d.{4i+11}
+refine{i}_merge_bn  batch_normalization.{4i+4}
+refine{i}_merge     conv2d.{4i+12}
+last                conv2d.17
+""",
+    kind="keras",
+)
+MODEL = Model("ds_nlcsinet", encoder, decoder, releases=(_RELEASE,))

@@ -45,6 +45,7 @@ from tensorflow.keras import layers
 from tfcsi.models.blocks import check_form, conv_bn, leaky
 from tfcsi.models.contract import Model
 from tfcsi.models.crnet import cr_block
+from tfcsi.models.releases import Release
 from tfcsi.models.stqenet_attention import Stb, from_rows, layer_norm, to_rows, up_down
 from tfcsi.transforms import klt_basis
 
@@ -309,6 +310,49 @@ def _check(shape, latent_dim, attention, window, num_heads, amplitude, form) -> 
         )
 
 
+_BOTH = """
+stb_norm1         SIDE.blocks.0.norm1
+stb_norm2         SIDE.blocks.0.norm2
+stb_norm3         SIDE.blocks.0.norm3
+stb_norm4         SIDE.blocks.0.norm4
+stb_local_qkv     SIDE.blocks.0.attn1.qkv
+stb_local_proj    SIDE.blocks.0.attn1.proj
+stb_global_q      SIDE.blocks.0.attn2.q
+stb_summary       SIDE.blocks.0.attn2.sr
+stb_summary_norm  SIDE.blocks.0.attn2.norm
+stb_global_kv     SIDE.blocks.0.attn2.kv
+stb_global_proj   SIDE.blocks.0.attn2.proj
+stb_mlp1_in       SIDE.blocks.0.mlp1.cc1
+stb_mlp1_out      SIDE.blocks.0.mlp1.cc2
+stb_mlp2_in       SIDE.blocks.0.mlp2.cc1
+stb_mlp2_out      SIDE.blocks.0.mlp2.cc2
+conv5             SIDE.conv5
+up                SIDE.convT
+down              SIDE.conv4
+"""
+_RELEASE = Release(
+    "STNet of Mourya, Amuru and Kuchi",
+    f"""{_BOTH.replace("SIDE", "encoder")}
+conv1     encoder.conv1
+norm_up   encoder.norm3
+norm_out  encoder.norm2
+codeword  encoder.fc
+""",
+    f"""{_BOTH.replace("SIDE", "decoder")}
+expand        decoder.dense_layers.0
+stem          decoder.decoder_feature.conv5x5_bn
+cr_path1_3x3  decoder.decoder_feature.CRBlock1.path1.conv3x3
+cr_path1_1x9  decoder.decoder_feature.CRBlock1.path1.conv1x9
+cr_path1_9x1  decoder.decoder_feature.CRBlock1.path1.conv9x1
+cr_path2_1x5  decoder.decoder_feature.CRBlock1.path2.conv1x5
+cr_path2_5x1  decoder.decoder_feature.CRBlock1.path2.conv5x1
+cr_merge      decoder.decoder_feature.CRBlock1.conv1x1
+norm_up       decoder.norm2
+norm_out      decoder.norm3
+""",
+    options={"form": "released", "attention": "released"},
+    unused=r"decoder\.fc\.",
+)
 MODEL = Model(
     "stqenet",
     encoder,
@@ -316,4 +360,5 @@ MODEL = Model(
     fold=fold,
     fold_to_train=fold_to_train,
     initialize_klt=initialize_klt,
+    releases=(_RELEASE,),
 )

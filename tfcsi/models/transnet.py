@@ -38,6 +38,7 @@ from tfcsi.models.blocks import (
     to_codeword,
 )
 from tfcsi.models.contract import Model
+from tfcsi.models.releases import Release
 
 _PASSES = 2
 
@@ -221,4 +222,22 @@ class _FeedForward:
         return self.outer(self.inner(x))
 
 
-MODEL = Model("transnet", encoder, decoder)
+_LAYER = """
+layer_self   SIDE.layer.self_attn
+layer_inner  SIDE.layer.linear1
+layer_outer  SIDE.layer.linear2
+layer_norm1  SIDE.layer.norm1
+layer_norm2  SIDE.layer.norm2
+"""
+_RELEASE = Release(  # TransNet+ has the same names.
+    "Treedy2020/TransNet",
+    f"{_LAYER.replace('SIDE', 'encoder')}codeword fc_encoder",
+    f"""{_LAYER.replace("SIDE", "decoder")}
+layer_cross  decoder.layer.multihead_attn
+layer_norm3  decoder.layer.norm3
+norm_out     decoder.norm
+expand       fc_decoder
+""",
+    derived={"hidden": lambda arrays: arrays["encoder.layer.linear1.bias"].size},
+)
+MODEL = Model("transnet", encoder, decoder, releases=(_RELEASE,))

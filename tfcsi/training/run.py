@@ -31,13 +31,13 @@ from tfcsi import files, results, transforms
 from tfcsi.codecs import schema
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import (
-    CALIBRATION_FILE,
     CHECKPOINTS,
     CONFIG_FILE,
     RUN_FILE,
     check_free,
     holds_run,
     load_config,
+    save_calibration,
     save_config,
 )
 from tfcsi.locks import locked
@@ -149,10 +149,8 @@ def _train(
         "num_val": len(h_val),
     }
     codec.save(workdir)
-    with files.replacing(workdir / CALIBRATION_FILE) as temporary:
-        with open(temporary, "wb") as file:
-            x = transforms.to_real(matrices[sample[:_CALIBRATION_MATRICES]])
-            np.save(file, x.astype(np.float16))
+    x = transforms.to_real(matrices[sample[:_CALIBRATION_MATRICES]])
+    save_calibration(workdir, x)
     return codec
 
 
