@@ -17,6 +17,7 @@ UE = [
 ]
 FULL = [
     "absl-py==1.4.0",
+    "argcomplete==3.6.2",
     "h5py==3.14.0",
     "jinja2==3.1.6",
     "matplotlib==3.9.4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from tfcsi.commands import (
     advise,
     benchmark,
     check,
+    completion,
     compress,
     data,
     decompress,
@@ -19,15 +21,18 @@ from tfcsi.commands import (
     evaluate,
     export,
     finetune,
+    flags,
     generate,
     import_,
     info,
+    next_steps,
     program,
     quantize,
     report,
     reproduce,
     serve,
     table,
+    terminal,
     train,
     transfer,
     zoo,
@@ -41,6 +46,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "Compress": (advise, compress, decompress, info, serve, zoo),
     "Measure": (evaluate, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
+    "Set up the shell": (completion,),
 }
 
 
@@ -66,7 +72,11 @@ def overview() -> str:
         for module in modules:
             lines.append(f"  {name_of(module):11s} {parts_of(module.__doc__ or '')[0]}")
     lines += ["", "tfcsi COMMAND --help shows the flags of a command and an example."]
-    return "\n".join([*lines, "tfcsi --version shows the version."])
+    lines += ["tfcsi --version shows the version."]
+    lines += [
+        "Exit codes: 0 if all went well, 1 for an error, 2 for an invalid command"
+    ]
+    return "\n".join([*lines, "line, 130 if the user stopped it."])
 
 
 class Overview(Parser):
@@ -102,6 +112,7 @@ def parser_of(command: str) -> Parser:
     parser = Parser(f"tfcsi {command}", module.__doc__)
     parser.add_argument("--helpfull", action=FullHelp, nargs=0, help=argparse.SUPPRESS)
     module.add_arguments(parser)
+    flags.add(parser, "quiet")
     return parser
 
 
@@ -116,13 +127,21 @@ def main(argv: list[str]) -> int:
     """
     command = argv[1] if len(argv) > 1 else ""
     if command in COMMANDS:
-        parser, module = parser_of(command), COMMANDS[command]
-        return program.run(lambda: module.run(parser.parse_args(argv[2:])), parser)
+        parser = parser_of(command)
+        return program.run(lambda: _work(command, parser, argv[2:]), parser)
     words = {"--version": f"tfcsi {tfcsi.__version__}"}
     words |= dict.fromkeys(("--help", "-h", "--helpfull", "help"), overview())
     return program.run(
         lambda: _answer(command, words), Overview("tfcsi", tfcsi.__doc__)
     )
+
+
+def _work(command: str, parser: Parser, words: list[str]) -> None:
+    """Runs a command, and names the next one to try."""
+    args = parser.parse_args(words)
+    with terminal.silence(args):
+        COMMANDS[command].run(args)
+    next_steps.tell(command, args)
 
 
 def _answer(command: str, words: dict[str, str]) -> None:
@@ -136,6 +155,8 @@ def _answer(command: str, words: dict[str, str]) -> None:
 
 def run() -> None:
     """Entry point of the installed command."""
+    if completion.VARIABLE in os.environ:
+        completion.answer(COMMANDS, parser_of)
     sys.exit(main(sys.argv))
 
 

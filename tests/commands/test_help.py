@@ -145,7 +145,7 @@ def test_the_version_is_that_of_the_package(capsys):
         ("check --html=perhaps", "flag --html=perhaps: give true or false"),
         ("table", "expected FILE..."),
         ("info a b", "unexpected argument 'b'"),
-        ("compact", "unknown command compact; did you mean compress?"),
+        ("compres", "unknown command compres; did you mean compress?"),
         ("--verson", "unknown flag --verson; did you mean --version?"),
         ("", "give a command\n"),
         ("", "\n  compress    Compresses CSI"),

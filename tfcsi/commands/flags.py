@@ -54,7 +54,7 @@ def choice(*names: str) -> Kind:
         return text
 
     known = ", ".join(names)
-    return Kind(f"one of {known}", read, f"; it must be one of {known}")
+    return Kind(f"one of {known}", read, f"; it must be one of {known}", names)
 
 
 def choices(*names: str) -> Kind:
@@ -71,7 +71,10 @@ def choices(*names: str) -> Kind:
 
     known = ", ".join(names)
     return Kind(
-        f"some of {known}", read, f"; give some of {known}, separated by commas"
+        f"some of {known}",
+        read,
+        f"; give some of {known}, separated by commas",
+        names,
     )
 
 
@@ -144,6 +147,12 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "Continue the run in the workdir; start one if there is none.",
     },
     "progress": {"action": Switch, "default": True, "help": "Show progress bars."},
+    "quiet": {"action": Switch, "help": "Print errors and warnings only."},
+    "json": {"action": Switch, "help": "Print JSON, for programs, not a table."},
+    "dry_run": {
+        "action": Switch,
+        "help": "Check everything, say what would be done, and write nothing.",
+    },
     "channel": {
         "type": TEXT,
         "metavar": "NAME",

@@ -64,6 +64,8 @@ def add_arguments(parser: Parser) -> None:
         action=Switch,
         help="Replace the files of the folder even if they hold more matrices.",
     )
+    flags.add(parser, "progress")
+    parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:
@@ -80,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
         args.processes or None,
         setup=args.setup,
         overwrite=args.overwrite,
+        progress=args.progress,
     )
     for path in written:
         print(path)

@@ -32,11 +32,14 @@ class Kind:
       words: What to give, for the help text.
       read: Text to value; a ValueError if there is none.
       remedy: What an error says behind "flag --name=text".
+      choices: All values there are, for the completion by a shell; empty if others are
+        possible.
     """
 
     words: str
     read: Callable[[str], object]
     remedy: str
+    choices: tuple[str, ...] = ()
 
     def __call__(self, text: str) -> object:
         """The value, or an ArgumentTypeError that names the remedy."""
@@ -89,6 +92,8 @@ class Parser(argparse.ArgumentParser):
         self.options: dict[str, argparse.Action] = {}  # By each way to write them.
         self.shown: list[argparse.Action] = []  # In the help text.
         self.required: list[argparse.Action] = []
+        self.words: list[str] = []  # What was parsed last.
+        self.continues = False  # Whether the same command line continues its work.
         keywords |= {"allow_abbrev": False, "exit_on_error": False}
         super().__init__(prog=prog, **keywords)
         self.summary, self.example, self.text = parts_of(doc or "")
@@ -113,7 +118,8 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Like that of argparse, with flags as absl has them."""
-        args = self._written_out(sys.argv[1:] if args is None else args)
+        self.words = list(sys.argv[1:] if args is None else args)
+        args = self._written_out(self.words)
         return super().parse_known_args(args, namespace)
 
     def parse_args(  # type: ignore[override]  # argparse has overloads.

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import tfcsi
+from tfcsi.commands import terminal
 from tfcsi.commands.parser import Parser, UsageError
 
 STOPPED = 130  # As shells have it: 128 + SIGINT.
@@ -29,6 +31,7 @@ def run(work: Callable[[], None], parser: Parser) -> int:
       parser: Parser of the command, for its name and usage.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow starts.
+    os.environ.setdefault("TQDM_DELAY", "2")  # No bar for what takes less [s].
     try:
         work()
         sys.stdout.flush()
@@ -39,7 +42,7 @@ def run(work: Callable[[], None], parser: Parser) -> int:
         print(parser.format_usage(), end="", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{parser.prog}: stopped", file=sys.stderr)
+        print(f"\n{parser.prog}: stopped{_continued(parser)}", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:  # Whoever read the output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,6 +67,16 @@ def run(work: Callable[[], None], parser: Parser) -> int:
     return 0
 
 
+def _continued(parser: Parser) -> str:
+    """How the work of a command that was stopped goes on, if it can."""
+    words = [word for word in parser.words if word not in ("--resume", "--noresume")]
+    if "--resume" in parser.options:
+        words.append("--resume")
+    elif not parser.continues:
+        return ""
+    return f"; continue with: {parser.prog} {shlex.join(words)}"
+
+
 def is_of_memory(error: Exception) -> bool:
     """Whether NumPy, Python or TensorFlow could not get the memory it needs."""
     tensorflow = sys.modules.get("tensorflow")
@@ -73,7 +86,8 @@ def is_of_memory(error: Exception) -> bool:
 
 def complain(prog: str, error: object) -> None:
     """Prints an error."""
-    print(f"{prog}: error: {error}".rstrip(), file=sys.stderr)
+    word = terminal.painted("error:", "red", sys.stderr)
+    print(f"{prog}: {word} {error}".rstrip(), file=sys.stderr)
 
 
 def explained(error: Exception) -> str:

@@ -133,6 +133,7 @@ def add_arguments(parser: Parser) -> None:
         "picture and its page get the same name.",
     )
     flags.add(parser, "progress")
+    parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:

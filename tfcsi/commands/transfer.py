@@ -95,6 +95,7 @@ def add_arguments(parser: Parser) -> None:
         help="Augmentation in the tuning: none, phase or phase_flip; phase if not "
         "given.",
     )
+    parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:

@@ -39,9 +39,7 @@ def add_arguments(parser: Parser) -> None:
         action=Switch,
         help="Check size and SHA-256 of the files of all codecs.",
     )
-    parser.add_argument(
-        "--json", action=Switch, help="Print the list as JSON, for programs."
-    )
+    flags.add(parser, "json", help="Print the list as JSON, for programs.")
     parser.add_argument(
         "--add",
         type=flags.FOLDER,
@@ -76,6 +74,12 @@ def add_arguments(parser: Parser) -> None:
     )
     flags.add(parser, "data_dir", help="Folder of the test files of the one source.")
     flags.add(parser, "data_root")
+    parser.add_argument(
+        "--num",
+        type=flags.integer(1),
+        metavar="N",
+        help="Number of the first test matrices that are measured; all if not given.",
+    )
     flags.add(parser, "progress")
 
 
@@ -148,7 +152,6 @@ def listing(as_json: bool) -> None:
     print(results.table(known, columns=COLUMNS))
     if any(row["place"] == "not here" for row in known):
         print("\ntfcsi info NAME says how to get a codec that is not here")
-    print("\nnext: tfcsi zoo NAME shows the card of a codec")
 
 
 def verify() -> None:

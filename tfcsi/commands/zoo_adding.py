@@ -30,8 +30,8 @@ def add(args: argparse.Namespace) -> None:
     """Adds the codec of a run to a zoo, and measures it if its data are given.
 
     Args:
-      args: Has add (the folder of the run), name, zoo, overwrite, data_dir, data_root
-        and progress.
+      args: Has add (the folder of the run), name, zoo, overwrite, data_dir, data_root,
+        num and progress.
     """
     place, workdir = _zoo_of(args), pathlib.Path(args.add)
     if not zoo.NAME.fullmatch(args.name):
@@ -130,21 +130,21 @@ def measure(entry: zoo.Entry, args: argparse.Namespace) -> None:
 
     Args:
       entry: A codec with sound files.
-      args: Has data_dir, data_root and progress.
+      args: Has data_dir, data_root, num and progress.
     """
     codec = load(entry.folder)
     folders = _folders(codec, args, entry.fields.get("data", ""))
     stamp = entry.fields["files"]["codec.npz"]["sha256"]
     facts = {"codec": entry.name, zoo.STAMP_KEY: stamp, **_costs(codec)}
-    points = list(rates.points(codec, folders, facts, args.progress))
+    points = list(rates.points(codec, folders, facts, args.progress, args.num))
     command = f"tfcsi zoo --measure={entry.name} --data_root=DIR"
+    command += f" --num={args.num}" if args.num else ""
     path, seed = entry.folder / zoo.RESULTS_FILE, codec.config["seed"]
     results.write(path, points, seed, command)
     kept = {k: v for k, v in entry.fields.items() if k not in ("files", "version")}
     entry = zoo.record(entry.zoo, entry.name, **kept)
     card.write(entry)
     print(results.table(points, columns=[k for k in card.COLUMNS if k in points[0]]))
-    print(f"next: tfcsi zoo {entry.name}")
 
 
 def _costs(codec: Codec) -> dict[str, int]:

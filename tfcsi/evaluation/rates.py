@@ -70,6 +70,7 @@ def points(
     folders: Mapping[str, str | os.PathLike],
     facts: Mapping[str, Any],
     progress: bool = True,
+    num: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Measures a codec on the test matrices of sources, at all of its rates.
 
@@ -78,6 +79,8 @@ def points(
       folders: Name of each source to the folder of its files.
       facts: What each point has besides, such as `codec`, its name.
       progress: Show a progress bar.
+      num: Number of the first test matrices of a source that are measured; None takes
+        all.
 
     Yields:
       Points of a results file. `usual` tells whether `compress` without wishes gives
@@ -91,7 +94,8 @@ def points(
     read_last, h = "", np.zeros(0)
     for source, step in tqdm.tqdm(jobs, desc="rates", disable=not progress):
         if source != read_last:
-            read_last, h = source, read(codec.config, source, folders[source], "test")
+            h = read(codec.config, source, folders[source], "test")[:num]
+            read_last = source
         yield {
             **codec.describe(),
             **({} if step is None else {"step": step}),
