@@ -11,7 +11,7 @@ PAGE := docs/demo
 
 .DEFAULT_GOAL := help
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-.PHONY: help demo test test-all soak lint lock audit check-arm browser test-browser
+.PHONY: help demo test test-all soak lint docs lock audit check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -38,6 +38,10 @@ lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## Builds the documentation site into site/, warnings are errors
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock:  ## Renews requirements.lock, the packages of demo and test with their hashes
 	$(PYTHON) -m venv .lock

@@ -43,6 +43,15 @@ TEST = [
     "pytest-xdist==3.8.0",
 ]
 
+# The site, `make docs`; these are the last for Python 3.9.
+DOCS = [
+    "mkdocs==1.6.1",
+    "mkdocs-material==9.7.7",
+    "mkdocstrings==0.30.1",
+    "mkdocstrings-python==1.18.2",
+    "pymdown-extensions==10.21.3",
+]
+
 setup(
     name="tfcsi",
     version=VERSION,
@@ -72,6 +81,7 @@ setup(
         "full": FULL,
         "serve": SERVE,
         "test": TEST,
+        "docs": DOCS,
         "dev": [*TEST, "mypy==1.19.1", "ruff==0.14.4"],
         # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.
         "sionna": [*FULL, "sionna==0.19.2"],

@@ -11,10 +11,15 @@ from tfcsi import models, results
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
+DOCS = [  # Pages of the site that lie in docs/,
+    page
+    for place in ("*.md", "tasks/*.md", "api/*.md", "demo/*.md")
+    for page in sorted((ROOT / "docs").glob(place))
+]
+BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")  # and beside it.
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-    ROOT / "docs" / "demo" / "README.md",
+    *DOCS,
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 # The change log may name files of earlier versions.
@@ -56,12 +61,20 @@ def test_every_relative_link_and_picture_leads_to_a_file(page):
 
 def test_every_page_of_the_docs_is_linked_from_the_readme():
     linked = {(ROOT / file).resolve() for file, _ in links(README)}
-    linked |= {  # A table that is too long for its page has one of its own.
+    linked |= {  # The start of the site, and pages that are too long for their tables.
         (ROOT / "docs" / file).resolve()
-        for file, _ in links(ROOT / "docs" / "results.md")
+        for name in ("index.md", "results.md")
+        for file, _ in links(ROOT / "docs" / name)
     }
-    pages = {page for name, page in zip(NAMES, PAGES) if name.startswith("docs/")}
-    assert pages and not {page.resolve() for page in pages} - linked
+    pages = {page.resolve() for page in DOCS if page.parent.name != "api"}
+    assert pages and not pages - linked
+
+
+def test_every_page_of_the_docs_has_a_place_on_the_site():
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    placed = set(re.findall(r": (\S+\.md)$", navigation, re.MULTILINE))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in DOCS}
+    assert placed - {*BESIDE} == pages
 
 
 @pytest.mark.parametrize("page", PRESENT, ids=lambda page: page.stem)

@@ -10,10 +10,10 @@ from tfcsi.commands import flags
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 # In this order, because later pages use the runs of earlier ones.
-PAGES = (
-    "commands import zoo quantisation entropy "
-    "noise models results phone csi_inr".split()
-)
+PAGES = [
+    *"commands index tasks/train tasks/choose tasks/rate tasks/compare".split(),
+    *"tasks/scale import zoo quantisation entropy noise models results phone csi_inr".split(),
+]
 # Pages whose commands need more than this repository and small data.
 ELSEWHERE = {
     "arm": "tests/programs/test_arm.py",
@@ -50,13 +50,16 @@ def test_every_command_of_the_docs_runs(run, pages, capsys):
 
 def test_every_page_with_commands_is_run_here_or_elsewhere(pages):
     commands_of, _ = pages
-    with_commands = {page.stem for page in DOCS.glob("*.md") if commands_of(page)}
+    pages = [*DOCS.glob("*.md"), *DOCS.glob("tasks/*.md")]
+    names = {page: str(page.relative_to(DOCS).with_suffix("")) for page in pages}
+    with_commands = {names[page] for page in pages if commands_of(page)}
     assert with_commands == {*PAGES, *ELSEWHERE}
 
 
 def written_commands():
     """The lines of tfcsi on README and docs, also those in indented blocks."""
-    for page in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))):
+    pages = (*DOCS.glob("*.md"), *DOCS.glob("tasks/*.md"))
+    for page in (DOCS.parent / "README.md", *sorted(pages)):
         text = page.read_text().replace("\\\n", " ")
         code = re.findall(r"```.*?```|^ {4}[^\n]*$", text, re.DOTALL | re.M)
         for line in re.findall(r"^ *(tfcsi .+)$", "\n".join(code), re.M):

@@ -145,8 +145,8 @@ def paths(codec: Paths, packet: bytes, h: np.ndarray) -> go.Figure:
         ]
     )
     figure.add_scatter(
-        x=_places(codec.atoms.delay, delay),
-        y=_places(codec.atoms.angle, angle),
+        x=places(codec.atoms.delay, delay),
+        y=places(codec.atoms.angle, angle),
         mode="markers",
         name="paths",
         marker={
@@ -164,6 +164,17 @@ def paths(codec: Paths, packet: bytes, h: np.ndarray) -> go.Figure:
     figure.update_xaxes(range=[-0.5, sides[1] - 0.5], showgrid=False)
     figure.update_yaxes(range=[-0.5, sides[0] - 0.5], showgrid=False)
     return figure
+
+
+def places(axis: Axis, place: np.ndarray) -> np.ndarray:
+    """Returns places in bins; on a circular axis between -1/2 and size - 1/2.
+
+    Args:
+      axis: The axis.
+      place: Integers in 1 / `atoms.UNIT` bin.
+    """
+    bins = place / UNIT
+    return (bins + 0.5) % axis.size - 0.5 if axis.circular else bins
 
 
 def bits_of_parts(bits: Mapping[str, Mapping[str, float]]) -> go.Figure:
@@ -223,12 +234,6 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> go.Figure:
             )
     figure.update_xaxes(title_text="epoch", row=3)
     return _styled(figure, 560)
-
-
-def _places(axis: Axis, place: np.ndarray) -> np.ndarray:
-    """Places in bins, those of a circular axis between -1/2 and size - 1/2."""
-    bins = place / UNIT
-    return (bins + 0.5) % axis.size - 0.5 if axis.circular else bins
 
 
 def _nmse_over(
