@@ -12,7 +12,8 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 # In this order, because later pages use the runs of earlier ones.
 PAGES = [
     *"commands index tasks/train tasks/choose tasks/rate tasks/compare".split(),
-    *"tasks/scale import zoo quantisation entropy noise models results phone csi_inr".split(),
+    *"tasks/scale import zoo quantisation entropy noise".split(),
+    *"models results phone csi_inr".split(),
 ]
 # Pages whose commands need more than this repository and small data.
 ELSEWHERE = {
