@@ -33,7 +33,7 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.archives import Archive
-from tfcsi.coding import grids
+from tfcsi.coding import any_tables, grids
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_network import NetworkEncoder, PathNetwork
@@ -48,7 +48,6 @@ from tfcsi.coding.sending import (
     tables_of,
     to_stored,
 )
-from tfcsi.coding.tables import Tables
 from tfcsi.coding.token_sending import CODEC as LEARNED
 from tfcsi.coding.token_sending import TokenSender
 
@@ -58,7 +57,7 @@ class Ue:
 
     Attributes:
       session: packets.Session of the packets.
-      tables: tables.Tables of the symbols.
+      tables: any_tables.AnyTables of the symbols.
       grid: Grid of the codeword, see `tfcsi.coding.grids`.
       send_gain: Whether packets hold the scale of the CSI.
     """
@@ -143,10 +142,10 @@ class Ue:
             codec = str(arrays["codec"])
             self.session = Session(codec, num_tx, num_delay, fingerprint, version)
             self.send_gain = bool(arrays["send_gain"])
-            self.tables = Tables.from_arrays(files.part(arrays, "tables"))
+            self.tables = any_tables.from_arrays(files.part(arrays, "tables"))
             name = str(arrays["quantizer"])
             self.grid = grids.from_arrays(name, files.part(arrays, "quantizer"))
-            if self.tables.index.size != self.grid.num_symbols:
+            if self.tables.num_positions != self.grid.num_symbols:
                 raise ValueError("its tables and its quantiser differ in length")
         self._shape = (self.session.num_tx, self.session.num_delay)
         return arrays

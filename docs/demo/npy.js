@@ -3,6 +3,7 @@
 const READERS = {
   "|u1": (view, at) => view.getUint8(at),
   "|b1": (view, at) => view.getUint8(at),
+  "|i1": (view, at) => view.getInt8(at),
   "<u2": (view, at) => view.getUint16(at, true),
   "<u4": (view, at) => view.getUint32(at, true),
   "<i4": (view, at) => view.getInt32(at, true),

@@ -16,6 +16,12 @@ export function readTables(arrays) {
     throw new Error("not a UE's tables.npz, as tfcsi export writes it");
   }
   if (arrays.codec === "paths") return readPathTables(arrays);
+  if (arrays["tables/kind"]) {
+    throw new Error(
+      `tables of the kind "${arrays["tables/kind"]}" (priors with hyper-latents or ` +
+        "contexts), which this page does not write; use python -m tfcsi.ue",
+    );
+  }
   const numbers = (name) => Array.from(arrays[name].data);
   const [cdf, length] = [arrays["tables/cdf"], numbers("tables/length")];
   const width = cdf.shape[1];

@@ -20,11 +20,13 @@ import tfcsi
 from tfcsi import transforms
 from tfcsi.channels import cost2100
 from tfcsi.coding import grids, rangecoder, sending
+from tfcsi.coding.network_tables import IntegerNetwork, NetworkTables
 from tfcsi.coding.packet_file import read_file, write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_encoder import norm_of, scaled
 from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.tables import CODERS, Tables
+from tfcsi.coding.token_contexts import law_tables
 from tfcsi.tflite import convert, exports, path_convert, runner
 
 DEMO = pathlib.Path(__file__).parents[2] / "docs" / "demo"
@@ -79,6 +81,18 @@ print({
   file: Buffer.from(packetFile(bundle, many)).toString("hex"),
   sent,
 });
+"""
+REFUSED = """
+const fs = await import("node:fs");
+const { readNpz } = await import(`${demo}/npy.js`);
+const { readTables } = await import(`${demo}/ue.js`);
+const arrays = await readNpz(fs.readFileSync(message.tables));
+try {
+  readTables(arrays);
+  print("accepted");
+} catch (error) {
+  print(error.message);
+}
 """
 PATHS = """
 const fs = await import("node:fs");
@@ -207,6 +221,21 @@ def test_a_codeword_becomes_the_packet_of_the_codec(
         np.testing.assert_array_equal(
             np.float32([row["x"] for row in reply["sent"]]), x.reshape(len(h), -1)
         )
+
+
+def test_tables_that_networks_pick_are_refused_by_name(tmp_path):
+    rng = np.random.default_rng(0)
+    side = rng.integers(-9, 9, (0, 4)), rng.integers(-9, 9, (4, 16))
+    network = IntegerNetwork(
+        [w.astype("i1") for w in side], [np.zeros(k, "i4") for k in (4, 16)]
+    )
+    empty = Tables.from_pmf([[0.5]], 0, np.zeros(0, int))
+    laws = law_tables(np.array([0.2, 0.6, 0.2]))
+    tables = NetworkTables(np.zeros(8, int), 0, empty, None, [network], laws)
+    session, grid = Session("demo", 4, 5, bytes(8)), grids.UniformGrid(np.ones(8))
+    sending.save_tables(tmp_path / "t.npz", session, tables, "uniform", grid, False)
+    words = node(REFUSED, {"tables": str(tmp_path / "t.npz")})
+    assert 'tables of the kind "network"' in words and "use python -m tfcsi" in words
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ from tfcsi.training.run import train
 ROOT = pathlib.Path(__file__).parents[2]
 MULAW = {"quantizer": "mulaw", "quantizer_args": {"bits": 4, "mu": 255.0}}
 # All that makes sense: a dither needs a uniform grid, a coder symbols.
-SLOW = ("universal", "uniform-histogram")
+NETWORKS = ("scale_hyperprior", "mean_scale_hyperprior", "contexts")
+SLOW = ("universal", "uniform-histogram", *NETWORKS)
 COMBINATIONS = [
     pytest.param(
         *(quantizer, prior, coder),
@@ -37,6 +38,7 @@ COMBINATIONS = [
     for prior in priors.PRIORS
     for coder in CODERS
     if (quantizer, prior) != ("mulaw", "universal")
+    and (coder == "range" or prior not in NETWORKS)
     and (quantizer == "float") == (prior == "none")
 ]
 
@@ -363,6 +365,8 @@ def test_csi_that_no_codec_takes_is_refused_at_once(
         ({"prior": "flat"}, "prior is 'flat'; it must be one of"),
         ({"prior": "universal", **MULAW}, "prior 'universal' dithers a uniform grid"),
         ({"rounding": "noise", **MULAW}, "'noise' is for quantizer 'uniform'"),
+        ({"prior": "contexts", "coder": "huffman"}, "takes coder 'range'"),
+        ({"prior": "contexts", "prior_args": {"group": 2}}, "did you mean 'groups'"),
         ({"rounding": "hard"}, "rounding is 'hard'; it must be one of"),
         ({"coder": "arithmetic"}, "coder is 'arithmetic'; it must be one of"),
     ],

@@ -97,7 +97,7 @@ class SymbolCodec(Protocol):
     """What a codec has as well if its packets hold entropy-coded symbols.
 
     Attributes:
-      tables: `tfcsi.coding.tables.Tables` of the symbols.
+      tables: `tfcsi.coding.any_tables.AnyTables` of the symbols.
     """
 
     tables: Any

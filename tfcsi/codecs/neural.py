@@ -37,9 +37,9 @@ from tfcsi.codecs.workdir import (
     read_arrays,
     save,
 )
-from tfcsi.coding import rangecoder, sending
+from tfcsi.coding import any_tables, sending
+from tfcsi.coding.any_tables import AnyTables
 from tfcsi.coding.packets import VERSION, PacketError, Session
-from tfcsi.coding.tables import Tables
 from tfcsi.entropy import quantizers
 
 _REMEDIES = {
@@ -60,7 +60,7 @@ class Codec:
       encoder: Keras model x [n, num_tx, num_delay, 2] -> y [n, latent].
       decoder: Keras model y_hat [n, latent] -> x_hat [n, num_tx, num_delay, 2].
       quantizer: Object of a class of `tfcsi.entropy.quantizers`.
-      tables: tables.Tables, or None before `use`.
+      tables: any_tables.AnyTables, or None before `use`.
       packet_version: Format of the packets, that of `packets.Session`. Runs that were
         saved before version 2 keep version 1.
       names_domain: Whether the session tells the domain. That of early runs does not.
@@ -96,7 +96,7 @@ class Codec:
             self.encoder, self.decoder = fake_quantization.quantize_pair(
                 self.encoder, self.decoder, config, self.quantizer.step is not None
             )
-        self.tables: Tables | None = None
+        self.tables: AnyTables | None = None
         shapes = [self.encoder.input_shape, self.encoder.output_shape]
         self.analysis: Callable[[np.ndarray], np.ndarray] = batched(
             self.encoder, shapes[:1], shapes[1]
@@ -107,15 +107,15 @@ class Codec:
         self.facts: dict[str, object] = {}
         self._session: Session | None = None
 
-    def use(self, tables: Tables) -> None:
+    def use(self, tables: AnyTables) -> None:
         """Takes frozen tables; from now on the codec can send and receive.
 
         Raises:
           ValueError: If the tables are for codewords of another length.
         """
-        if len(tables.index) != self.quantizer.num_symbols:
+        if tables.num_positions != self.quantizer.num_symbols:
             raise ValueError(
-                f"tables code {len(tables.index)} positions, the codeword has "
+                f"tables code {tables.num_positions} positions, the codeword has "
                 f"{self.quantizer.num_symbols} symbols"
             )
         self.tables = tables
@@ -150,7 +150,7 @@ class Codec:
         """
         return self._agreed()[0]
 
-    def _agreed(self) -> tuple[Session, Tables]:
+    def _agreed(self) -> tuple[Session, AnyTables]:
         """The session and its tables; RuntimeError if there are none yet."""
         if self._session is None or self.tables is None:
             raise RuntimeError(
@@ -289,7 +289,7 @@ class Codec:
 
     def bits_estimated(self, symbols: np.ndarray) -> np.ndarray:
         """Returns the bits [n] that the tables promise for symbols [n, latent]."""
-        return rangecoder.code_bits(symbols, self._agreed()[1])
+        return any_tables.code_bits(symbols, self._agreed()[1])
 
     def describe(self) -> dict[str, object]:
         """Returns what a results file tells of a codec: name, sizes, config."""
@@ -374,7 +374,7 @@ def load(workdir: str | os.PathLike) -> Codec:
     codec.packet_version = packet_version(arrays, path)
     codec.names_domain = DOMAIN_KEY in arrays
     if tables := files.part(arrays, "tables"):
-        codec.use(Tables.from_arrays(tables))
+        codec.use(any_tables.from_arrays(tables))
     return codec
 
 

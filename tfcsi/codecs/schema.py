@@ -30,7 +30,15 @@ from tfcsi.models import size
 # How many matrices are simulated if a config does not say it.
 SIMULATED = {"num_train": 16000, "num_val": 3000}
 # Fields that have fields of their own.
-SECTIONS = ("network", "quantizer_args", "noise", "qat", "source", "simulator")
+SECTIONS = (
+    "network",
+    "quantizer_args",
+    "prior_args",
+    "noise",
+    "qat",
+    "source",
+    "simulator",
+)
 AUGMENTATIONS = ("none", "phase", "phase_flip")
 
 
@@ -98,8 +106,12 @@ FIELDS = _by_name(
         "str",
         "none",
         "Model of the rate; 'none' for float codewords.",
-        ("factorized", "universal", "histogram", "none"),
+        (
+            *("factorized", "universal", "histogram", "scale_hyperprior"),
+            *("mean_scale_hyperprior", "contexts", "none"),
+        ),
     ),
+    Field("prior_args", "dict", {}, "Arguments of the prior."),
     Field(
         "rounding",
         "str",
@@ -200,6 +212,26 @@ QUANTIZER_ARGS = {
             "Where the point of symbol 0 is in each entry.",
             ("zero", "learned", "dither"),
         )
+    ),
+}
+_NETWORKS = _by_name(
+    Field("hyper_dim", "int", 0, "Hyper-latents; 0 for what the prior takes.", least=0),
+    Field("hidden", "int", 64, "Width of the integer networks.", positive=True),
+)
+PRIOR_ARGS = {
+    "scale_hyperprior": _NETWORKS,
+    "mean_scale_hyperprior": _NETWORKS,
+    "contexts": _NETWORKS
+    | _by_name(
+        Field("groups", "int", 4, "Groups of symbols that are sent.", positive=True),
+        Field(
+            "order",
+            "str",
+            "interleaved",
+            "Which symbols make a group.",
+            ("interleaved", "blocks", "checkerboard"),
+        ),
+        Field("grid", "tuple[int, ...]", (), "(rows, columns) of a checkerboard."),
     ),
 }
 STAGE = _by_name(
@@ -313,6 +345,8 @@ def fields_in(config: ml_collections.ConfigDict, name: str) -> dict[str, Field] 
             known = nearest(config.quantizer, QUANTIZER_ARGS, "quantizers")
             raise ConfigError(f"quantizer is {config.quantizer!r}{known}")
         return QUANTIZER_ARGS[config.quantizer]
+    if name == "prior_args":
+        return PRIOR_ARGS.get(config.get("prior"), {})
     # A simulator checks its own arguments.
     return None if name == "simulator" else fields_of_source(config.dataset)
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from tfcsi import files, transforms
 from tfcsi.archives import Archive
-from tfcsi.coding import rangecoder
+from tfcsi.coding import any_tables, rangecoder
+from tfcsi.coding.any_tables import AnyTables
 from tfcsi.coding.grids import Grid
 from tfcsi.coding.packets import PacketError, Session, check_ends, pack, unpack
 from tfcsi.coding.tables import Tables
@@ -121,7 +122,7 @@ def packets(
     symbols: np.ndarray,
     side: np.ndarray,
     session: Session,
-    tables: Tables,
+    tables: AnyTables,
 ) -> list[bytes]:
     """Writes packets: check, side information, coded symbols.
 
@@ -139,15 +140,15 @@ def packets(
     """
     words = [row.astype(">u2").tobytes() for row in side]
     if session.version == 1:
-        coded = rangecoder.encode(symbols, tables)
+        coded = rangecoder.encode(symbols, _plain(tables))
         return pack([s + c for s, c in zip(words, coded)], session)
-    coded, sizes = rangecoder.encode_bits(symbols, tables)
+    coded, sizes = any_tables.encode_bits(symbols, tables)
     num_bits = [8 * len(s) + size for s, size in zip(words, sizes)]
     return pack([s + c for s, c in zip(words, coded)], session, num_bits)
 
 
 def receive(
-    packets: Sequence[bytes], num_side: int, session: Session, tables: Tables
+    packets: Sequence[bytes], num_side: int, session: Session, tables: AnyTables
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads packets, the inverse of the function `packets`.
 
@@ -177,8 +178,8 @@ def receive(
     coded = [payload[num_bytes:] for payload in payloads]
     try:
         if session.version == 1:
-            return rangecoder.decode(coded, tables), side
-        symbols, num_bits = rangecoder.decode_bits(coded, tables)
+            return rangecoder.decode(coded, _plain(tables)), side
+        symbols, num_bits = any_tables.decode_bits(coded, tables)
     except rangecoder.PayloadError as error:
         message = f"packet {error.row}: {error.reason}"
         raise PacketError(message, error.row) from None
@@ -189,7 +190,7 @@ def receive(
 def save_tables(
     path: str | os.PathLike,
     session: Session,
-    tables: Tables,
+    tables: AnyTables,
     quantizer: str,
     grid: Grid,
     send_gain: bool,
@@ -237,6 +238,13 @@ def tables_of(path: pathlib.Path) -> Iterator[Archive]:
         raise ValueError(
             f"{path} is not a {TABLES_FILE} that tfcsi export wrote: {reason}"
         ) from error
+
+
+def _plain(tables: AnyTables) -> Tables:
+    """Returns tables of packets of version 1; others than `Tables` are refused."""
+    if not isinstance(tables, Tables):
+        raise ValueError("packets of version 1 have a table for each position")
+    return tables
 
 
 def digests(

@@ -191,6 +191,11 @@ class Tables:
             digest.update(np.array([array.size, *array], "<i4").tobytes())
         return digest.digest()
 
+    @property
+    def num_positions(self) -> int:
+        """Number of symbols of a codeword."""
+        return self.index.size
+
     @functools.cached_property
     def cdf_rows(self) -> list[list[int]]:
         """The valid entries of each row of `cdf`, as Python integers."""

@@ -14,10 +14,19 @@ passes the rounding unchanged. `bits` takes what stands for the symbols in train
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
+from tfcsi.coding.grids import Grid
 from tfcsi.coding.tables import Tables, number_bits
+from tfcsi.entropy.conditional import (
+    Contexts,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
 from tfcsi.entropy.densities import Factorized, Universal, need_symbols
 from tfcsi.entropy.rounding import rounded, straight_through
 
@@ -165,9 +174,12 @@ class Empty(tf.Module):
 
 
 PRIORS = {
+    "contexts": Contexts,
     "factorized": Factorized,
     "histogram": Histogram,
+    "mean_scale_hyperprior": MeanScaleHyperprior,
     "none": Empty,
+    "scale_hyperprior": ScaleHyperprior,
     "universal": Universal,
 }
 
@@ -179,7 +191,7 @@ def get(name: str) -> type:
       name: A key of `PRIORS`.
 
     Returns:
-      The class, which takes latent_dim, num_levels and coder.
+      The class, which takes latent_dim, num_levels, coder and arguments of its own.
 
     Raises:
       ValueError: If the name is not known; the message lists the known names.
@@ -188,3 +200,20 @@ def get(name: str) -> type:
         known = ", ".join(sorted(PRIORS))
         raise ValueError(f"prior is {name!r}; known priors: {known}")
     return PRIORS[name]
+
+
+def of_config(config: Mapping[str, Any], grid: Grid) -> Any:
+    """Makes the prior of a config.
+
+    Args:
+      config: Of a run: `prior`, `prior_args` and `coder`.
+      grid: Grid or quantiser of the codeword.
+
+    Returns:
+      Object of a class of `PRIORS`.
+
+    Raises:
+      ValueError: If the prior is not known or does not fit the quantiser or the coder.
+    """
+    make, arguments = get(config["prior"]), dict(config["prior_args"])
+    return make(grid.num_symbols, grid.num_levels, config["coder"], **arguments)

@@ -22,7 +22,8 @@ ROUNDINGS = ("straight_through", "noise", "mixed", "soft")
 _ALPHA = 4.0  # Slope of the soft rounding: 0 is none, from 10 on it is nearly hard.
 
 
-def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
+@tf.custom_gradient
+def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tuple:
     """Gives a tensor the gradient of another one.
 
     Args:
@@ -30,9 +31,9 @@ def straight_through(exact: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
       smooth: Tensor of the same shape and dtype that gives the gradient.
 
     Returns:
-      A tensor with the values of `exact`, up to rounding, and the gradient of `smooth`.
+      A tensor with the values of `exact` and the gradient of `smooth`.
     """
-    return smooth + tf.stop_gradient(exact - smooth)
+    return tf.identity(exact), lambda slope: (None, slope)
 
 
 def rounded(u: tf.Tensor) -> tf.Tensor:

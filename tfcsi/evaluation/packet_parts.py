@@ -15,9 +15,9 @@ import numpy as np
 from tfcsi.codecs.contract import Codec, SymbolCodec
 from tfcsi.codecs.paths import Paths
 from tfcsi.codecs.topk import TopK
+from tfcsi.coding.any_tables import symbol_bits
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
 from tfcsi.coding.path_sets import PathTableSets
-from tfcsi.coding.tables import number_bits
 
 CHECK, SIDE, REST = "check", "side information", "end of the code, padding"
 STEP, SET, END = "step and norm", "set of tables", "end of the list"
@@ -101,14 +101,12 @@ def _of_paths(codec: Paths, packets: Sequence[bytes]) -> list[list[Part]]:
 def _of_symbols(codec: SymbolCodec, packets: Sequence[bytes]) -> list[list[Part]]:
     """The parts of coded symbols without check and end."""
     symbols, side = codec.receive(packets)
-    tables = codec.tables
-    interval, number = tables.intervals(symbols.astype(np.int64))
-    bits = tables.interval_bits[tables.index, interval] + number_bits(number)
+    before, bits = symbol_bits(symbols, codec.tables)
     kinds = np.where(symbols == 0, ZERO, OTHER)
-    words = Part(SIDE, 16.0 * side.shape[1])
+    words = 16.0 * side.shape[1] + before.sum(axis=1)
     return [
-        [words, *map(Part, row.tolist(), sizes.tolist())]
-        for row, sizes in zip(kinds, bits)
+        [Part(SIDE, size), *map(Part, row.tolist(), sizes.tolist())]
+        for size, row, sizes in zip(words.tolist(), kinds, bits)
     ]
 
 

@@ -99,7 +99,8 @@ def read(name: str, changes: Sequence[str] = ()) -> ml_collections.ConfigDict:
     config = config_files.run(path, argument)
     check_file(config, path)
     pairs = [_pair(change) for change in changes]
-    for key, text in sorted(pairs, key=lambda pair: pair[0] not in _FILLED):
+    first = (*_FILLED, "quantizer", "prior")  # They say which fields others have.
+    for key, text in sorted(pairs, key=lambda pair: pair[0] not in first):
         _change(config, key, text)
     check(config)
     return config

@@ -56,9 +56,7 @@ class Pair:
                 f"use init 'random'"
             )
         self.codec = codec = Codec(config)
-        self.prior = priors.get(config.prior)(
-            codec.quantizer.num_symbols, codec.quantizer.num_levels, config.coder
-        )
+        self.prior = priors.of_config(config, codec.quantizer)
         self.stages = stages_of(config)
         self._steps = len(h_train) // config.batch_size
         network = [
