@@ -202,8 +202,8 @@ class Conditional(tf.Module):
           steps: Steps of Adam on 100 rows each; their rate falls to zero.
         """
         variables = self.trainable_variables
-        rate = tf.Variable(_REFIT_RATE)
-        adam = tf.keras.optimizers.legacy.Adam(rate)
+        adam = tf.keras.optimizers.Adam(_REFIT_RATE, jit_compile=False)
+        adam.build(variables)
 
         @tf.function
         def step(rows: tf.Tensor) -> None:
@@ -214,7 +214,7 @@ class Conditional(tf.Module):
 
         rng = np.random.default_rng(0)
         for k in range(steps):
-            rate.assign(_REFIT_RATE * (1 - k / steps))
+            adam.learning_rate.assign(_REFIT_RATE * (1 - k / steps))
             chosen = rng.integers(len(symbols), size=_REFIT_BATCH)
             step(tf.constant(symbols[chosen], tf.float32))
 
