@@ -32,6 +32,7 @@ TARGETS = {
     "raytraced_street_canyon": (-18,),
 }
 _UNSEEN = -15  # Of the codecs that have not seen the source [dB].
+_FEW = 2000  # Matrices that tell where the search for another effort begins.
 _FIRST, _STRIDE = 24, 6  # Numbers of steps: where a search begins, and how it goes on.
 
 
@@ -53,19 +54,34 @@ class Curve:
             self.points[step] = point["bits"], point["nmse_db"]
         return self.points[step]
 
-    def bits(self, nmse_db: float) -> float:
-        """Returns the bits for an NMSE that the finest step reaches."""
-        high = _FIRST
+    def step(self, nmse_db: float, first: int = _FIRST, stride: int = _STRIDE) -> int:
+        """Returns the coarsest step that meets an NMSE that the finest one meets.
+
+        Args:
+          nmse_db: The NMSE [dB].
+          first: Step where the search begins.
+          stride: Steps between those that are measured before it is halved.
+        """
+        high = first
         while high < STEPS - 1 and self.at(high)[1] > nmse_db:
-            high = min(high + _STRIDE, STEPS - 1)
+            high = min(high + stride, STEPS - 1)
         low = high
         while low > 0 and self.at(low)[1] <= nmse_db:
-            low = max(low - _STRIDE, 0)
+            low = max(low - stride, 0)
         while high - low > 1:
             middle = (low + high) // 2
             met = self.at(middle)[1] <= nmse_db
             low, high = (low, middle) if met else (middle, high)
-        (less, worse), (more, better) = self.at(low), self.at(high)
+        return high
+
+    def bits(self, nmse_db: float) -> float:
+        """Returns the bits for an NMSE that the finest step meets."""
+        if self.effort == "default":
+            high = self.step(nmse_db)
+        else:  # Another effort needs about the same step and may take longer.
+            quick = Curve(self.codec, self.h[:_FEW], "default").step(nmse_db)
+            high = self.step(nmse_db, quick, 1)
+        (less, worse), (more, better) = self.at(high - 1), self.at(high)
         return less + (more - less) * (worse - nmse_db) / (worse - better)
 
 
@@ -77,6 +93,12 @@ def add_arguments(parser) -> None:
         type=flags.choices(*TARGETS),
         metavar="NAME,...",
         help="Sources to measure on; all if not given.",
+    )
+    parser.add_argument(
+        "--targets",
+        type=flags.NUMBERS,
+        metavar="DB,...",
+        help="NMSE in dB; those of each source if not given.",
     )
     parser.add_argument(
         "--effort",
@@ -118,7 +140,7 @@ def main(args) -> None:
                 codec = pathlib.Path(args.unseen) / of_all
             codecs[of_all] = tfcsi.load(codec).resized(*form)
         curves = {k: Curve(codec, h, args.effort) for k, codec in codecs.items()}
-        for nmse_db in (_UNSEEN,) if args.unseen else TARGETS[name]:
+        for nmse_db in (_UNSEEN,) if args.unseen else args.targets or TARGETS[name]:
             bits = {k: curve.bits(nmse_db) for k, curve in curves.items()}
             cells = [name, str(nmse_db), *(f"{number:.1f}" for number in bits.values())]
             if not args.own:

@@ -7,10 +7,9 @@ import math
 import numpy as np
 
 from tfcsi import metrics
-from tfcsi.coding import contexts, path_fit, pursuit
+from tfcsi.coding import contexts, path_fit, path_moves, pursuit
 from tfcsi.coding.atoms import Atoms
 from tfcsi.coding.contexts import PathTables
-from tfcsi.coding.packets import size_of
 from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_sets import AnyCoder
@@ -19,7 +18,8 @@ from tfcsi.coding.wishes import warn_of_missed
 
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
-_FINER = 4  # Steps beyond the limit of a packet that are tried.
+_INSIDE = 1 - 1e-5  # Share of a limit of NMSE that is used: errors are in float32.
+_FINER = 5  # Steps that are tried from the finest on that keeps to a limit.
 # Share of the entries that the estimate of the noise takes for weak, see docs/paths.md.
 _QUANTILE = 0.1
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
@@ -144,7 +144,8 @@ class PathEncoder:
             how = (self.coder.prices, effort, steps, noise)
             lists = pursuit.find(x, self.atoms, *how)
             if not self.effort.more:
-                return lists
+                best = lists
+                break
             rest = x - self.atoms.synthesize(*lists.gains_and_places())
             cost = (rest**2).sum(axis=(1, 2, 3))
             cost += pursuit.LAMBDA * self.bits(rows, steps, lists)
@@ -152,12 +153,28 @@ class PathEncoder:
             least[better] = cost[better]
             best = best.wider(lists.re.shape[1])
             best.put(better, lists[better])
-        return best
+        return self._moved(
+            rows, steps, best, lambda _, error, bits: error + pursuit.LAMBDA * bits
+        )
+
+    def _moved(
+        self,
+        rows: np.ndarray,
+        steps: np.ndarray,
+        lists: Lists,
+        cost: path_moves.Cost,
+    ) -> Lists:
+        """Makes small moves that lower a cost, if the effort allows it."""
+        if not self.effort.moves:
+            return lists
+        x = self.picture[rows] / step_of(steps).astype(np.float32)[:, None, None, None]
+        code = path_moves.Code(self.coder, steps, self.norm[rows])
+        return path_moves.improved(x, lists, self.atoms, code, cost)
 
     def bits(self, rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
         """Returns the bits of packets, int64 [rows]."""
-        parts = self.coder.parts(steps, self.norm[rows], lists.sorted())
-        return np.array([8 * size_of(num_bits) for _, num_bits in parts.payloads()])
+        code = path_moves.Code(self.coder, steps, self.norm[rows])
+        return code.packets(np.arange(len(rows)), lists.sorted())
 
     def nmse(self, rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
         """Returns the NMSE of matrices, linear, float64 [rows]."""
@@ -177,17 +194,23 @@ class PathEncoder:
         missed = np.flatnonzero(~met)
         nmse = self.nmse(missed, steps[missed], lists[missed])
         warn_of_missed(nmse, num, nmse_db, stacklevel=3)
-        return steps, lists
+        energy = (self.picture.astype(np.float64) ** 2).sum(axis=(1, 2, 3))
+        most = np.where(met, _INSIDE * limit * energy / step_of(steps) ** 2, -1.0)
+
+        def cost(rows: np.ndarray, error: np.ndarray, bits: np.ndarray) -> np.ndarray:
+            return np.where((error.T <= most[rows]).T, bits, np.inf)
+
+        return steps, self._moved(np.arange(num), steps, lists, cost)
 
     def within(self, max_bits: float, usual: int) -> tuple[np.ndarray, Lists]:
         """Steps and lists with the least NMSE whose packets keep to a limit.
 
-        The finest step whose packet keeps to it is tried, and the next finer ones with
-        their weakest paths left out.
+        The finest step whose packet keeps to it is tried, and the next finer ones and
+        the usual one with their weakest paths left out.
 
         Args:
           max_bits: Most bits of a packet.
-          usual: Number of the step that costs least, for matrices without paths.
+          usual: Number of the step that costs least, also for matrices without paths.
         """
 
         def exceeds(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
@@ -197,16 +220,21 @@ class PathEncoder:
         rows = np.arange(len(self.norm))
         first, _, over = coarsest(len(rows), self.find, exceeds)
         first = np.where(over, np.maximum(first - 1, 0), first)
-        steps, lists = self._cut(first, usual, max_bits)
+        tried = [np.minimum(first + more, STEPS - 1) for more in range(_FINER)]
+        steps, lists = self._cut(tried[0], usual, max_bits)
         least = self.nmse(rows, steps, lists)
-        for more in range(1, _FINER + 1):
-            others = self._cut(np.minimum(first + more, STEPS - 1), usual, max_bits)
+        for numbers in (*tried[1:], np.full(len(rows), usual)):
+            others = self._cut(numbers, usual, max_bits)
             nmse = self.nmse(rows, *others)
             better = np.flatnonzero(nmse < least)
             least[better], steps[better] = nmse[better], others[0][better]
             lists = lists.wider(others[1].re.shape[1])
             lists.put(better, others[1][better])
-        return steps, lists
+
+        def cost(rows: np.ndarray, error: np.ndarray, bits: np.ndarray) -> np.ndarray:
+            return np.where(bits <= max_bits, error, np.inf)
+
+        return steps, self._moved(rows, steps, lists, cost)
 
     def _cut(
         self, steps: np.ndarray, usual: int, max_bits: float

@@ -55,6 +55,10 @@ class Lists:
         """Returns the lists of some rows."""
         return Lists(*(getattr(self, field)[rows] for field in FIELDS))
 
+    def at(self, rows: np.ndarray, slot: np.ndarray) -> Lists:
+        """Returns the path in a column `slot` [n] of each of some rows, entries [n]."""
+        return Lists(*(getattr(self, field)[rows, slot] for field in FIELDS))
+
     def gains_and_places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns gains complex128, angles and delays, for `Atoms.synthesize`."""
         return self.re + 1j * self.im, self.angle, self.delay

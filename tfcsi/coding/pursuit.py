@@ -45,6 +45,7 @@ class Effort:
         passes at the end they always are.
       lmbda: What a bit costs [step^2].
       more: Further searches. The list of the best one is taken, see `PathEncoder`.
+      moves: Whether small moves of the whole list are tried, see `path_moves`.
     """
 
     stop: float
@@ -53,6 +54,7 @@ class Effort:
     priced_growth: bool
     lmbda: float = LAMBDA
     more: tuple[Effort, ...] = ()
+    moves: bool = False
 
 
 EFFORTS = {
@@ -70,6 +72,7 @@ EFFORTS["high"] = dataclasses.replace(
         Effort(1.1, np.inf, 3, True, 0.13),
         Effort(1.1, 0, 3, False),
     ),
+    moves=True,
 )
 
 
@@ -273,7 +276,7 @@ class _Block:
           bool [n], whether there is a path now.
         """
         lists, angles, delays = self.lists, self.atoms.angle, self.atoms.delay
-        old = Lists(*(getattr(lists, field)[rows, slot] for field in FIELDS))
+        old = lists.at(rows, slot)
         near = Near(self.atoms, self.rest[rows], old)
         for spacing in (HALF, UNIT // 8) if new else (UNIT // 8,):
             g = near.correlate(angle, delay, np.full(len(rows), spacing))[0]
