@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tfcsi.coding.atoms import UNIT, Atoms
-from tfcsi.coding.packets import size_of
+from tfcsi.coding.packets import CRC_BITS, size_of
 from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
 from tfcsi.coding.path_sets import AnyCoder
 from tfcsi.coding.pursuit import LAMBDA
@@ -103,7 +103,7 @@ def _move(
     length += ideal[:, None, None] + _END
     estimate = more_error[one] + np.where(alone, 0, more_error[other])
     estimate += error[:, None, None]
-    estimate = cost(rows, estimate, 8 * size_of(length))
+    estimate = cost(rows, estimate, _packet_bits(length))
     there = (one >= 0) & (other >= 0) & (alone | (slot[one] < slot[other]))
     estimate = np.where(there, estimate, np.inf).reshape(len(rows), -1)
     order = estimate.argpartition(_WRITTEN - 1, axis=1)[:, :_WRITTEN]
@@ -124,6 +124,11 @@ def _move(
     moved = np.flatnonzero(tried_cost[everyone, best] < before - _LEAST)
     lists.put(rows[moved], tried[moved * _WRITTEN + best[moved]])
     return rows[moved]
+
+
+def _packet_bits(length: np.ndarray) -> np.ndarray:
+    """Bits of packets with payloads of some lengths, as `size_of`."""
+    return 8 * np.ceil((CRC_BITS + length) / 8)
 
 
 def _single_moves(lists: Lists, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, Lists]:
