@@ -13,10 +13,28 @@ import numpy as np
 
 from tfcsi import files
 
+# The limits below are multiplied by the number in this variable of the environment.
+LIMITS = "TFCSI_LIMITS"
 # The arrays that are read may take FREE bytes and MOST times the size of the file.
 FREE, MOST = 1 << 26, 50
 # A file of data may declare FREE_NUMBERS numbers, and DENSEST for each of its bytes.
 FREE_NUMBERS, DENSEST = 1 << 24, 8
+
+
+def limit(number: int) -> int:
+    """Returns a limit times the number in the environment variable `LIMITS`.
+
+    Raises:
+      ValueError: If the variable holds no positive number.
+    """
+    text = os.environ.get(LIMITS, "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise ValueError(f"{LIMITS} is {text!r}; it must be a positive number")
+    return int(number * factor)
 
 
 def check_declared(path: str | os.PathLike, shape: Sequence[int]) -> None:
@@ -31,12 +49,12 @@ def check_declared(path: str | os.PathLike, shape: Sequence[int]) -> None:
     Raises:
       ValueError: If the file declares more numbers than one of its size may.
     """
-    size, count = os.path.getsize(path), math.prod(shape)
-    limit = FREE_NUMBERS + DENSEST * size
-    if count > limit:
+    size, count = os.path.getsize(path), math.prod(int(n) for n in shape)
+    most = limit(FREE_NUMBERS + DENSEST * size)
+    if count > most:
         raise ValueError(
             f"it declares {count:,} numbers; a file of {size:,} bytes may declare "
-            f"{limit:,}"
+            f"{most:,}; {LIMITS}=2 in the environment doubles that"
         )
 
 
@@ -64,8 +82,12 @@ class Archive(Mapping[str, np.ndarray]):
             message = f"{path} is damaged: it is no .npz file: {error}"
             raise ValueError(message) from error
         ending = len(".npy")
-        self._sizes = {info.filename[:-ending]: info.file_size for info in members}
-        self._limit = FREE + MOST * len(content)
+        self._sizes = {
+            info.filename[:-ending]: info.file_size
+            for info in members
+            if info.filename.endswith(".npy")
+        }
+        self._limit = limit(FREE + MOST * len(content))
         self._read: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -85,7 +107,10 @@ class Archive(Mapping[str, np.ndarray]):
                 f"arrays of a file of this size may take {self._limit:,}"
             )
         try:
-            self._read[name] = self._stored[name]
+            array = self._stored[name]
+            if not isinstance(array, np.ndarray):
+                raise ValueError("it is no array")
+            self._read[name] = array
         except Exception as error:
             message = f"{self._path} is damaged: array {name!r}: {error}"
             raise ValueError(message) from error

@@ -16,7 +16,7 @@ import stat
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -249,9 +249,11 @@ def read_csi(
       ValueError: If it is no .npy file, or does not hold complex matrices.
     """
     check_input(path)
-    try:
-        h = np.load(path, mmap_mode, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    try:  # The map compares the declared size with that of the file.
+        h = np.load(path, mmap_mode or "r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # A damaged file raises errors of many kinds.
         raise ValueError(f"{path} cannot be read as a .npy file: {error}") from error
     kind = f"{h.dtype} {list(h.shape)}" if isinstance(h, np.ndarray) else "an archive"
     if not isinstance(h, np.ndarray) or h.ndim not in (2, 3) or h.dtype.kind != "c":
@@ -259,6 +261,7 @@ def read_csi(
             f"{path} holds {kind}; give a .npy file of one complex matrix or of [n, "
             f"num_tx, num_delay]"
         )
+    h = h if mmap_mode else np.array(h)
     return h[None] if h.ndim == 2 else h
 
 
@@ -324,6 +327,34 @@ def write_json(
             )
     text = json.dumps(content, indent=indent, sort_keys=sort_keys, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """Returns the content of a file; errors as `check_input`."""
+    check_input(path)
+    return pathlib.Path(path).read_bytes()
+
+
+MOST_TEXT = 1 << 26  # Bytes of a JSON file that is read.
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Args:
+      path: The file, of at most `MOST_TEXT` bytes.
+
+    Raises:
+      ValueError: If it is larger or no JSON. The message names the file.
+      OSError: As `check_input`.
+    """
+    check_input(path)
+    if (size := os.path.getsize(path)) > MOST_TEXT:
+        raise ValueError(f"{path} is damaged: it has {size:,} bytes")
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def _numbers(content: object, place: str) -> Iterator[tuple[str, float]]:

@@ -78,8 +78,7 @@ class Ue:
           ImportError: If the LiteRT runtime is missing.
         """
         arrays = self._load_tables(pathlib.Path(tables))
-        path = pathlib.Path(encoder)
-        content = path.read_bytes()
+        path, content = pathlib.Path(encoder), files.read_bytes(encoder)
         check_encoder(path, content, arrays)
         self._load_encoder(path, content)
 
@@ -207,8 +206,7 @@ class PathUe:
         if encoder is not None:
             if "effort" in limits:
                 raise ValueError("effort is that of the encoder; leave it out")
-            path = pathlib.Path(encoder)
-            content = path.read_bytes()
+            path, content = pathlib.Path(encoder), files.read_bytes(encoder)
             check_encoder(path, content, arrays)
             interpreter = _interpreter(path, content)
             network = PathNetwork(interpreter, self.sender.shape, str(path))

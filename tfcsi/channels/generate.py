@@ -9,7 +9,6 @@ a run that was stopped continues at the next block. Processes are started as
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -186,10 +185,9 @@ def _claim(out: Path, request: dict) -> dict[str, int]:
                 "give another folder"
             )
         return {}
-    try:
-        manifest = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    manifest = files.read_json(path)
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path} is damaged: it holds no fields")
     request = {**request, "version": tfcsi.__version__}
     if differs := [k for k, value in request.items() if manifest.get(k) != value]:
         raise ValueError(

@@ -41,6 +41,7 @@ _LOWEST = 10  # Quarter octaves below the step at which an entry is no longer se
 _SHRINK = 2.0  # Matrices of the mean variances that each component is mixed with.
 _FLOOR = 1e-3  # Least variance, relative to the mean of all entries.
 _ITERATIONS = 25
+_LARGEST_SCALE = 508  # Magnitude of 4 log2 of a standard deviation in float32.
 # Quarter octaves of the steps that are tried; the finest one fits LARGEST.
 _FINEST = 56
 
@@ -311,6 +312,8 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> GaussianMixtur
     labels = Tables.from_arrays(files.part(arrays, "labels"))
     tables = Tables.from_arrays(files.part(arrays, "tables"))
     scales, step = arrays["scales"], int(arrays["step"])
+    if abs(step) > _LARGEST_SCALE or (np.abs(scales) > _LARGEST_SCALE).any():
+        raise ValueError(f"scales and step must be within +-{_LARGEST_SCALE}")
     entries = math.prod(config["shape"])
     if scales.ndim != 2 or scales.shape[1] != entries:
         raise ValueError(f"scales is {scales.shape}, expected [components, {entries}]")

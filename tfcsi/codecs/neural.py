@@ -39,7 +39,7 @@ from tfcsi.codecs.workdir import (
 )
 from tfcsi.coding import any_tables, sending
 from tfcsi.coding.any_tables import AnyTables
-from tfcsi.coding.packets import VERSION, PacketError, Session
+from tfcsi.coding.packets import VERSION, Session
 from tfcsi.entropy import quantizers
 
 _REMEDIES = {
@@ -260,10 +260,7 @@ class Codec:
           packets.PacketError: If side information makes no sense.
         """
         words = int(self.config.send_gain)
-        try:
-            y_hat = self.quantizer.dequantize(symbols, side[:, words:])
-        except ValueError as error:
-            raise PacketError(f"side information: {error}") from None
+        y_hat = self.quantizer.dequantize(symbols, side[:, words:])
         gain = (
             sending.word_to_gain(side[:, :1])
             if words
@@ -354,8 +351,8 @@ def load(workdir: str | os.PathLike) -> Codec:
     schema.check_file(config, workdir / CONFIG_FILE)
     try:
         codec = Codec(config)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {error}") from error
+    except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as e:
+        raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {e}") from e
     try:
         for name, network in (("encoder", codec.encoder), ("decoder", codec.decoder)):
             for layer in network.layers:
@@ -368,13 +365,13 @@ def load(workdir: str | os.PathLike) -> Codec:
         unknown = {k for k in arrays if "/" in k and k.split("/")[0] != "tables"}
         if unknown := unknown - _arrays(codec).keys():
             raise ValueError(f"it has unknown arrays: {', '.join(sorted(unknown))}")
-        codec.facts = json.loads(str(arrays["facts"]))
-    except (KeyError, ValueError) as error:
+        codec.facts = dict(json.loads(str(arrays["facts"])))
+        codec.packet_version = packet_version(arrays, path)
+        codec.names_domain = DOMAIN_KEY in arrays
+        if tables := files.part(arrays, "tables"):
+            codec.use(any_tables.from_arrays(tables))
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{path} does not fit {CONFIG_FILE}: {error}") from error
-    codec.packet_version = packet_version(arrays, path)
-    codec.names_domain = DOMAIN_KEY in arrays
-    if tables := files.part(arrays, "tables"):
-        codec.use(any_tables.from_arrays(tables))
     return codec
 
 

@@ -203,14 +203,14 @@ def read_config(workdir: str | os.PathLike) -> dict:
             hint = meant(str(workdir), zoo.entries())
             reason = "there is no such folder" + (f"; {hint}" if hint else "")
         raise FileNotFoundError(f"{workdir} is not a workdir: {reason}")
+    fields = files.read_json(path)
     try:
-        fields = json.loads(path.read_text())
         if not isinstance(fields, dict):
             raise ValueError(f"it holds a {type(fields).__name__}, not fields")
         if not isinstance(fields.get("model"), str):
             raise ValueError("it has no field 'model' that names a codec")
         transforms.domain_of(fields)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     return fields
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tfcsi.coding.packets import PacketError
+
 _LARGEST = np.float32(2**31 - 2**7)  # The last float32 that an int32 holds.
 
 
@@ -161,14 +163,24 @@ class MuLawGrid:
         """Returns y_hat float32 [n, latent].
 
         Raises:
-          ValueError: If `side` holds no finite minimum below a finite maximum.
+          PacketError: If `side` holds no finite minimum below a finite maximum, or if a
+            symbol is no level.
         """
         ends = np.ascontiguousarray(side).view(np.float16).astype(np.float32)
         low, high = ends[:, :1], ends[:, 1:]
         sound = np.all(np.isfinite(ends) & (low < high), 1)
         if not np.all(sound):
-            raise ValueError(
-                f"minimum and maximum of codeword {np.argmin(sound)} are not in order"
+            row = int(np.argmin(sound))
+            raise PacketError(
+                f"packet {row}: side information: minimum and maximum of codeword "
+                f"{row} are not in order",
+                row,
+            )
+        levels = np.all((symbols >= 0) & (symbols < self.num_levels), 1)
+        if not levels.all():
+            row = int(np.argmin(levels))
+            raise PacketError(
+                f"packet {row}: a symbol is none of the {self.num_levels} levels", row
             )
         return self._expand(symbols.astype(np.float32), low, high, np)
 
@@ -233,13 +245,14 @@ class FloatGrid:
         """Returns y_hat float32 [n, latent].
 
         Raises:
-          ValueError: If an entry is not finite.
+          PacketError: If an entry is not finite.
         """
         del symbols
         y_hat = np.ascontiguousarray(side.astype(">u2")).view(">f4").astype(np.float32)
         sound = np.isfinite(y_hat).all(1)
         if not sound.all():
-            raise ValueError(f"codeword {np.argmin(sound)} is not finite")
+            row = int(np.argmin(sound))
+            raise PacketError(f"packet {row}: codeword {row} is not finite", row)
         return y_hat
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcsi import files
 from tfcsi.codecs.contract import SymbolCodec
 from tfcsi.codecs.workdir import RUN_FILE
 from tfcsi.coding.packet_file import check_session, read_file, remark
@@ -125,7 +126,7 @@ def of_workdir(path: pathlib.Path) -> str:
 def _counts(path: pathlib.Path) -> dict[str, int]:
     """How many matrices a codec without a network was fitted to, by its run.json."""
     record = path / RUN_FILE
-    facts = json.loads(record.read_text()) if record.exists() else {}
+    facts = dict(files.read_json(record)) if record.exists() else {}
     return {key: facts[key] for key in COUNTS if key in facts}
 
 

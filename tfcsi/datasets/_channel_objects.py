@@ -19,9 +19,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
-from tfcsi.datasets import _files, _hdf5
+from tfcsi.datasets import _files, _hdf5, _matlab5
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets._matlab_cells import nested
 from tfcsi.datasets._units import check_delays
@@ -144,9 +143,8 @@ def _saved(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
                 whole = _hdf5.Writer(file).whole
                 named = {n: whole(file[n]) for n in file if _SAVED.fullmatch(n)}
         else:
-            names = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
-            names = [name for name in names if _SAVED.fullmatch(name)]
-            named = scipy.io.loadmat(path, variable_names=names, appendmat=False)
+            names = [name for name, *_ in _matlab5.listed(path)]
+            named = _matlab5.loaded(path, filter(_SAVED.fullmatch, names))
     matches = [match for match in map(_SAVED.fullmatch, named) if match]
     for number in sorted({match[1] for match in matches}):
         label = f"channel_{number}"

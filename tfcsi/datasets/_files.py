@@ -210,7 +210,11 @@ def pick(variables: dict[str, Array], path: Path, key: str, expected: str) -> Ar
 
 def listing(variables: dict[str, Array]) -> str:
     """Returns the names and shapes of the arrays of a file as a text for messages."""
-    texts = [f"{key} {list(array.shape)}" for key, array in variables.items()]
+    return first([f"{key} {list(array.shape)}" for key, array in variables.items()])
+
+
+def first(texts: list[str]) -> str:
+    """Returns the first texts of a list for messages, or "none"."""
     return ", ".join(texts[:_LISTED] + ["..."] * (len(texts) > _LISTED)) or "none"
 
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 import h5py
 import numpy as np
 
-from tfcsi.archives import check_declared
+from tfcsi.archives import check_declared, limit
 
+# Data sets and groups of a file, and groups that lie in each other.
+MOST_ENTRIES, MOST_DEEP = 1 << 14, 32
+_BYTES = 64  # Of a file for each entry of a cell or a struct, at least.
 _MARK, _CLASS = b"MATLAB", "MATLAB_class"
 # Names of real and imaginary parts, in compound types and in pairs of arrays.
 PARTS = (
@@ -37,9 +40,11 @@ class Writer:
     """
 
     def __init__(self, file: h5py.File):
-        entries = [file.get(name) for name in file]
+        _check_count(len(file), "")
+        entries = [_own(file, name) for name in file]
         marked = any(e is not None and _CLASS in e.attrs for e in entries)
         self._all_reversed = not marked and _by_matlab(file.filename)
+        self._left = limit(MOST_ENTRIES + os.path.getsize(file.filename) // _BYTES)
 
     def reverses(self, item: h5py.Dataset) -> bool:
         """Whether the axes of a data set are reversed on disk."""
@@ -47,6 +52,7 @@ class Writer:
 
     def entry(self, item: h5py.Dataset) -> tuple[tuple, Callable, bool]:
         """Returns shape, reader and whether the axes are those of MATLAB."""
+        _refuse_outside(item)
         shape = item.shape or (0,)  # A null data set has no shape.
         if self.reverses(item):
             return shape[::-1], lambda index: item[index[::-1]].T, True
@@ -54,9 +60,47 @@ class Writer:
 
     def whole(self, item: h5py.Dataset) -> np.ndarray:
         """Reads a data set, in the axes of its writer, complex where it is."""
+        _refuse_outside(item)
+        self.count()
         check_declared(item.file.filename, item.shape or ())
         value = joined(np.asarray(item[()]))
         return value.T if self.reverses(item) else value
+
+    def count(self, deep: int = 0) -> None:
+        """Counts an entry of a cell or a struct, which may lead to itself.
+
+        Args:
+          deep: Number of cells and structs that it lies in.
+
+        Raises:
+          ValueError: If there are more than a file of its size has, or it is too deep.
+        """
+        self._left -= 1
+        if self._left < 0 or deep > MOST_DEEP:
+            raise ValueError("it has too many entries: some lead back to themselves")
+
+
+def _check_count(count: int, path: str) -> None:
+    """Refuses too many entries of groups, and a group of a path that is too deep."""
+    most = limit(MOST_ENTRIES)
+    if count > most or path.count("/") >= MOST_DEEP:
+        raise ValueError(
+            f"it has more than {most} arrays, or groups deeper than {MOST_DEEP}"
+        )
+
+
+def _refuse_outside(item: h5py.Dataset) -> None:
+    """Refuses a data set whose numbers are in another file."""
+    if item.is_virtual or item.external:
+        raise ValueError(f"{item.name} has its numbers in another file: copy them")
+
+
+def _own(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
+    """Returns an entry of a group; none of another file is opened."""
+    link = group.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise ValueError(f"{name} leads to another file, {link.filename}: copy it")
+    return group.get(name)
 
 
 def _by_matlab(path: str | os.PathLike) -> bool:
@@ -64,14 +108,29 @@ def _by_matlab(path: str | os.PathLike) -> bool:
         return file.read(len(_MARK)) == _MARK
 
 
-def datasets(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yields (path, data set) of a file and of its groups, in order of their names."""
-    for name in group:
-        item = group.get(name)
+def datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yields (path, data set) of a file and of its groups, in order of their names.
+
+    Raises:
+      ValueError: If there are more than `MOST_ENTRIES`, or groups lie in each other
+        deeper than `MOST_DEEP`, or an entry leads to another file.
+    """
+    left: list[tuple[str, h5py.Group | h5py.Dataset]] = [("", file)]
+    count = 0
+    while left:
+        path, item = left.pop()
         if isinstance(item, h5py.Dataset):
-            yield prefix + name, item
-        elif isinstance(item, h5py.Group) and not name.startswith("#"):
-            yield from datasets(item, f"{prefix}{name}/")
+            yield path, item
+            continue
+        count += len(item)
+        _check_count(count, path)
+        inner = []
+        for name in item:
+            entry = _own(item, name)
+            group = isinstance(entry, h5py.Group) and not name.startswith("#")
+            if group or isinstance(entry, h5py.Dataset):
+                inner.append((f"{path}/{name}" if path else name, entry))
+        left += reversed(inner)
 
 
 def joined(block: np.ndarray) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import scipy.io
 
-from tfcsi.datasets import _axes, _files, _hdf5
+from tfcsi.datasets import _axes, _files, _hdf5, _matlab5
 from tfcsi.datasets._files import DataError
 
 KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
@@ -32,9 +32,9 @@ def nested(path: Path, *keys: str) -> Any:
         raise DataError(f"{path}: no such file")
     with _files.wrapped(path):
         if not h5py.is_hdf5(path):
-            mat = scipy.io.loadmat(path, variable_names=keys, appendmat=False)
+            mat = _matlab5.loaded(path, keys)
             values = [_plain_v5(mat[key]) for key in keys if key in mat]
-            there = [name for name, *_ in scipy.io.whosmat(path, appendmat=False)]
+            there = [name for name, *_ in _matlab5.listed(path)]
         else:
             with h5py.File(path) as file:
                 writer = _hdf5.Writer(file)
@@ -58,20 +58,22 @@ def _plain_v5(value: Any) -> Any:
     return [_plain_v5(v) for v in value.ravel()] if value.dtype == object else value
 
 
-def _plain_v73(writer: _hdf5.Writer, item: Any) -> Any:
+def _plain_v73(writer: _hdf5.Writer, item: Any, deep: int = 0) -> Any:
+    writer.count(deep)
+    inner = functools.partial(_plain_v73, writer, deep=deep + 1)
     if isinstance(item, h5py.Group):
         if _is_struct_array(item):
             fields = {
-                name: [_plain_v73(writer, item.file[r]) for r in value[()].T.ravel()]
+                name: [inner(item.file[r]) for r in value[()].T.ravel()]
                 for name, value in item.items()
             }
             return [dict(zip(fields, each)) for each in zip(*fields.values())]
-        return {name: _plain_v73(writer, value) for name, value in item.items()}
+        return {name: inner(value) for name, value in item.items()}
     if item.attrs.get("MATLAB_empty", 0):
         return np.empty((0, 0))
     value = writer.whole(item)
     if value.dtype == object:  # A cell holds references.
-        return [_plain_v73(writer, item.file[r]) for r in value.ravel()]
+        return [inner(item.file[r]) for r in value.ravel()]
     return value
 
 

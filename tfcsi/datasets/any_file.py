@@ -87,6 +87,11 @@ def open_csi(
         if key is None:
             key = _only(variables, path, axes, shape)
         array = _files.pick(variables, path, key, "CSI matrices")
+        if not axes and array.axes:
+            try:
+                _axes.names_of(array.axes)
+            except ValueError as error:
+                raise DataError(f"{path}: the attribute of {key!r}: {error}") from None
         order = axes or array.axes
         if domain == "space_frequency" and "delay" in order.split(","):
             raise DataError(
@@ -145,13 +150,11 @@ def _only(
         fits = better or fits
     if len(fits) == 1:
         return fits[0]
-    listed = ", ".join(
-        f"{key} {kinds[key]} {list(array.shape)}" for key, array in variables.items()
-    )
+    texts = [f"{k} {kinds[k]} {list(array.shape)}" for k, array in variables.items()]
+    listed = _files.first(texts)
     count = f"{len(fits)} arrays could be CSI" if fits else "no array could be CSI"
     raise DataError(
-        f"{path}: {count}; found {listed or 'none'}; name one by its key. Taken are "
-        f"{_axes.TAKEN}"
+        f"{path}: {count}; found {listed}; name one by its key. Taken are {_axes.TAKEN}"
     )
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from tfcsi import transforms
+from tfcsi import files, transforms
 from tfcsi.datasets import _files, _splits, any_file, cost2100, tfrecord
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets.contract import Dataset
@@ -156,7 +155,7 @@ def _place(folder: Path, scenario: str) -> Path:
 def _manifest(place: Path) -> dict[str, Any]:
     path = place / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest = files.read_json(path)
         sound = manifest["format"] in SUFFIXES and isinstance(manifest["channel"], str)
         transforms.domain_of(manifest["setup"])
         dict(manifest["done"])

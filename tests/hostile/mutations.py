@@ -1,0 +1,179 @@
+"""Changes of bytes that a stranger, a bad disk or an attacker would make.
+
+`mutated` changes bytes at random, and knows the inside of some formats: it repairs what
+hides behind a check, so that a reader sees the damage behind it. The same seed makes
+the same change.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pathlib
+import struct
+import tempfile
+import zipfile
+
+import numpy as np
+
+HUGE = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1)
+DTYPES = (
+    *("'<f4'", "'>f4'", "'<c8'", "'>c16'", "'|O'", "'<U9'", "'|S3'", "'<i8'", "'|b1'"),
+    *("'<M8[s]'", "'|V8'", "'<f2'", "[('re', '<f4'), ('im', '<f4')]", "'|u1'"),
+)
+SHAPES = ("()", "(0,)", "(-1, 3)", "(1099511627776,)", "(4294967296, 4294967296)")
+NUMBERS = (float("nan"), float("inf"), -1.0, 0.0, 3.4e38, 1e-45, 1e300)
+VALUES = (None, True, -1, 0, 1e400, 10**30, "", "../..", "x" * 999, [], {}, [[[]]])
+
+
+def mutated(content: bytes, rng: np.random.Generator, kind: str = "") -> bytes:
+    """Returns other bytes.
+
+    Args:
+      content: Bytes of a file or a packet.
+      rng: Source of the changes.
+      kind: "zip", "npy", "json" or "tfrecord" if the content has this form; else any.
+    """
+    for _ in range(rng.choice([1, 1, 1, 2, 4])):
+        change = _raw
+        if rng.random() < 0.75:
+            change = {
+                "zip": _zip,
+                "npy": _npy,
+                "json": _json,
+                "tfrecord": _records,
+            }.get(kind, _raw)
+        content = change(content, rng)
+    return content
+
+
+def _raw(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes bytes whatever they mean."""
+    size = len(content)
+    at = int(rng.integers(size + 1))
+    end = min(size, at + int(2 ** rng.uniform(0, 12)))
+    inside = content[at:end]
+    head, tail = content[:at], content[end:]
+    words = struct.pack(
+        str(rng.choice(["<", ">"])) + str(rng.choice(["I", "Q"])),
+        int(rng.choice(HUGE)),
+    )
+    others = (
+        head,
+        content + rng.bytes(int(rng.integers(1, 40))),
+        head + rng.bytes(len(inside)) + tail,
+        head + tail,
+        head + inside + content[at:],
+        head + bytes(len(inside)) + tail,
+        head + words + content[at + len(words) :],
+        head + inside[::-1] + tail,
+    )
+    if (choice := int(rng.integers(len(others) + 1))) < len(others):
+        return others[choice]
+    if not size:
+        return b"\x00"
+    bits = bytearray(content)
+    for bit in rng.integers(0, 8 * size, int(rng.integers(1, 4))):
+        bits[bit // 8] ^= 1 << bit % 8
+    return bytes(bits)
+
+
+def _npy(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes the header of a `.npy` file, or its numbers."""
+    start = content.find(b"{")
+    end = content.find(b"\n", start)
+    if content[:6] != b"\x93NUMPY" or start < 0 or end < 0:
+        return _raw(content, rng)
+    text, data = content[start:end].decode("latin1"), content[end + 1 :]
+    change = int(rng.integers(5))
+    if change == 0:
+        first, last = text.find("'descr'") + 9, text.find(", 'fortran")
+        text = text[:first] + str(rng.choice(DTYPES)) + text[last:]
+    elif change == 1:
+        shape = str(rng.choice(SHAPES))
+        text = text[: text.find("(")] + shape + text[text.rfind(")") + 1 :]
+    elif change == 2:
+        text = text.replace("False", "True")
+    elif change == 3:
+        code = str(rng.choice(["<f4", "<f8", ">f4", "<c8", "<i4"]))
+        with np.errstate(all="ignore"):
+            word = np.array([rng.choice(NUMBERS)]).astype(code).tobytes()
+        at = int(rng.integers(max(1, len(data) // 8))) * 8
+        data = data[:at] + word + data[at + len(word) :]
+    else:
+        data = _raw(data, rng)
+    header = text.encode("latin1") + b"\n"
+    head = content[:8] + struct.pack("<H", len(header) & 0xFFFF)
+    return head + header + data
+
+
+def members(content: bytes) -> dict[str, bytes]:
+    """Returns name and content of the members of an archive, or nothing."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            held = [i for i in archive.infolist() if i.file_size < 1 << 24]
+            return {item.filename: archive.read(item) for item in held}
+    except Exception:
+        return {}
+
+
+def archived(held: dict[str, bytes]) -> bytes:
+    """Returns an archive of members, with checks that are right."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in held.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+def _zip(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes a member of an archive and repairs the check of the archive."""
+    held = members(content)
+    if not held:
+        return _raw(content, rng)
+    name = str(rng.choice(sorted(held)))
+    change = int(rng.integers(8))
+    if change == 0:
+        held.pop(name)
+    elif change == 1:
+        held[name] = held[str(rng.choice(sorted(held)))]
+    elif change == 2:
+        held[str(rng.choice(["", "../x.npy", "/x.npy", "x"]))] = held[name]
+    else:
+        held[name] = (_raw if change == 3 else _npy)(held[name], rng)
+    return archived(held)
+
+
+def _json(content: bytes, rng: np.random.Generator) -> bytes:
+    """Puts a strange value somewhere into a JSON text."""
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        return _raw(content, rng)
+    whole = {"": fields}
+    at, key = whole, ""
+    while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.8:
+        at = at[key]
+        keys = list(at) if isinstance(at, dict) else range(len(at))
+        key = keys[int(rng.integers(len(keys)))]
+    if rng.random() < 0.1 and isinstance(at, dict):
+        at[f"{key}s"] = at[key]
+    else:
+        at[key] = VALUES[int(rng.integers(len(VALUES)))]
+    return json.dumps(whole[""]).encode()
+
+
+def _records(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes the first record of a TFRecord file, and repairs its checks."""
+    import tensorflow as tf
+
+    if len(content) < 16:
+        return _raw(content, rng)
+    (size,) = struct.unpack("<Q", content[:8])
+    record = _raw(content[12 : 12 + min(size, len(content))], rng)
+    out = io.BytesIO()
+    with tempfile.NamedTemporaryFile(suffix=".tfrecord") as place:
+        with tf.io.TFRecordWriter(place.name) as writer:
+            writer.write(record)
+        out.write(pathlib.Path(place.name).read_bytes())
+    return out.getvalue() + content[16 + size :]
