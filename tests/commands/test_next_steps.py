@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -108,3 +109,26 @@ def test_a_stopped_command_says_how_to_go_on(capsys):
     assert stopped(words, capsys, resumes=True) == f"{goes_on} --resume"
     again = [*words, "--resume"]
     assert stopped(again, capsys, resumes=True) == f"{goes_on} --resume"
+
+
+@pytest.mark.slow
+def test_a_training_that_ctrl_c_stops_goes_on_as_it_says(tmp_path):
+    """Stops a real process after its first epoch, and runs what it prints."""
+    flags = ["--config=autoencoder:csinet", "--channel=cost2100_indoor"]
+    flags += ["--config.num_train=60", "--config.num_val=20", "--config.epochs=10"]
+    flags += ["--config.batch_size=20", "--noprogress"]
+    command = ["train", *flags, f"--workdir={tmp_path / 'a run'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfcsi", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert any("epoch " in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate()[1]
+    assert process.returncode == program.STOPPED, errors
+    words = shlex.split(errors.partition("continue with: ")[2].splitlines()[0])
+    assert words == ["tfcsi", *command, "--resume"]
+    assert main(words) == 0
+    assert (tmp_path / "a run" / "codec.npz").exists()

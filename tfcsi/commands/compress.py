@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,8 @@ def add_arguments(parser: Parser) -> None:
         help="How much the encoder searches, for codecs that search: light, default or "
         "high for paths.",
     )
+    flags.add(parser, "dry_run", "json")
+    parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:
@@ -83,7 +86,8 @@ def run(args: argparse.Namespace) -> None:
 
     files.check_output(args.output, files.PACKETS, [args.input])
     codec = load(args.workdir)
-    log = sys.stderr if args.output == "/dev/stdout" else sys.stdout
+    to_stdout = args.output == "/dev/stdout"
+    log = sys.stderr if to_stdout or args.json else sys.stdout
     wishes = _wishes(args, codec)
 
     def report(line: str) -> None:
@@ -91,6 +95,10 @@ def run(args: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as stack:
         matrices = stack.enter_context(_opened(args, codec, report))
+        if args.dry_run:
+            num = "all" if matrices.num is None else matrices.num
+            report(f"would compress {num} CSI matrices to {args.output}")
+            return
         done = stack.enter_context(progress(matrices.num, "compress"))
         told = {name: getattr(args, name) for name in (*_READING, *_HOW)}
         job = streams.job_of(args.workdir, args.input, told=told, wishes=wishes)
@@ -102,6 +110,11 @@ def run(args: argparse.Namespace) -> None:
     packet_bits, file_bits = (
         8 * size / max(sent.num, 1) for size in (sent.packet_bytes, sent.file_bytes)
     )
+    if args.json:
+        facts = {"output": args.output, "num_matrices": sent.num, "bits": packet_bits}
+        facts["file_bits"] = file_bits
+        print(json.dumps(facts), file=sys.stderr if to_stdout else sys.stdout)
+        return
     print(
         f"{sent.num} CSI matrices, {packet_bits:.1f} bits each in packets, "
         f"{file_bits:.1f} with their share of the file, to {args.output}",

@@ -39,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
         required=True,
         help="File to write (.npy): complex64 [n, num_tx, num_delay].",
     )
+    parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pathlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from tfcsi import files, results
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.progress import progress
-from tfcsi.commands.publish import check_output, columns, publish
+from tfcsi.commands.publish import check_output, columns, publish, show
 from tfcsi.evaluation import measure, over_noise
 from tfcsi.matrices import Matrices
 
@@ -81,6 +82,7 @@ def add_arguments(parser: Parser) -> None:
         default=None,
         help="Seed of noise and bit errors; 1 if not given.",
     )
+    flags.add(parser, "json")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -118,9 +120,9 @@ def run(args: argparse.Namespace) -> None:
         points.append({**point, **label})
     name = f"evaluation_{scenario}_{args.split}.json"
     path = pathlib.Path(args.output or runs[0][0] / name)
-    print(results.table(points), flush=True)
+    show(points, results.table(points), args.json)
     results.write(path, points, codec.config["seed"])
-    print(f"written to {path}")
+    print(f"written to {path}", file=sys.stderr if args.json else sys.stdout)
 
 
 def _runs(args: argparse.Namespace) -> list[tuple[pathlib.Path, str]]:
@@ -188,8 +190,10 @@ def _evaluate_noise(
     name = f"evaluation_{scenario}_{args.split}_{kind}.json"
     draw = plots.over_snr if flag == "snr_db" else plots.over_bit_errors
     more = ("nmse_db_zero", "refused", "undetected") if kind == "bit_errors" else ()
-    print(columns(points, ("codec", flag, "nmse_db", *more, "bits")))
-    publish(args.output or runs[0][0] / name, points, args.seed, draw)
+    keys = ("codec", flag, "nmse_db", *more, "bits")
+    show(points, columns(points, keys), args.json)
+    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+        publish(args.output or runs[0][0] / name, points, args.seed, draw)
 
 
 def _opened(

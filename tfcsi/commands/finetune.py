@@ -16,7 +16,7 @@ from tfcsi.commands.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", required=True, help="Folder of the float run.")
+    flags.add_codec(parser)
     flags.add(parser, "data_dir", required=True)
     flags.add(
         parser,
@@ -46,13 +46,13 @@ def run(args: argparse.Namespace) -> None:
     idle = ("source", "simulator")
     flags.refuse_idle(args, idle, "a fine-tuning is on the data of the run")
     from tfcsi import datasets
-    from tfcsi.codecs import neural
+    from tfcsi.codecs import neural, zoo
     from tfcsi.codecs.workdir import check_free
     from tfcsi.training import finetune_qat
 
     output = args.output or f"{args.workdir.rstrip('/')}_qat"
     check_free(output, args.resume)
-    source = neural.load(args.workdir)
+    source = neural.load(zoo.folder_of(args.workdir))
     name = datasets.source_of(source.config)
     options = datasets.options_of(source.config, name)
     h_train, h_val = (

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 
+from tfcsi import files
 from tfcsi.commands import flags
 from tfcsi.commands.parser import Parser, Switch
 
@@ -64,18 +65,26 @@ def add_arguments(parser: Parser) -> None:
         action=Switch,
         help="Replace the files of the folder even if they hold more matrices.",
     )
-    flags.add(parser, "progress")
+    flags.add(parser, "progress", "dry_run")
     parser.continues = True
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes the files and prints their names."""
+    from tfcsi import channels
     from tfcsi.channels import blocks
     from tfcsi.channels import generate as work
 
+    nums = dict(zip(blocks.SPLITS, args.num))
+    if args.dry_run:
+        channels.get(blocks.parts_of(args.channel)[0])  # Refuses unknown ones.
+        files.check_folder(args.out)
+        for split, num in nums.items():
+            print(f"would simulate {num} {split} matrices of {args.channel}")
+        return
     written = work.generate(
         args.channel,
-        dict(zip(blocks.SPLITS, args.num)),
+        nums,
         args.seed,
         args.out,
         args.format,

@@ -68,6 +68,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="KEY=VALUE,...",
         help="Arguments of the networks of a model, such as latent=conv.",
     )
+    flags.add(parser, "json", help="Print what a run or a codec is as JSON.")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -86,8 +87,11 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None:
             belongs = "a file of packets" if name in of_file else "a model"
             raise UsageError(f"--{name} goes with {belongs}; {args.path} is {kind}")
+    if args.json and not path.is_dir():
+        raise UsageError(f"--json goes with a run or a codec; {args.path} is {kind}")
     if path.is_dir():
-        print(of_workdir(path))
+        facts = of_workdir(path)
+        print(json.dumps(facts, indent=2) if args.json else _written(facts))
     elif path.exists():
         print(of_packets(path, args.packet, args.workdir))
     else:
@@ -101,8 +105,15 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def of_workdir(path: pathlib.Path) -> str:
-    """Describes the run of a workdir: sizes, config and files."""
+def of_workdir(path: pathlib.Path) -> dict[str, Any]:
+    """Describes the run of a workdir.
+
+    Args:
+      path: The folder.
+
+    Returns:
+      What the codec tells of itself, with `config`, and `files`, name to size.
+    """
     from tfcsi.codecs.workdir import load
 
     codec = load(path)
@@ -112,14 +123,22 @@ def of_workdir(path: pathlib.Path) -> str:
     }
     fields = facts.pop("config")
     facts |= {key: value for key, value in _counts(path).items() if key not in facts}
-    lines = [f"{key:22s} {value}" for key, value in facts.items()]
     if fields.get("data") != "simulate":  # Files have their own numbers of matrices.
         fields = {k: v for k, v in fields.items() if k not in COUNTS}
-    text = json.dumps(fields, indent=2, sort_keys=True)
+    held = sorted(file for file in path.iterdir() if file.is_file())
+    sizes = {file.name: file.stat().st_size for file in held}
+    return {**facts, "config": fields, "files": sizes}
+
+
+def _written(facts: dict[str, Any]) -> str:
+    """What `of_workdir` returned, as text."""
+    plain = {k: v for k, v in facts.items() if k not in ("config", "files")}
+    lines = [f"{key:22s} {value}" for key, value in plain.items()]
+    text = json.dumps(facts["config"], indent=2, sort_keys=True)
     lines += ["", "config", text, "", "files"]
-    for file in sorted(path.iterdir()):
-        if file.is_file():
-            lines.append(f"  {file.name:32s} {file.stat().st_size:>10,} bytes")
+    lines += [
+        f"  {name:32s} {size:>10,} bytes" for name, size in facts["files"].items()
+    ]
     return "\n".join(lines)
 
 

@@ -13,14 +13,15 @@ _DATA = "--data_dir=DIR"
 
 
 def tell(command: str, args: argparse.Namespace) -> None:
-    """Names the next command on stderr, unless the command was asked to be quiet.
+    """Names the next command on stderr, except of a dry run, or if it would disturb.
 
     Args:
       command: Name of the command that has ended.
       args: What it was given.
     """
     step = STEPS.get(command)
-    if step is None or args.quiet or ("json" in args and args.json):
+    others = ("quiet", "json", "dry_run")
+    if step is None or any(name in args and getattr(args, name) for name in others):
         return
     if words := step(args):
         terminal.tell_next(shlex.join(words))

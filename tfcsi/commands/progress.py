@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tfcsi.commands.terminal import is_silent
 from tfcsi.matrices import BLOCK, Matrices
 
 _SECONDS = 30  # Between two lines where standard error is a file or a pipe.
@@ -33,7 +34,7 @@ def progress(total: int | None, name: str) -> Iterator[Callable[[int], object]]:
         total=total,
         desc=name,
         unit=" matrices",
-        disable=total is not None and total <= BLOCK,
+        disable=is_silent() or total is not None and total <= BLOCK,
         mininterval=0.1 if sys.stderr.isatty() else _SECONDS,
     ) as bar:
         yield bar.update

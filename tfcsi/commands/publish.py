@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -30,6 +31,17 @@ def publish(
     results.write(path, points, seed, facts=facts)
     plots.save(draw(points), path.with_suffix(".png"))
     print(f"written to {path} and {path.with_suffix('.png')}")
+
+
+def show(points: list[dict], table: str, as_json: bool) -> None:
+    """Prints points: a table for a person, or JSON for a program.
+
+    Args:
+      points: Points of a results file.
+      table: The same as a table.
+      as_json: Whether JSON is printed.
+    """
+    print(json.dumps(points, indent=1) if as_json else table, flush=True)
 
 
 def check_output(path: str | os.PathLike) -> None:

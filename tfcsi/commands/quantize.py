@@ -16,7 +16,7 @@ from tfcsi.commands.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Adds the flags of the command."""
-    flags.add(parser, "workdir", required=True)
+    flags.add_codec(parser)
     flags.add(
         parser,
         "output",
@@ -43,8 +43,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the quantised run."""
-    from tfcsi.codecs import requantize
+    from tfcsi.codecs import requantize, zoo
 
     network = {} if args.steps is None else {"steps": args.steps}
-    codec = requantize.quantize_run(args.workdir, args.output, args.bits, **network)
+    workdir = zoo.folder_of(args.workdir)
+    codec = requantize.quantize_run(workdir, args.output, args.bits, **network)
     print(f"{args.output}: {codec.name}, {args.bits} bits an entry")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import contextvars
 import os
 import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+_SILENT = contextvars.ContextVar("silent", default=False)
 _CODES = {"bold": "1", "red": "1;31", "yellow": "33", "green": "32"}
 
 
@@ -40,8 +42,17 @@ def silence(args: argparse.Namespace) -> Iterator[None]:
         return
     if "progress" in args:
         args.progress = False
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
+    token = _SILENT.set(True)
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        _SILENT.reset(token)
+
+
+def is_silent() -> bool:
+    """Returns whether the command that runs was asked to be quiet."""
+    return _SILENT.get()
 
 
 def tell_next(command: str) -> None:

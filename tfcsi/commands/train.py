@@ -42,7 +42,7 @@ def add_run(parser: Parser) -> None:
     """Adds the flags of a run: what is trained, and the folder of the run."""
     flags.add_config(parser, required=True)
     flags.add(parser, "workdir", required=True)
-    flags.add(parser, "resume", "progress")
+    flags.add(parser, "resume", "progress", "dry_run")
 
 
 def add_sources(parser: Parser, **keywords: Any) -> None:
@@ -160,8 +160,11 @@ def train(
     setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
         h_train: Callable[[int], np.ndarray] | np.ndarray
+        num = config.num_train or SIMULATED["num_train"]
+        if simulated and args.dry_run:
+            print(plan(config, num, args.workdir))
+            return
         if simulated:
-            num = config.num_train or SIMULATED["num_train"]
             epochs = Epochs(names[0], num, config.seed, config.epochs, setup)
             h_train = stack.enter_context(epochs)
         if missing:
@@ -174,4 +177,34 @@ def train(
             *parts, h_val = datasets.join(present, splits, options, print, first)
             if parts:
                 h_train = parts[0]
+        if args.dry_run:
+            print(plan(config, len(parts[0]), args.workdir))
+            return
         fit.train(config, args.workdir, h_train, h_val, args.resume, args.progress)
+
+
+def plan(
+    config: ml_collections.ConfigDict, num_train: int, workdir: str | os.PathLike
+) -> str:
+    """Says what a training would do, for --dry_run.
+
+    Args:
+      config: Of the training.
+      num_train: Number of training matrices of an epoch.
+      workdir: Folder of the run.
+
+    Raises:
+      ValueError: If a field of the config is out of range.
+    """
+    from tfcsi.codecs import schema
+    from tfcsi.codecs.workdir import KINDS
+
+    schema.check(config, whole=True)
+    if config.model in KINDS:
+        return f"would fit {config.model} to {num_train} matrices, to {workdir}"
+    steps = num_train // config.batch_size
+    return (
+        f"would train {config.model}, {config.latent_dim} numbers a codeword, for "
+        f"{config.epochs} epochs of {num_train} matrices, {steps} steps each, to "
+        f"{workdir}"
+    )
