@@ -23,6 +23,7 @@ from tfcsi.coding.pursuit import LAMBDA
 ROUNDS = 8  # Most moves or pairs that a list makes; few lists make more than three.
 _PAIRED = 40  # Moves of a list of which all pairs are looked at.
 _WRITTEN = 3  # Moves and pairs of a list whose packets are written.
+_MOVE, _LOSS = 0.8, 2.5  # Errors from which no move or loss of a path pays [step^2].
 _END = 0.6  # Mean bits of a payload beyond its ideal code length.
 _BLOCK = 256  # Lists at a time.
 _LEAST = 1e-3  # Gain of a move that is made, in units of the cost.
@@ -92,6 +93,10 @@ def _move(
     error, ideal = (rest**2).sum(axis=1), code.ideal(rows, now)
     change = _difference(now, owner, slot, new, atoms).reshape(len(owner), -1)
     more_error = (change * (2 * rest[owner] + change)).sum(axis=1)
+    able = more_error < np.where(new.power > 0, _MOVE, _LOSS)
+    owner, slot, new, more_error = owner[able], slot[able], new[able], more_error[able]
+    if not owner.size:
+        return owner
     more_bits = code.ideal(rows[owner], _with(now[owner], slot, new).sorted())
     more_bits -= ideal[owner]
 
