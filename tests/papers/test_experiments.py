@@ -124,7 +124,10 @@ def test_a_table_of_counts_is_made_by_one_command(tmp_path, monkeypatch, capsys)
         (["papers", "--output=a.json"], "--output changes nothing in the study papers"),
         (["noise", "--budget=full"], "--budget changes nothing in the study noise"),
         (["noise", "--dataset=cost2100_indoor"], "expected --data_root"),
-        (["stqenet-fig5"], "it must be one of rate-distortion, noise, papers"),
+        (
+            ["stqenet-fig5"],
+            "it must be one of rate-distortion, noise, comparing, papers",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_the_study_are_refused(words, message, capsys):

@@ -13,10 +13,12 @@ networks that were measured before by --results. The results file is written aft
 point. If the file of the first study is there already, its points are kept. Only the
 missing ones are measured, and those of a fitted codec that has changed.
 
-The last one trains and measures what a table or a figure of a paper shows, and writes
+The next one trains and measures what a table or a figure of a paper shows, and writes
 its values beside ours, a picture and a verdict on each claim. Finished trainings are
 used again, and stopped ones go on. STUDY is the name of the table or figure, or papers
 for all of them. Without --data_dir the channels are simulated.
+
+The study comparing measures how much published numbers gain by what they leave out.
 """
 
 from __future__ import annotations
@@ -32,9 +34,13 @@ from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.publish import check_output, publish
 from tfcsi.papers import experiment
 
-STUDIES = ("rate-distortion", "noise")
+STUDIES = ("rate-distortion", "noise", "comparing")
 PAPERS = "papers"  # All tables and figures of papers.
 NOISE_COLUMNS = ("codec", "snr_db", "nmse_db", "bits")
+EFFECT_COLUMNS = (
+    *("effect", "dataset", "codec", "bits"),
+    *("nmse_db", "nmse_other_db", "difference_db"),
+)
 COLUMNS = ("codec", "bits", "nmse_db", "bd_rate", "encode_ms", "decode_ms")
 
 
@@ -44,8 +50,9 @@ def add_arguments(parser: Parser) -> None:
         "study",
         type=flags.choice(*STUDIES, PAPERS, *experiment.names()),
         metavar="STUDY",
-        help="What to reproduce: rate-distortion; noise on the CSI; a table or a "
-        "figure of a paper by its name; papers for all of those.",
+        help="What to reproduce: rate-distortion; noise on the CSI; comparing, what "
+        "published numbers leave out; a table or a figure of a paper by its name; "
+        "papers for all of those.",
     )
     parser.add_argument(
         "--dataset",
@@ -58,7 +65,7 @@ def add_arguments(parser: Parser) -> None:
         parser,
         "data_root",
         help="Folder of the folders cost2100/, quadriga/, raytraced/ and deepmimo/; "
-        "for rate-distortion and noise, which need it.",
+        "for rate-distortion, noise and comparing, which need it.",
     )
     flags.add(
         parser,
@@ -76,8 +83,8 @@ def add_arguments(parser: Parser) -> None:
     flags.add(
         parser,
         "workdir",
-        help="Folder of the trainings of tables and figures; runs/reproduce if not "
-        "given.",
+        help="Folder of the trainings of tables and figures, runs/reproduce if not "
+        "given; or of comparing, runs/comparing.",
     )
     parser.add_argument(
         "--page",
@@ -129,8 +136,9 @@ def add_arguments(parser: Parser) -> None:
         "output",
         type=flags.RESULTS,
         help="Results file to write (.json), results/rd_NAME.json, "
-        "results/noise_NAME.json or results/reproduce_NAME.json if not given; its "
-        "picture and its page get the same name.",
+        "results/noise_NAME.json, results/comparing.json or "
+        "results/reproduce_NAME.json if not given; its picture and its page get the "
+        "same name.",
     )
     flags.add(parser, "progress")
     parser.continues = True
@@ -140,10 +148,14 @@ def run(args: argparse.Namespace) -> None:
     """Writes the results file and the picture, and prints the table."""
     if args.study not in STUDIES:
         return _papers(args)
-    _refuse(args, ("budget", "data_dir", "workdir", "page"))
-    for name in ("dataset", "data_root"):
+    _refuse(args, ("budget", "data_dir", "page"))
+    needed = ("data_root",) if args.study == "comparing" else ("dataset", "data_root")
+    for name in needed:
         if not getattr(args, name):
             raise UsageError(f"expected --{name}, for the study {args.study}")
+    if args.study == "comparing":
+        return _comparing(args)
+    _refuse(args, ("workdir",))
     if args.study == "noise":
         return _noise(args)
     _refuse(args, ("bits",))
@@ -196,6 +208,20 @@ def _noise(args: argparse.Namespace) -> None:
     print(f"written to {path} and {path.with_suffix('.png')}")
 
 
+def _comparing(args: argparse.Namespace) -> None:
+    """What published numbers gain by what they leave out: a results file."""
+    _refuse(args, ("dataset", "codecs", "workdirs", "results", "networks", "bits"))
+    from tfcsi.papers import comparing
+
+    path = pathlib.Path(args.output or "results/comparing.json")
+    results.check_output(path)
+    workdir = args.workdir or "runs/comparing"
+    for points in comparing.measure(args.data_root, workdir, args.progress):
+        results.write(path, points, 1)
+    print(results.table(points, columns=EFFECT_COLUMNS))
+    print(f"written to {path}")
+
+
 def _papers(args: argparse.Namespace) -> None:
     """Tables and figures of papers: results files, pictures and pages."""
     _refuse(args, ("dataset", "data_root", "codecs", "workdirs", "results", "networks"))
@@ -237,7 +263,7 @@ def _paper(
         results.write(path, points, 1, facts=facts)
     for verdict in judged:
         print(page.line(verdict))
-    publish(path, points, 1, lambda drawn: picture.draw(study, drawn), facts)
+    publish(path, points, 1, lambda p: picture.draw(study, p, budget), facts)
     name = path.with_suffix(".png").name
     text = page.section(study, results.read(path), judged, name)
     files.write_text(path.with_suffix(".md"), text)

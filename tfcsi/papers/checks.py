@@ -43,7 +43,7 @@ def _better(
     mean = (best[0] - ours[0]).mean()
     low, high = (best[1] - ours[2]).mean(), (best[2] - ours[1]).mean()
     text = f"{mean:+.2f} dB ({low:+.2f} to {high:+.2f}) in the mean"
-    text += f", {1 - 10 ** (-mean / 10):.0%} of the error"
+    text += f", {1 - 10 ** (-mean / 10):.0%} less error"
     holds = f"at least {by_db:.2f} dB in the mean"
     return text, *decide(low, high, by_db, hindrances(used), holds)
 

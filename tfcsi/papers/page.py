@@ -84,12 +84,14 @@ def table(experiment: Experiment, points: Sequence[Mapping]) -> str:
     ]
     if all(point["train_on"] == point["dataset"] for point in points):
         places = [key for key in places if key != "train_on"]
+    printed = {key for published in experiment.published for key in published}
+    compared = [c for c in _COMPARED if c[0] in printed | {"nmse_db", "bytes"}]
     used: set[int] = set()
     rows = []
     for point in points:
         at = {k: point[k] for k in places if k in point}
         row = [str(at.get(k, "")) for k in places]
-        for key, _, form in _COMPARED:
+        for key, _, form in compared:
             paper = ""
             for i, published in enumerate(experiment.published):
                 if key in published and fitting([point], published, key) is point:
@@ -101,11 +103,11 @@ def table(experiment: Experiment, points: Sequence[Mapping]) -> str:
     for i, published in enumerate(experiment.published):
         if i not in used:
             row = [str(published.get(k, "")) for k in places]
-            for key, _, form in _COMPARED:
+            for key, _, form in compared:
                 row += ["", form.format(published[key]) if key in published else ""]
             rows.append([*row, *("" for _ in _ALONE)])
     heads = [*places]
-    for _, heading, _ in _COMPARED:
+    for _, heading, _ in compared:
         heads += [f"{heading}, ours", f"{heading}, paper"]
     heads += [heading for _, heading, _ in _ALONE]
     kept = [i for i in range(len(heads)) if any(row[i] for row in rows)]

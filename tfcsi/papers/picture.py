@@ -14,12 +14,13 @@ from tfcsi.papers.experiment import Experiment
 _COLORS = 10
 
 
-def draw(experiment: Experiment, points: Sequence[Mapping]) -> Figure:
+def draw(experiment: Experiment, points: Sequence[Mapping], budget: str) -> Figure:
     """Draws our points as lines and those of the paper as dashed lines with crosses.
 
     Args:
       experiment: Its `picture` and `published` values.
       points: Points of `runner.reproduce`.
+      budget: Its budget, for the title.
 
     Returns:
       The figure, with axes for each source.
@@ -49,14 +50,24 @@ def draw(experiment: Experiment, points: Sequence[Mapping]) -> Figure:
             _bars(axes, ours, papers, experiment.picture, y)
         axes.set_title(source, fontsize=10)
         axes.grid(alpha=0.3)
+    figure.suptitle(_title(experiment, points, budget), fontsize=10)
     handles: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels()):
             handles.setdefault(label, handle)
     figure.legend(
-        handles.values(), handles.keys(), loc="outside right upper", fontsize=7
+        handles.values(), handles.keys(), loc="outside right center", fontsize=7
     )
     return figure
+
+
+def _title(experiment: Experiment, points: Sequence[Mapping], budget: str) -> str:
+    """Title of the picture; it says how long the networks were trained."""
+    shares = [p["steps_share"] for p in points if "steps_share" in p]
+    title = f"{experiment.title}, budget {budget}"
+    if not shares:
+        return title
+    return f"{title}\ntrained for {100 * max(shares):.2g} % of the paper's steps"
 
 
 def _axes_of(picture: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -103,6 +114,10 @@ def _lines(
     axes.set(ylabel=picture.get("y_label", "NMSE [dB]"))
     if picture.get("log"):
         axes.set_xscale("log")
+    if x == "latent_dim":
+        lengths = sorted({p[x] for p in [*points, *published] if x in p})
+        axes.set_xticks(lengths, labels=map(str, lengths))
+        axes.minorticks_off()
 
 
 def _bars(
@@ -115,9 +130,11 @@ def _bars(
     """A bar for each codec, ours beside the paper's."""
     rows = [*points, *published]
     names = list(dict.fromkeys(_label(p, picture) for p in rows))
-    for part, shift, label in ((points, -0.2, "ours"), (published, 0.2, "paper")):
+    parts = ((points, -0.2, "ours", "C0"), (published, 0.2, "paper", "C1"))
+    for part, shift, label, color in (each for each in parts if each[0]):
         at = np.array([names.index(_label(p, picture)) for p in part], float)
-        axes.barh(at + shift, [p[y] for p in part], 0.38, label=label)
+        values = [p[y] for p in part]
+        axes.barh(at + shift, values, 0.38, color=color, label=label)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(picture.get("y_label", "NMSE [dB]"))

@@ -37,9 +37,10 @@ def hindrances(points: Sequence[Mapping], training: bool = True) -> list[str]:
     shares = [p["steps_share"] for p in points if "steps_share" in p]
     if training and shares and min(shares) < ENOUGH:
         least = min((p for p in points if "steps_share" in p), key=_share)
+        of_paper = round(least["train_steps"] / least["steps_share"])
         reasons.append(
-            f"{least['codec']} was trained for {least['train_steps']:,} steps, "
-            f"{least['steps_share']:.2g} of the paper's"
+            f"{least['codec']} was trained for {least['train_steps']:,} steps, the "
+            f"paper's for {of_paper:,}"
         )
     strange = {(p["simulated"], p["dataset"]) for p in points if "simulated" in p}
     for channel, dataset in sorted(strange):

@@ -1,0 +1,271 @@
+"""How much published numbers gain by what they leave out or average, measured here.
+
+Each point has the NMSE as this package measures it (`nmse_db`), the NMSE of the same
+codec and matrices in the published way (`nmse_other_db`), and `difference_db`, the
+second less the first. Codecs are learned on training matrices; what is chosen is chosen
+on validation matrices, except where the effect is to choose on test matrices.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tfcsi import datasets, metrics, transforms
+from tfcsi.channels import blocks
+from tfcsi.codecs import neural, requantize
+from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
+from tfcsi.evaluation import baselines, over_noise
+from tfcsi.evaluation.rate_distortion import Csi, paths_of, read
+from tfcsi.training import config as configs
+from tfcsi.training import fit
+from tfcsi.training.log import read_log
+
+SOURCES = ("cost2100_indoor", "cost2100_outdoor")
+BITS = 250.0  # Mean bits of a packet where one rate is enough.
+_TRAIN, _VAL = 2000, 100  # Matrices for the KLT, and for the step of path coding.
+_SENT = 400  # Test matrices where many codecs are compared.
+_NET_TRAIN, _NET_VAL = 4000, 500  # Matrices of the short trainings.
+_RATE, _SIDE = 128.0, (16, 64)  # Bits of a short packet, and bits beside it.
+_BATCHES = (200, 500)
+_FIRST = 1000
+_SNR_DB = 5.0
+_SIMULATED = 500
+
+
+def measure(
+    data_root: str | os.PathLike, workdir: str | os.PathLike, progress: bool = True
+) -> Iterator[list[dict]]:
+    """Measures the effects, one after the other.
+
+    Args:
+      data_root: Folder of the folders of the data sets.
+      workdir: Folder of four short trainings of CsiNet and CLLWCsiNet.
+      progress: Show progress bars.
+
+    Yields:
+      All points so far: `codec`, `effect` in words, `dataset`, `bits`, `nmse_db`,
+      `nmse_other_db` and `difference_db`.
+    """
+    points: list[dict] = []
+    csi = read(SOURCES[0], data_root)
+    points += _averages(csi)
+    yield points
+    for source in SOURCES:
+        points += _truncation(source)
+    points += _side_information(csi)
+    yield points
+    for trained in (_noise, _choice):
+        points += trained(csi, pathlib.Path(workdir), progress)
+        yield points
+    points += _sources(data_root)
+    yield points
+
+
+def _point(
+    effect: str,
+    codec: str,
+    dataset: str,
+    nmse_db: float,
+    other_db: float,
+    **more: Any,
+) -> dict:
+    facts = {"codec": codec, "effect": effect, "dataset": dataset, "split": "test"}
+    values = {"nmse_db": float(nmse_db), "nmse_other_db": float(other_db)}
+    return {**facts, **values, "difference_db": float(other_db - nmse_db), **more}
+
+
+def _codecs(csi: Csi, bits: float) -> dict[str, Any]:
+    """The KLT and path coding at some mean bits."""
+    paths = baselines.paths_at_bits(paths_of(csi), csi.val[:_VAL], bits)
+    return {"klt": Klt.at_bits(csi.train[:_TRAIN], bits), "paths": paths}
+
+
+def _averages(csi: Csi) -> list[dict]:
+    """Ways to one number, for the KLT and path coding at `BITS`."""
+    points, h = [], csi.test
+    for name, codec in _codecs(csi, BITS).items():
+        packets = codec.compress(h)
+        nmse = metrics.nmse(h, codec.decompress(packets))
+        bits = metrics.bits_per_csi(packets)
+        for effect, other in ways(h, nmse).items():
+            both = (_db(nmse.mean()), other)
+            points.append(_point(effect, name, csi.name, *both, bits=bits))
+    return points
+
+
+def ways(h: np.ndarray, nmse: np.ndarray) -> dict[str, float]:
+    """Returns what published ways make of the errors of many matrices.
+
+    Args:
+      h: complex64 [n, num_tx, num_delay], the matrices, in the order of the file.
+      nmse: float64 [n], the NMSE of each, linear.
+
+    Returns:
+      The way in words, to its number [dB].
+    """
+    energy = (np.abs(h) ** 2).sum((1, 2))
+    constant = 2 * 0.5**2 * h[0].size  # Energy of 0.5 in real and imaginary parts.
+    found = {
+        f"dB of each batch of {size}, then their mean": _of_batches(nmse, size)
+        for size in _BATCHES
+    }
+    return {
+        **found,
+        "dB of each matrix, then their mean": _of_batches(nmse, 1),
+        "median of the matrices": _db(np.median(nmse)),
+        f"the first {_FIRST} test matrices": _db(nmse[:_FIRST].mean()),
+        "sum of errors over sum of energies": _db((nmse * energy).sum() / energy.sum()),
+        "relative to CSI from which 0.5 is not subtracted": _db(
+            (nmse * energy).mean() / (constant + energy.mean())
+        ),
+    }
+
+
+def _db(value: float) -> float:
+    return float(metrics.to_db(float(value)))
+
+
+def _of_batches(nmse: np.ndarray, size: int) -> float:
+    num = max(1, len(nmse) // size)
+    parts = np.split(nmse[: num * size], num)
+    return float(np.mean([_db(part.mean()) for part in parts]))
+
+
+def _side_information(csi: Csi) -> list[dict]:
+    """What bits that are sent but not counted seem to gain."""
+    h = csi.test[:_SENT]
+    values: dict[str, list[float]] = {}
+    for side in (0, *_SIDE):
+        for name, codec in _codecs(csi, _RATE + side).items():
+            h_hat = codec.decompress(codec.compress(h))
+            value = _db(metrics.nmse(h, h_hat).mean())
+            values.setdefault(name, []).append(value)
+    return [
+        _point(
+            f"{side} bits of side information that are not counted",
+            *(name, csi.name, honest, other),
+            bits=_RATE,
+        )
+        for name, (honest, *others) in values.items()
+        for side, other in zip(_SIDE, others)
+    ]
+
+
+def _truncation(source: str) -> list[dict]:
+    """What the first 32 delay taps cannot hold, whatever the codec."""
+    place = (source, 1, blocks.SPLITS.index("test"), 0, _SIMULATED)
+    h, hf = blocks.draw(*place, frequency=True)
+    assert hf is not None
+    lost = metrics.nmse(hf, transforms.to_subcarriers(h))
+    effect = "delay taps that are cut off are not part of the NMSE"
+    floor = _db(lost.mean())
+    return [
+        {
+            **{"codec": "a perfect codec", "effect": effect, "dataset": source},
+            **{"split": "test", "nmse_db": floor},
+        }
+    ]
+
+
+def _trained(
+    folder: pathlib.Path,
+    name: str,
+    changes: list[str],
+    h_train: np.ndarray,
+    h_val: np.ndarray,
+    progress: bool,
+) -> neural.Codec:
+    """A short training of a network; a finished one is loaded."""
+    if not (folder / CODEC_FILE).exists():
+        config = configs.read(name, changes)
+        fit.train(config, folder, h_train, h_val, True, progress)
+    return neural.load(folder)
+
+
+def _choice(csi: Csi, workdir: pathlib.Path, progress: bool) -> list[dict]:
+    """The epoch that is best on test matrices, and entries of 32 bits.
+
+    Two trainings of one seed have the same weights after each epoch. One is validated
+    on validation matrices, the other one on test matrices.
+    """
+    changes = ["epochs=20", "batch_size=50", "latent_dim=128"]
+    h_train = csi.train[:_NET_TRAIN]
+    logs, codecs = [], []
+    for split in ("val", "test"):
+        h = {"val": csi.val, "test": csi.test}[split][:_NET_VAL]
+        folder = workdir / f"csinet_best_on_{split}"
+        arguments = ("paper_networks:csinet", changes, h_train, h)
+        codecs.append(_trained(folder, *arguments, progress))
+        logs.append([row["val_nmse_db"] for row in read_log(folder)])
+    on_val, on_test = map(np.array, logs)
+    name = "csinet, 20 epochs at one learning rate"
+    points = [
+        _point(effect, name, csi.name, tried[chosen.argmin()], tried.min())
+        for effect, tried, chosen in (
+            ("the epoch that is best on the test matrices", on_test, on_val),
+            ("the same, of every tenth epoch", on_test[9::10], on_val[9::10]),
+        )
+    ]
+    codec, h = codecs[0], csi.test[:_NET_VAL]
+    x = np.load(workdir / "csinet_best_on_val" / CALIBRATION_FILE).astype(np.float32)
+    reals = metrics.nmse(h, codec.decompress(codec.compress(h))).mean()
+    for bits in (4, 6, 8):
+        made = requantize.quantized(codec, x, bits)
+        packets = made.compress(h)
+        coded = metrics.nmse(h, made.decompress(packets)).mean()
+        effect = f"a codeword of reals in place of {bits} bits an entry"
+        both = (_db(each) for each in (coded, reals))
+        sent = metrics.bits_per_csi(packets)
+        points.append(_point(effect, name, csi.name, *both, bits=sent))
+    return points
+
+
+def _noise(csi: Csi, workdir: pathlib.Path, progress: bool) -> list[dict]:
+    """A decoder that sees the codeword from before the noise."""
+    values = []
+    for path in ("fair", "released"):
+        folder = workdir / f"cllwcsinet_{path}"
+        changes = ["epochs=4", "latent_dim=256", f"network.noise_path={path}"]
+        parts = (csi.train[:_NET_TRAIN], csi.val[:_NET_VAL])
+        codec = _trained(folder, "autoencoder:cllwcsinet", changes, *parts, progress)
+        h = csi.test[:_NET_VAL]
+        (point,) = over_noise.over_snr(codec, h, [_SNR_DB], "codeword", 1)
+        values.append(point["nmse_db"])
+    effect = f"noise that one branch of the decoder does not see, at {_SNR_DB:g} dB"
+    name = "cllwcsinet, CR 8, 4 epochs"
+    return [_point(effect, name, csi.name, *values, snr_db=_SNR_DB)]
+
+
+def _sources(data_root: str | os.PathLike) -> list[dict]:
+    """The same codecs at the same bits on other data sets."""
+    points: list[dict] = []
+    first: dict[str, float] = {}
+    for source in (name for name in datasets.SOURCES if _is_there(name, data_root)):
+        csi = read(source, data_root)
+        for name, codec in _codecs(csi, BITS).items():
+            h = csi.test[:_SENT]
+            if codec.domain != datasets.DOMAINS[0]:
+                h = datasets.load(source, data_root, "test", codec.domain)[:_SENT]
+            packets = codec.compress(h)
+            nmse = metrics.nmse(h, codec.decompress(packets)).mean()
+            value = _db(nmse)
+            start = first.setdefault(name, value)
+            more = {"bits": metrics.bits_per_csi(packets)}
+            effect = f"another data set than {next(iter(SOURCES))}"
+            points.append(_point(effect, name, source, start, value, **more))
+    return points
+
+
+def _is_there(source: str, data_root: str | os.PathLike) -> bool:
+    """Whether the files of a source are there."""
+    try:
+        datasets.load(source, data_root, "test", datasets.DOMAINS[0])
+    except (OSError, ValueError):
+        return False
+    return True
