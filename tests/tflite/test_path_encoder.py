@@ -66,6 +66,14 @@ def test_packets_are_those_of_the_pursuit(codec, matrices, content, limits):
     assert packets == codec.compress(matrices, **limits)
 
 
+def test_a_path_too_strong_for_the_lattice_is_shared_as_in_the_pursuit(codec, content):
+    h = np.zeros((3, 32, 32), np.complex64)
+    h[:, 9, 4] = 2.0 ** np.array([0.0, 0.2, 0.45])  # Norms are sent in half octaves.
+    packets = with_network(codec, content).send(h, step=2 ** (-63 / 8))
+    assert packets == codec.compress(h, step=2 ** (-63 / 8))
+    assert metrics.nmse(h, codec.decompress(packets)).max() < 1e-4
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_packets_of_any_form_are_those_of_the_light_pursuit(codec, matrices, form):
     codec, h = of_form(codec, form, matrices)

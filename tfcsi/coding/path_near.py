@@ -10,7 +10,7 @@ from tfcsi.coding.atoms import UNIT, Atoms, Axis
 from tfcsi.coding.path_lists import MAX_POWER, Lists, fineness
 
 _OFFSETS = np.arange(-1, 2)
-_RADIUS = np.float32(np.sqrt(MAX_POWER) - 2)  # All four points about it are allowed.
+RADIUS = np.float32(np.sqrt(MAX_POWER) - 2)  # All four points about it are allowed.
 _CORNERS = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.float32)[:, None, :]
 
 
@@ -48,7 +48,7 @@ class Near:
         far = np.flatnonzero(power.min(axis=(1, 2, 3)) > MAX_POWER)
         if far.size:  # All points of a matrix are too large for the lattice.
             size = np.hypot(g[far, :, 0], g[far, :, 1])[:, :, None]
-            q[far] = np.floor(g[far] * (_RADIUS / size))[..., None] + _CORNERS
+            q[far] = np.floor(g[far] * (RADIUS / size))[..., None] + _CORNERS
             power[far] = q[far, :, 0] ** 2 + q[far, :, 1] ** 2
         earned = (g**2 - (g - q.transpose(4, 0, 1, 2, 3)) ** 2).sum(axis=3)
         number = np.minimum(power, MAX_POWER + 1).astype(np.intp)

@@ -21,6 +21,7 @@ import tensorflow as tf
 from tfcsi.coding.atoms import HALF, MAX_FINENESS, UNIT, Atoms
 from tfcsi.coding.contexts import STEPS_A_CONTEXT
 from tfcsi.coding.path_lists import FIELDS, MAX_POWER
+from tfcsi.coding.path_near import RADIUS
 from tfcsi.coding.path_prices import Prices
 from tfcsi.coding.path_steps import STEPS, step_of
 from tfcsi.coding.pursuit import MAX_PATHS, Effort
@@ -289,6 +290,11 @@ class PathGraph:
         g, angles, delays = self._correlate(rest, old, angle, delay, cell)
         g = g[..., None]
         q = tf.floor(g) + _CORNERS
+        # If all points are too large for the lattice, a shorter gain has smaller ones.
+        too_large = tf.reduce_min(tf.reduce_sum(q**2, axis=1)) > MAX_POWER
+        size = tf.sqrt(tf.reduce_sum(g**2, axis=1, keepdims=True))
+        shorter = tf.floor(g * (RADIUS / tf.maximum(size, 1))) + _CORNERS
+        q = tf.where(too_large, shorter, q)
         earned = tf.reduce_sum(g**2 - (g - q) ** 2, axis=1)
         re, im = q[:, 0], q[:, 1]
         power = re**2 + im**2
