@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfcsi.codecs.workdir import CLASSICAL_FIELDS
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser, UsageError
+from tfcsi.commands.parser import Parser, Switch, UsageError
 
 if TYPE_CHECKING:
     import ml_collections
@@ -43,6 +43,12 @@ def add_run(parser: Parser) -> None:
     flags.add_config(parser, required=True)
     flags.add(parser, "workdir", required=True)
     flags.add(parser, "resume", "progress", "dry_run")
+    parser.add_argument(
+        "--tensorboard",
+        action=Switch,
+        help="Write curves, histograms of the codeword and of its symbols, and images "
+        "of true and decoded CSI to the folder tensorboard of the run.",
+    )
 
 
 def add_sources(parser: Parser, **keywords: Any) -> None:
@@ -112,7 +118,7 @@ def train(
         `data` "simulate" the matrices of the only source are simulated.
       folders: Name of a source to the folder of its files. None simulates the
         validation matrices too.
-      args: Has workdir, resume and progress.
+      args: Has workdir, resume, progress and tensorboard.
 
     Raises:
       ValueError: If there is no such source or simulator, or as `training.fit.train`.
@@ -140,6 +146,11 @@ def train(
     if config.model in KINDS:
         fields = [field for field in FIELDS if field not in OF_ANY_CODEC]
         flags.refuse_idle(args, fields, f"the codec {config.model} has no network")
+        if args.tensorboard:
+            raise UsageError(
+                f"--tensorboard was given, but the codec {config.model} has no epochs; "
+                f"leave it out"
+            )
     if simulated:
         flags.refuse_idle(args, ("source",), "the matrices are simulated")
     present = {name: folder for name, folder in folders.items() if folder is not None}
@@ -180,7 +191,15 @@ def train(
         if args.dry_run:
             print(plan(config, len(parts[0]), args.workdir))
             return
-        fit.train(config, args.workdir, h_train, h_val, args.resume, args.progress)
+        fit.train(
+            config,
+            args.workdir,
+            h_train,
+            h_val,
+            args.resume,
+            args.progress,
+            args.tensorboard,
+        )
 
 
 def plan(

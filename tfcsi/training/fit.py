@@ -43,6 +43,7 @@ def train(
     h_val: np.ndarray,
     resume: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
 ) -> Codec:
     """Trains the codec of a config and saves it: a network, or a codec without one.
 
@@ -54,6 +55,7 @@ def train(
       h_val: complex64 [n_val, num_tx, num_delay], for what is chosen by validation.
       resume: Go on with the run of the workdir; a finished fit is loaded.
       progress: Show a progress bar, if there are epochs.
+      tensorboard: As of `run.train`; a codec without a network has nothing to show.
 
     Returns:
       The codec, as `tfcsi.load(workdir)` gives it.
@@ -65,7 +67,10 @@ def train(
     if config.model not in KINDS:
         from tfcsi.training import run
 
-        return run.train(config, workdir, h_train, h_val, resume, progress)
+        parts = h_train, h_val
+        return run.train(
+            config, workdir, *parts, resume, progress, tensorboard=tensorboard
+        )
     schema.check(config, whole=True)
     if "domain" in config.network:  # Some codecs need to know the domain.
         config.network.domain = transforms.domain_of(config)

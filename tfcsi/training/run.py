@@ -42,6 +42,7 @@ from tfcsi.codecs.workdir import (
 )
 from tfcsi.locks import locked
 from tfcsi.training import config as configs
+from tfcsi.training.board import Board
 from tfcsi.training.log import LOG_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
 
@@ -58,13 +59,14 @@ def train(
     resume: bool = False,
     progress: bool = True,
     start: Callable[[Codec, np.ndarray], None] | None = None,
+    tensorboard: bool = False,
 ) -> Codec:
     """Trains a codec, keeps the epoch that is best on validation data, and saves it.
 
     Args:
       config: As in `configs/`; the workdir gets a copy.
       workdir: Folder of the run: config.json, run.json (seed, versions), log.csv,
-        tensorboard/, checkpoints/, and at the end codec.npz and calibration.npy (some
+        checkpoints/, and at the end codec.npz and calibration.npy (some
         training matrices, float16, by which integer encoders are calibrated).
       h_train: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix; may be a memory
         map. Or a function of the number of an epoch, from 0, that gives as many such
@@ -74,6 +76,8 @@ def train(
       progress: Show a progress bar beside the line an epoch.
       start: Function of a codec and h_train that sets the weights of the networks and
         of the quantiser before the first epoch, in place of `config.init`.
+      tensorboard: Write summaries for TensorBoard to tensorboard/ in the workdir. They
+        change nothing in the training.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
@@ -92,7 +96,8 @@ def train(
     tf.keras.utils.set_random_seed(config.seed)
     pair = Pair(config, matrices, start)
     with locked(workdir):
-        return _train(pair, config, workdir, of_epoch, h_val, resume, progress)
+        board = Board(workdir, h_val) if tensorboard else None
+        return _train(pair, config, workdir, of_epoch, h_val, resume, progress, board)
 
 
 def _train(
@@ -103,6 +108,7 @@ def _train(
     h_val: np.ndarray,
     resume: bool,
     progress: bool,
+    board: Board | None,
 ) -> Codec:
     """Trains a pair in a folder that is locked; arguments and errors as `train`."""
     _claim(config, workdir, resume)
@@ -116,7 +122,6 @@ def _train(
         _check_mark(manager.latest_checkpoint, workdir)
         state.restore(manager.latest_checkpoint).assert_consumed()
         rows = read_log(workdir)[: int(pair.epoch)]
-    board = tf.summary.create_file_writer(str(workdir / "tensorboard"))
 
     first = config.epochs - pair.stages[-1].epochs  # The best epoch is one after this.
     while int(pair.epoch) < config.epochs:
@@ -131,9 +136,8 @@ def _train(
             best.save(row["epoch"])
         pair.epoch.assign_add(1)
         write_log(workdir / LOG_FILE, rows)
-        with board.as_default(step=row["epoch"]):
-            for key in row.keys() - {"epoch"}:
-                tf.summary.scalar(key, row[key])
+        if board:
+            board.write(row, pair.codec)
         manager.save(row["epoch"])
         print(line(row, config.epochs), flush=True)
 
