@@ -11,7 +11,8 @@ PAGE := docs/demo
 
 .DEFAULT_GOAL := help
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-.PHONY: help demo test test-all soak lint docs lock audit check-arm browser test-browser
+PYTHONS ?= python3.9 python3.10 python3.11
+.PHONY: help demo test test-all soak lint docs lock release-check audit check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -49,6 +50,13 @@ lock:  ## Renews requirements.lock, the packages of demo and test with their has
 	echo 'setuptools<81' | .lock/bin/uv pip compile setup.py - --extra dev \
 		--universal --python-version 3.9 --generate-hashes --no-annotate \
 		--no-header --output-file requirements.lock --quiet
+
+release-check: $(READY)  ## Tests sdist and wheel in new environments of all PYTHONS
+	@for p in $(PYTHONS); do command -v $$p > /dev/null || { \
+		echo "error: there is no $$p; install it, or name others: make $@ PYTHONS=..." >&2; \
+		exit 1; }; done
+	TFCSI_PYTHONS=$$(for p in $(PYTHONS); do command -v $$p; done | paste -sd,) \
+		$(BIN)/python -m pytest -m slow tests/programs/test_wheel.py
 
 audit:  ## Asks for known faults of the locked packages; needs the network
 	$(PYTHON) -m venv .lock

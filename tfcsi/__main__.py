@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,13 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
 }
 
 
+# Packages whose versions `tfcsi --version` prints.
+PACKAGES = (
+    *("numpy", "tensorflow", "keras", "tensorflow-compression"),
+    *("tensorflow-model-optimization", "ai-edge-litert"),
+)
+
+
 def name_of(module: ModuleType) -> str:
     """Returns the name of the command of a module; `import_` has that of a keyword."""
     return module.__name__.rpartition(".")[2].rstrip("_")
@@ -72,11 +80,22 @@ def overview() -> str:
         for module in modules:
             lines.append(f"  {name_of(module):11s} {parts_of(module.__doc__ or '')[0]}")
     lines += ["", "tfcsi COMMAND --help shows the flags of a command and an example."]
-    lines += ["tfcsi --version shows the version."]
+    lines += ["tfcsi --version shows the versions."]
     lines += [
         "Exit codes: 0 if all went well, 1 for an error, 2 for an invalid command"
     ]
     return "\n".join([*lines, "line, 130 if the user stopped it."])
+
+
+def versions() -> str:
+    """Returns the versions that matter for a result or a report of a bug."""
+    lines = [f"tfcsi {tfcsi.__version__}", f"python {sys.version.split()[0]}"]
+    for name in PACKAGES:
+        try:
+            lines.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lines.append(f"{name} not installed")
+    return "\n".join(lines)
 
 
 class Overview(Parser):
@@ -129,7 +148,7 @@ def main(argv: list[str]) -> int:
     if command in COMMANDS:
         parser = parser_of(command)
         return program.run(lambda: _work(command, parser, argv[2:]), parser)
-    words = {"--version": f"tfcsi {tfcsi.__version__}"}
+    words = {"--version": versions()}
     words |= dict.fromkeys(("--help", "-h", "--helpfull", "help"), overview())
     return program.run(
         lambda: _answer(command, words), Overview("tfcsi", tfcsi.__doc__)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
+import platform
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tfcsi
@@ -129,9 +131,14 @@ def test_the_list_of_commands_has_groups_and_a_sentence_for_each(capsys):
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-def test_the_version_is_that_of_the_package(capsys):
+def test_the_versions_are_those_of_what_is_installed(capsys):
     assert main(["tfcsi", "--version"]) == 0
-    assert capsys.readouterr().out == f"tfcsi {tfcsi.__version__}\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"tfcsi {tfcsi.__version__}"
+    assert lines[1] == f"python {platform.python_version()}"
+    numbers = dict(line.split(" ", 1) for line in lines)
+    assert numbers["numpy"] == np.__version__
+    assert {"tensorflow", "keras", "ai-edge-litert"} <= numbers.keys()
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,22 @@ def test_the_installed_package_is_the_one_that_is_tested(full):
     assert (package / "py.typed").exists()
 
 
+def test_the_wheel_is_small_and_knows_the_codecs_of_the_zoo(numpy_only):
+    assert numpy_only.wheel.stat().st_size < 3e6
+    shown = numpy_only.run("tfcsi", "zoo")
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    assert lines["paths"].endswith(" here")
+    assert lines["learned_cost2100_indoor"].endswith("not here")
+    numpy_only.run("tfcsi", "zoo", "--verify")
+    shown = numpy_only.run("tfcsi", "info", "learned_cost2100_indoor", status=1)
+    assert "set TFCSI_ZOO to its folder zoo" in shown and "Traceback" not in shown
+
+
 def test_help_and_version_are_shown(numpy_only):
     assert "tfcsi COMMAND --help" in numpy_only.run("tfcsi", "--help")
-    assert numpy_only.run("tfcsi", "--version") == f"tfcsi {tfcsi.__version__}\n"
+    versions = numpy_only.run("tfcsi", "--version").splitlines()
+    assert versions[0] == f"tfcsi {tfcsi.__version__}"
+    assert "tensorflow not installed" in versions
     assert "--config=NAME" in numpy_only.run("python", "-m", "tfcsi", "train", "--help")
 
 
