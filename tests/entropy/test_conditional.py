@@ -102,8 +102,7 @@ def test_gradients_reach_every_network_and_the_codeword(trained):
     slopes = tape.gradient(loss, [u, *used])
     assert all(np.isfinite(slope).all() for slope in slopes)
     still = [v.name for v, slope in zip(used, slopes[1:]) if not slope.numpy().any()]
-    # Weights of a first pass that reads nothing have no use.
-    assert len(still) <= (prior.hyper is None), still
+    assert not still
 
 
 def test_thawed_tables_promise_what_they_did(trained):

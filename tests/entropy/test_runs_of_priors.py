@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tfcsi import metrics, transforms
 from tfcsi.codecs.schema import FIELDS
+from tfcsi.coding.network_tables import NetworkTables
 from tfcsi.coding.packets import CRC_BITS
 from tfcsi.tflite import convert
+from tfcsi.training import finetune_qat
+from tfcsi.training.config import read
 from tfcsi.training.run import train
 from tfcsi.ue import Ue
 
@@ -20,6 +24,33 @@ CASES = {
     },
     "mixed": {"rounding": "mixed"},
 }
+
+
+@pytest.mark.slow
+@pytest.mark.tflite
+def test_an_integer_encoder_keeps_its_contexts_and_its_rate(make_config, h, tmp_path):
+    config = make_config(model="csinet", init="random", learning_rate=3e-3, epochs=4)
+    config.prior, config.prior_args = "contexts", {"hyper_dim": 4}
+    source = train(config, tmp_path / "float", h[:300], h[300:], progress=False)
+    tuning = read("qat", ["epochs=2"])
+    tuned = finetune_qat.finetune(
+        source, tuning, tmp_path / "int8", h[:300], h[300:], progress=False
+    )
+    assert isinstance(tuned.tables, NetworkTables)
+    content = convert.export(tuned, "int8_full", transforms.to_real(h[:300]))
+    (tmp_path / "encoder.tflite").write_bytes(content)
+    tuned.save_ue(tmp_path / "tables.npz", encoder=content)
+    ue = Ue(tmp_path / "encoder.tflite", tmp_path / "tables.npz")
+    integer = [ue.encode(matrix) for matrix in h[300:]]
+    bits = [
+        8 * np.mean([*map(len, sent)]) for sent in (source.compress(h[300:]), integer)
+    ]
+    nmse = [
+        np.mean(metrics.nmse(h[300:], c.decompress(p)))
+        for c, p in ((source, source.compress(h[300:])), (tuned, integer))
+    ]
+    assert bits[1] < 1.02 * bits[0] + 2, bits
+    assert nmse[1] < nmse[0] * 10**0.01, nmse
 
 
 @pytest.mark.slow

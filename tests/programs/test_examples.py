@@ -47,6 +47,12 @@ def test_the_phone_keeps_its_limit_of_bits(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_bottleneck_of_a_keras_model_sends_what_its_loss_expected():
+    (nmse_db, bits), (expected,) = numbers_of(run("keras_bottleneck.py"))
+    assert nmse_db < -3 and abs(bits - expected) <= 0.01 * expected + 8
+
+
+@pytest.mark.slow
 def test_the_network_is_trained_and_compared(tmp_path):
     done = run("train_network.py", tmp_path / "run")
     assert done.returncode == 0, done.stderr

@@ -39,7 +39,8 @@ class Network(tf.Module):
         super().__init__(name="network")
         normal = tf.random.normal
         spreads = max(inputs, 1) ** -0.5, 0.3 * hidden**-0.5
-        self.w0 = tf.Variable(spreads[0] * normal((inputs, hidden)), name="w0")
+        start = spreads[0] * normal((inputs, hidden))
+        self.w0 = tf.Variable(start, trainable=inputs > 0, name="w0")
         self.b0 = tf.Variable(0.5 + 0.1 * normal((hidden,)), name="b0")
         self.w1 = tf.Variable(spreads[1] * normal((hidden, outputs)), name="w1")
         self.b1 = tf.Variable(bias.astype(np.float32), name="b1")

@@ -10,7 +10,10 @@ import numpy as np
 
 from tfcsi import transforms
 from tfcsi.codecs.neural import Codec
+from tfcsi.coding.any_tables import AnyTables
+from tfcsi.coding.network_tables import NetworkTables
 from tfcsi.coding.tables import Tables
+from tfcsi.entropy import priors
 from tfcsi.model_optimization.fake_quantization import calibrate, quantize_pair
 from tfcsi.training import config as configs
 from tfcsi.training import run
@@ -30,9 +33,11 @@ def finetune(
     """Continues the training of a codec with fake quantisation, then makes its tables.
 
     The encoder has fake quantisation, and with `tuning.qat.decoder` the decoder has it
-    too. Pair, quantiser and prior are trained together in one stage. The tables are
-    histograms of the training symbols, because a learned density does not converge in
-    so few steps.
+    too. Pair, quantiser and prior are trained together in one stage. At the end the
+    tables are made anew for the symbols of the quantised network: histograms of the
+    training symbols, because a learned density does not converge in so few steps; or
+    the integer networks of the prior, which begin with those of the source and are
+    trained alone for some more steps.
 
     Args:
       source: A trained codec without fake quantisation.
@@ -62,9 +67,24 @@ def finetune(
     codec = run.train(config, workdir, h_train, h_val, resume, progress, start)
     if codec.quantizer.num_symbols:
         symbols, _ = codec.symbols(h_train[: run.MAX_TABLE_MATRICES])
-        codec.use(Tables.from_counts(symbols, config.coder))
+        codec.use(refitted(codec, symbols))
         codec.save(workdir)
     return codec
+
+
+def refitted(codec: Codec, symbols: np.ndarray) -> AnyTables:
+    """Returns tables of a codec that are made anew for symbols.
+
+    Args:
+      codec: Codec with tables; those of a prior that counts nothing are trained on.
+      symbols: int32 [n, latent], training symbols.
+    """
+    if not isinstance(codec.tables, NetworkTables):
+        return Tables.from_counts(symbols, codec.config.coder)
+    prior = priors.of_config(codec.config, codec.quantizer)
+    prior.thaw(codec.tables)
+    prior.refit(symbols)
+    return prior.freeze(symbols)
 
 
 def initialize(codec: Codec, h: np.ndarray, source: Codec) -> None:
@@ -84,6 +104,11 @@ def initialize(codec: Codec, h: np.ndarray, source: Codec) -> None:
     )
     codec.encoder.set_weights(encoder.get_weights())
     codec.decoder.set_weights(decoder.get_weights())
+    same = all(
+        codec.config.get(k) == source.config.get(k) for k in ("prior", "prior_args")
+    )
+    if same and isinstance(source.tables, NetworkTables):
+        codec.use(source.tables)  # The prior begins with them.
     calibrate(codec.encoder, x)
     if codec.config.qat.decoder:
         _, y_hat = codec.quantizer(codec.encoder(x))

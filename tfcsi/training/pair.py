@@ -181,6 +181,8 @@ class Pair:
         config = self.config
         if self._start and not number:
             self._start(self.codec, h_train)
+            if self.codec.tables is not None:
+                self.prior.thaw(self.codec.tables)
         elif config.init == "klt" and self._initialize_klt and not number:
             self._initialize_klt(self.codec.encoder, self.codec.decoder, h_train)
         before = self.stages[number - 1] if number else None
