@@ -12,6 +12,7 @@ from tfcsi.channels import cost2100
 from tfcsi.codecs.paths import Paths
 from tfcsi.coding import path_encoder
 from tfcsi.coding.packets import PacketError
+from tfcsi.coding.wishes import NoiseAlone
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,8 @@ def test_nothing_and_noise_cost_little(codec):
     (packet,) = codec.compress(np.zeros((1, 32, 32), np.complex64))
     assert len(packet) <= 6 and not codec.decompress([packet]).any()
     noise = np.random.default_rng(0).normal(size=(9, 32, 32, 2)) @ np.array([1, 1j])
-    bits = bits_of(codec.compress(noise, step=0.25))
+    with pytest.warns(NoiseAlone, match="9 of 9 matrices look like noise alone"):
+        bits = bits_of(codec.compress(noise, step=0.25))
     assert bits.max() <= 48
 
 
@@ -137,17 +139,42 @@ def test_estimated_noise_is_as_good_as_known_noise(codec, matrices):
     assert bits_estimated < 1.05 * bits and nmse_estimated < 1.05 * nmse
 
 
-def test_the_estimate_leaves_matrices_without_noise_as_they_are(codec, matrices):
+def test_noise_that_is_not_given_is_seen_and_left_out(codec, matrices):
+    """And a target of NMSE, which is that of the matrix with its noise, is met."""
     h = matrices[100:]
-    assert codec.compress(h, noise_variance="estimate") == codec.compress(h)
+    variance = (np.abs(h) ** 2).mean(axis=(1, 2))  # 0 dB.
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(*h.shape, 2)) @ np.array([1, 1j]) / np.sqrt(2)
+    noisy = h + noise * np.sqrt(variance)[:, None, None]
+    points = []
+    for given in (None, variance):
+        packets = codec.compress(noisy, step=0.02, noise_variance=given)
+        nmse = metrics.nmse(h, codec.decompress(packets)).mean()
+        points.append((bits_of(packets).mean(), nmse))
+    (bits, nmse), (bits_given, nmse_given) = points
+    assert bits < 1.1 * bits_given and nmse < 1.1 * nmse_given
+    packets = codec.compress(noisy[:2], nmse_db=-5)
+    assert metrics.nmse(noisy[:2], codec.decompress(packets)).max() < 10**-0.5 * 1.0001
+
+
+def test_matrices_without_noise_are_sent_as_they_are(codec, matrices):
+    h = matrices[100:]
+    packets = codec.compress(h, noise_variance=0.0)
+    assert packets == codec.compress(h)
+    assert packets == codec.compress(h, noise_variance="estimate")
+    fine = codec.compress(h, step=0.01, noise_variance=0.0)
+    assert fine == codec.compress(h, step=0.01)
 
 
 def test_a_matrix_of_noise_alone_costs_little_if_the_noise_is_estimated(codec):
     noise = np.random.default_rng(0).normal(size=(20, 32, 32, 2)) @ np.array([1, 1j])
-    packets = codec.compress(noise, step=0.02, noise_variance="estimate")
-    bits = bits_of(packets)
-    assert bits.mean() <= 100 and bits.max() <= 240
-    assert bits_of(codec.compress(noise[:3], step=0.02)).min() > 1000
+    for noise_variance in ("estimate", None):
+        with pytest.warns(NoiseAlone, match="20 of 20 matrices"):
+            packets = codec.compress(noise, step=0.02, noise_variance=noise_variance)
+        bits = bits_of(packets)
+        assert bits.mean() <= 100 and bits.max() <= 240
+    packets = codec.compress(noise[:3], step=0.02, noise_variance=0.0)
+    assert bits_of(packets).min() > 1000
 
 
 def test_another_word_for_the_noise_is_refused(codec, matrices):

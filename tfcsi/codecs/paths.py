@@ -118,7 +118,7 @@ class Paths(ClassicalCodec):
         nmse_db: float | None = None,
         max_bits: float | None = None,
         effort: str = "default",
-        noise_variance: np.ndarray | float | str = 0.0,
+        noise_variance: np.ndarray | float | str | None = None,
     ) -> list[bytes]:
         """Codes matrices.
 
@@ -131,8 +131,10 @@ class Paths(ClassicalCodec):
           max_bits: Most bits of a packet: the finest step that keeps to it.
           effort: How much is searched, one of `pursuit.EFFORTS`.
           noise_variance: Variance of the noise on an entry of `h`, E |n|^2, one for all
-            or [n], or "estimate" for what the weak entries of each matrix tell. Paths
-            that the noise could have made are left out.
+            or [n]. Paths that the noise could have made are left out. "estimate" takes
+            what the weak entries of each matrix tell. None does so for matrices whose
+            weak entries look like white noise, unless `nmse_db` is given. A warning
+            says how many matrices look like noise alone.
 
         Returns:
           n packets.

@@ -23,7 +23,7 @@ from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE
 from tfcsi.codecs.zoo import folder_of
 from tfcsi.coding.packet_file import naming
 from tfcsi.coding.packet_resume import resumed
-from tfcsi.coding.wishes import MissedTarget
+from tfcsi.coding.wishes import MissedTarget, NoiseAlone
 from tfcsi.matrices import BLOCK, Matrices, numbered
 from tfcsi.unfinished import Unfinished, unfinished
 
@@ -38,12 +38,14 @@ class Sent:
       file_bytes: Bytes of the file.
       missed: What misses a target, None if there is nothing. It does not count what an
         earlier process has compressed.
+      alone: What looks like noise alone, in the same way.
     """
 
     num: int = 0
     packet_bytes: int = 0
     file_bytes: int = 0
     missed: MissedTarget | None = None
+    alone: NoiseAlone | None = None
 
 
 def job_of(
@@ -108,27 +110,30 @@ def compress(
     with unfinished(path, job, report) as file:
         writer, sent.num, sent.packet_bytes = resumed(file.stream, codec.session, BLOCK)
         _begin(file, sent.num, report, done)
-        first, missed = sent.num, []
+        first, told = sent.num, []
         for block in matrices.blocks(sent.num):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MissedTarget)
+                warnings.simplefilter("always", NoiseAlone)
                 with numbered(sent.num):
                     packets = codec.compress(block, **wishes)
-            messages = [warning.message for warning in caught]
-            missed += [m for m in messages if isinstance(m, MissedTarget)]
+            told += [warning.message for warning in caught]
             for packet in packets:
                 writer.write(packet)
             sent.packet_bytes += sum(map(len, packets))
             sent.num = _end_of_block(file, sent.num, len(packets), done)
         writer.close()
         sent.file_bytes = writer.num_bytes
-    if missed:
+    num = sent.num - first
+    if missed := [warning for warning in told if isinstance(warning, MissedTarget)]:
         sent.missed = MissedTarget(
             sum(m.missed for m in missed),
-            sent.num - first,
+            num,
             missed[0].nmse_db,
             max(m.excess_db for m in missed),
         )
+    if alone := [warning for warning in told if isinstance(warning, NoiseAlone)]:
+        sent.alone = NoiseAlone(sum(m.alone for m in alone), num)
     return sent
 
 

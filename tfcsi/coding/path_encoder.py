@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tfcsi import metrics
@@ -20,8 +18,12 @@ _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
 _INSIDE = 1 - 1e-5  # Share of a limit of NMSE that is used: errors are in float32.
 _FINER = 5  # Steps that are tried from the finest on that keeps to a limit.
-# Share of the entries that the estimate of the noise takes for weak, see docs/paths.md.
-_QUANTILE = 0.1
+# Shares of the entries that are taken for weak; the first one estimates the noise. The
+# variances that they tell are alike up to a factor. See docs/paths.md.
+_QUANTILES = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+_ALIKE = 0.75
+_ENTRIES = 512  # Entries that a matrix must have for it: quantiles of few are not sure.
+_ALONE = 0.8  # Share of the energy from which on a matrix looks like noise alone.
 _MIDDLE = contexts.NORMS // 2  # Number of the norm 1.
 
 
@@ -71,8 +73,26 @@ def estimated_noise(picture: np.ndarray) -> np.ndarray:
       float64 [n], E |n|^2 of an entry. Matrices without noise get the level that their
       weak entries have, which is small.
     """
+    return _variances(picture)[0]
+
+
+def likely_noise(picture: np.ndarray) -> np.ndarray:
+    """As `estimated_noise`, but 0 where the weak entries do not look like white noise.
+
+    Of white noise all low quantiles tell about the same variance. Of a channel without
+    noise they do not. A matrix of fewer than 512 entries is too small to tell.
+    """
+    if picture[0].size < 2 * _ENTRIES:
+        return np.zeros(len(picture))
+    variances = _variances(picture)
+    alike = variances.min(axis=0) >= _ALIKE * variances.max(axis=0)
+    return np.where(alike, variances[0], 0.0)
+
+
+def _variances(picture: np.ndarray) -> np.ndarray:
+    """Variances of noise that quantiles of the power tell, float64 [quantiles, n]."""
     power = (picture.astype(np.float64) ** 2).sum(axis=2).reshape(len(picture), -1)
-    return np.quantile(power, _QUANTILE, axis=1) / -math.log1p(-_QUANTILE)
+    return np.quantile(power, _QUANTILES, axis=1) / -np.log1p(-_QUANTILES)[:, None]
 
 
 def training_lists(
@@ -120,11 +140,16 @@ class PathEncoder:
         atoms: Atoms,
         coder: AnyCoder,
         effort: str,
-        noise: np.ndarray | float | str,
+        noise: np.ndarray | float | str | None,
     ):
-        """Takes complex [n, num_tx, num_delay] and the variance of its noise."""
+        """Takes complex [n, num_tx, num_delay] and the variance of its noise.
+
+        None is the estimate of matrices that look noisy; a word is that of all.
+        """
         self.picture, self.norm = scaled(h, atoms)
-        if isinstance(noise, str):
+        if noise is None:
+            self.noise = likely_noise(self.picture)
+        elif isinstance(noise, str):
             self.noise = estimated_noise(self.picture)
         else:
             self.noise = np.broadcast_to(noise, len(h)) / norm_of(self.norm) ** 2
@@ -170,6 +195,12 @@ class PathEncoder:
         x = self.picture[rows] / step_of(steps).astype(np.float32)[:, None, None, None]
         code = path_moves.Code(self.coder, steps, self.norm[rows])
         return path_moves.improved(x, lists, self.atoms, code, cost)
+
+    def noise_alone(self) -> int:
+        """Returns the number of matrices that are hardly more than their noise."""
+        energy = (self.picture.astype(np.float64) ** 2).sum(axis=(1, 2, 3))
+        noise = self.noise * self.atoms.num_tx * self.atoms.num_delay
+        return int(((noise >= _ALONE * energy) & (energy > 0)).sum())
 
     def bits(self, rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
         """Returns the bits of packets, int64 [rows]."""

@@ -84,16 +84,16 @@ class NetworkEncoder(PathEncoder):
         atoms: Atoms,
         coder: AnyCoder,
         effort: str,
-        noise: np.ndarray | float | str,
+        noise: np.ndarray | float | str | None,
     ):
         """Takes a network, and the arguments of `PathEncoder`.
 
         Raises:
-          ValueError: If the noise is not zero, of which the network knows nothing.
+          ValueError: If a noise is given, of which the network knows nothing.
         """
-        if isinstance(noise, str) or np.any(noise):
+        if noise is not None and (isinstance(noise, str) or np.any(noise)):
             raise ValueError("noise_variance is for the pursuit, not for a network")
-        super().__init__(h, atoms, coder, effort, noise)
+        super().__init__(h, atoms, coder, effort, 0.0)
         self._network = network
         self._unit = (h / norm_of(self.norm)[:, None, None]).astype(np.complex64)
 

@@ -19,7 +19,7 @@ from tfcsi.coding.path_encoder import PathEncoder
 from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
 from tfcsi.coding.sending import digests
-from tfcsi.coding.wishes import check_wishes
+from tfcsi.coding.wishes import check_wishes, warn_of_noise
 
 CODEC = "paths"  # Name of the codec in the session.
 
@@ -60,7 +60,7 @@ class PathSender:
         nmse_db: float | None = None,
         max_bits: float | None = None,
         effort: str = "default",
-        noise_variance: np.ndarray | float | str = 0.0,
+        noise_variance: np.ndarray | float | str | None = None,
     ) -> list[bytes]:
         """Codes matrices; arguments, result and errors as of `Paths.compress`."""
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
@@ -73,7 +73,10 @@ class PathSender:
         h = transforms.finite_csi(h, self.shape)
         if not len(h):
             return []
+        if noise_variance is None and nmse_db is not None:
+            noise_variance = 0.0  # The target is that of the matrix as it is.
         encoder = self.encoder(h, self.atoms, self.coder, effort, noise_variance)
+        warn_of_noise(encoder.noise_alone(), len(h), stacklevel=2)
         if nmse_db is not None:
             steps, lists = encoder.meet(float(nmse_db))
         elif max_bits is not None:

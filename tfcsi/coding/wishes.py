@@ -27,6 +27,23 @@ class MissedTarget(UserWarning):
         self.nmse_db, self.excess_db = nmse_db, excess_db
 
 
+class NoiseAlone(UserWarning):
+    """Some matrices look like noise alone.
+
+    Attributes:
+      alone: Number of these matrices.
+      num: Number of all matrices of the call.
+    """
+
+    def __init__(self, alone: int, num: int):
+        """See the attributes."""
+        super().__init__(
+            f"{alone} of {num} matrices look like noise alone, so their packets hold "
+            f"few paths or none"
+        )
+        self.alone, self.num = alone, num
+
+
 def check_wishes(**wishes: float | None) -> None:
     """Checks the wishes of a codec that can grant each of them.
 
@@ -42,6 +59,18 @@ def check_wishes(**wishes: float | None) -> None:
             raise ValueError(f"{name} is {wish}; it must be a finite number")
     if len(wished) > 1:
         raise ValueError(f"give one of {', '.join(wished)}")
+
+
+def warn_of_noise(alone: int, num: int, stacklevel: int) -> None:
+    """Warns of matrices that look like noise alone; not if there are none.
+
+    Args:
+      alone: Number of these matrices.
+      num: Number of all matrices.
+      stacklevel: As of `warnings.warn` in the place of this function.
+    """
+    if alone:
+        warnings.warn(NoiseAlone(alone, num), stacklevel=stacklevel + 1)
 
 
 def warn_of_missed(nmse: np.ndarray, num: int, nmse_db: float, stacklevel: int) -> None:

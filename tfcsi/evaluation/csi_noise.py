@@ -48,7 +48,7 @@ def measure(
       subcarrier. The delay taps are fewer than the subcarriers and hold the energy of
       the CSI, so the SNR of their entries is higher by `gain_db`.
     """
-    lines: list[tuple[str, Codec, str | None]] = [
+    lines: list[tuple[str, Codec, str | float | None]] = [
         ("klt", Klt.at_bits(csi.train, bits), None),
         ("topk", TopK.at_bits(csi.val, bits, baselines.TOPK_MU), None),
         ("gaussian_mixture", GaussianMixture.at_bits(csi.train, bits), None),
@@ -56,7 +56,7 @@ def measure(
     codec = paths_of(csi)
     codec = baselines.paths_at_bits(codec, matrices(csi, codec, "val")[:_FEW], bits)
     for name, known in (
-        ("paths, noise unknown", None),
+        ("paths, noise unknown", 0.0),
         ("paths, noise known", "known"),
         ("paths, noise estimated", "estimate"),
     ):

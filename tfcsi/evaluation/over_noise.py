@@ -23,7 +23,7 @@ def over_snr(
     snr_db: Sequence[float],
     kind: str,
     seed: int,
-    known: str | None = None,
+    known: str | float | None = None,
 ) -> list[dict]:
     """Measures a codec with noise on the way, at some SNRs.
 
@@ -42,7 +42,7 @@ def over_snr(
         peak is no longer 0.5. The NMSE compares with `h`.
       seed: Seed of the noise.
       known: For codecs without a codeword, what their `compress` gets as
-        `noise_variance`: "known" for that of each matrix, or the word itself, such as
+        `noise_variance`: "known" for that of each matrix, or the value itself, such as
         "estimate". None leaves it out, as codecs demand that do not have it.
 
     Returns:
@@ -87,7 +87,7 @@ def over_snr(
 
 
 def _with_noisy_csi(
-    codec: Codec, h: np.ndarray, snr_db: float, seed: int, known: str | None
+    codec: Codec, h: np.ndarray, snr_db: float, seed: int, known: str | float | None
 ) -> dict:
     """A point of a codec without a codeword whose UE measures h with noise.
 
