@@ -59,6 +59,11 @@ class Lists:
         """Returns the path in a column `slot` [n] of each of some rows, entries [n]."""
         return Lists(*(getattr(self, field)[rows, slot] for field in FIELDS))
 
+    def unlike(self, other: Lists) -> np.ndarray:
+        """Returns which paths are not those of other lists, bool [n, ...]."""
+        gains = (self.re != other.re) | (self.im != other.im)
+        return gains | (self.angle != other.angle) | (self.delay != other.delay)
+
     def gains_and_places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns gains complex128, angles and delays, for `Atoms.synthesize`."""
         return self.re + 1j * self.im, self.angle, self.delay

@@ -45,7 +45,7 @@ class Near:
         g, angles, delays = self.correlate(angle, delay, cell)
         q = np.floor(g)[..., None] + _CORNERS
         power = q[:, :, 0] ** 2 + q[:, :, 1] ** 2
-        far = np.flatnonzero(power.min(axis=(1, 2, 3)) > MAX_POWER)
+        far = np.flatnonzero(power.reshape(len(q), -1).min(axis=1) > MAX_POWER)
         if far.size:  # All points of a matrix are too large for the lattice.
             size = np.hypot(g[far, :, 0], g[far, :, 1])[:, :, None]
             q[far] = np.floor(g[far] * (RADIUS / size))[..., None] + _CORNERS

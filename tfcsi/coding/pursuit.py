@@ -169,6 +169,7 @@ class _Block:
       rest: float32 [n, num_tx, 2, num_delay], what the paths leave.
       lists: The paths so far, those of a matrix in any of its slots.
       width: Number of slots that have been used.
+      moved: bool [n], whether a search has changed a matrix.
     """
 
     def __init__(
@@ -184,6 +185,7 @@ class _Block:
         self.prices, self.context = prices, context
         self.floor = floor
         self.lists, self.width = Lists.empty(len(x), MAX_PATHS), 0
+        self.moved = np.zeros(len(x), bool)
         self.priced = effort.priced_growth and prices is not None
 
     def run(self) -> Lists:
@@ -206,8 +208,11 @@ class _Block:
             if self.effort.near:
                 self._refine(rows, slot)
         self.priced = self.prices is not None
+        rows = np.arange(len(self.rest))
         for _ in range(self.effort.passes):
-            self._refine(np.arange(len(self.rest)))
+            self.moved[:] = False
+            self._refine(rows)
+            rows = np.flatnonzero(self.moved)  # Another pass leaves the others alone.
         return self.lists
 
     def _refine(self, rows: np.ndarray, new: np.ndarray | None = None) -> None:
@@ -288,7 +293,7 @@ class _Block:
         candidates = near.candidates(angle, delay, digits)
         # Rounding the place changes the gain a little. If no lattice point about it has
         # the resolution any more, the place gets the resolution of the new gain.
-        none = np.flatnonzero(~candidates[-1].any(axis=(1, 2, 3)))
+        none = np.flatnonzero(~candidates[-1].reshape(len(rows), -1).any(axis=1))
         if none.size:
             q = candidates[2][none]
             digits[none] = digits_of(q[:, :, 0] ** 2 + q[:, :, 1] ** 2)
@@ -316,10 +321,10 @@ class _Block:
             np.where(kept, near_angles[at, i], 0).astype(np.int32),
             np.where(kept, near_delays[at, j], 0).astype(np.int32),
         )
-        pairs = [(getattr(old, f), getattr(chosen, f)) for f in FIELDS]
-        moved = np.flatnonzero(np.any([a != b for a, b in pairs], axis=0))
+        moved = np.flatnonzero(old.unlike(chosen))
         if moved.size:
             i, j = rows[moved], slot[moved]
+            self.moved[i] = True
             self.rest[i] = near.rest[moved] + self._difference(
                 old[moved], chosen[moved]
             )
