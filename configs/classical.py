@@ -6,8 +6,8 @@
 They are fitted to the training matrices by counting, which takes seconds, and need no
 TensorFlow. `bits` is what a packet may take, header included; every packet for topk,
 the mean packet for the others; dft_grid has a `step`,
-relative to the norm of a matrix, in its place. `learned` takes networks that were
-trained elsewhere from the file `weights`, and counts the norms.
+relative to the norm of a matrix, in its place. `learned` takes networks from the file
+`weights` of benchmarks/learned_pytorch.py, and counts the norms.
 """
 
 from tfcsi.training.config import defaults

@@ -12,6 +12,7 @@ matrix. `docs/learned.md` tells what it gives. NumPy is all that either side nee
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 
@@ -37,6 +38,11 @@ from tfcsi.coding.token_sending import (
 )
 from tfcsi.coding.wishes import check_wishes, warn_of_missed
 
+# Fields of a config that count in a training, besides those of every codec.
+OF_TRAINING = (
+    *("epochs", "batch_size", "learning_rate", "prior_learning_rate", "beta_1"),
+    *("warmup_epochs", "final_rate", "clip_norm", "augment"),
+)
 _BATCH = 100  # Matrices that the networks take at once.
 
 
@@ -52,6 +58,7 @@ class Learned(ClassicalCodec):
       norms: Tables of one table, that of the norm in eighths of an octave.
       rate: Number of the rate that `compress` uses if nothing else is wished.
       sender: TokenSender, the way from matrices to packets.
+      facts: What a training recorded, such as `train_seconds`.
     """
 
     name = CODEC
@@ -94,6 +101,7 @@ class Learned(ClassicalCodec):
             contexts, norms, gain, self.rate, self._session, domain
         )
         self.sender.analysis = self._encode
+        self.facts: dict[str, object] = {}
 
     @classmethod
     def trained(
@@ -271,10 +279,13 @@ class Learned(ClassicalCodec):
             "bs_macs": macs["decoder"] + self.contexts.macs(),
             "steps": [round(float(step), 6) for step in self.steps],
             "config": dict(self.config),
+            **self.facts,
         }
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"rate": np.array(self.rate)}
+        if self.facts:
+            arrays["facts"] = np.array(json.dumps(self.facts, allow_nan=False))
         arrays |= {
             f"weights/{k}": v if k == "gain" else v.astype(np.float16)
             for k, v in self.weights.items()
@@ -291,8 +302,23 @@ def fit(
     weights: str = "",
     rate: int = 8,
     domain: str = "angular_delay",
+    start: str = "",
+    rates: int = 16,
+    lowest: float = 200.0,
+    octaves: float = 0.6,
+    ue_width: tuple[int, int] = (32, 64),
+    ue_blocks: tuple[int, int] = (2, 1),
+    width: tuple[int, int] = (256, 128),
+    blocks: tuple[int, int] = (4, 4),
+    shift: float = 0.5,
+    settled: float = 0.13,
+    average: float = 0.99,
+    precision: str = "float32",
 ) -> Learned:
-    """Makes a codec of trained weights, as `tfcsi train` does.
+    """Makes a codec of weights that were trained elsewhere, as `tfcsi train` does.
+
+    Without a file of weights, `tfcsi train` trains them (`tfcsi.training.tokens`). The
+    arguments after `domain` are those of that training.
 
     Args:
       h_train: complex64 [n, num_tx, num_delay], matrices whose norms are counted.
@@ -300,15 +326,29 @@ def fit(
       weights: The `.npz` file that `benchmarks/learned_pytorch.py` wrote.
       rate: Number of the usual rate.
       domain: Domain of the matrices.
+      start: Folder or name of a codec `learned` whose weights a training begins with;
+        its networks keep their sizes and rates.
+      rates: Number of rates.
+      lowest: Lambda of the coarsest rate.
+      octaves: Octaves of lambda from rate to rate.
+      ue_width: Channels of the encoder on patches of 2 x 2, and of 4 x 4.
+      ue_blocks: Blocks of the encoder on each of them.
+      width: Channels of the decoder on patches of 4 x 4, and of 2 x 2.
+      blocks: Blocks of the decoder on each of them.
+      shift: Largest random shift of the angles in a training, in bins.
+      settled: Share of the epochs at the end with a fixed encoder and true symbols.
+      average: Decay of the moving average of the weights, a step.
+      precision: Of the arithmetic of a training, "float32" or "bfloat16".
 
     Raises:
       ValueError: If no file is given, or it does not fit.
     """
-    del h_val
+    del h_val, start, rates, lowest, octaves, ue_width, ue_blocks, width, blocks
+    del shift, settled, average, precision
     if not weights:
         raise ValueError(
-            "the networks of `learned` are trained elsewhere: give the file that "
-            "benchmarks/learned_pytorch.py wrote by --config.network.weights=FILE"
+            "the codec learned is trained by tfcsi.training.fit.train; or give the "
+            "file that benchmarks/learned_pytorch.py wrote"
         )
     return Learned.trained(weights, h_train, rate, domain)
 
@@ -324,4 +364,6 @@ def _of_arrays(config: dict, arrays: Mapping[str, np.ndarray]) -> Learned:
     contexts = TokenContexts(files.part(arrays, "contexts"), tables)
     norms = Tables.from_arrays(files.part(arrays, "norms"))
     weights, domain = files.part(arrays, "weights"), transforms.domain_of(config)
-    return Learned(weights, contexts, norms, int(arrays["rate"]), domain)
+    codec = Learned(weights, contexts, norms, int(arrays["rate"]), domain)
+    codec.facts = json.loads(str(arrays.get("facts", "{}")))
+    return codec

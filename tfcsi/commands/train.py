@@ -125,6 +125,7 @@ def train(
     """
     from tfcsi import datasets, transforms
     from tfcsi.channels import blocks
+    from tfcsi.codecs.learned import OF_TRAINING
     from tfcsi.codecs.schema import FIELDS, SIMULATED
     from tfcsi.codecs.workdir import KINDS, check_free
 
@@ -144,11 +145,15 @@ def train(
                 f"{','.join(names)}: there {name} is {config[name]}; leave it out"
             )
     if config.model in KINDS:
-        fields = [field for field in FIELDS if field not in OF_ANY_CODEC]
-        flags.refuse_idle(args, fields, f"the codec {config.model} has no network")
+        trained = config.model == "learned" and not config.network.weights
+        used = {*OF_ANY_CODEC, *(OF_TRAINING if trained else ())}
+        fields = [field for field in FIELDS if field not in used]
+        reason = "has no such part" if trained else "has no network"
+        flags.refuse_idle(args, fields, f"the codec {config.model} {reason}")
         if args.tensorboard:
+            lacks = "codeword to draw" if trained else "epochs"
             raise UsageError(
-                f"--tensorboard was given, but the codec {config.model} has no epochs; "
+                f"--tensorboard was given, but the codec {config.model} has no {lacks}; "
                 f"leave it out"
             )
     if simulated:

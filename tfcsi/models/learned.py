@@ -80,7 +80,7 @@ def encoder(size: Size) -> tf.keras.Model:
     """
     angles, delays = size.grid
     x = layers.Input((PATCH * angles, PATCH * delays, 2), name="x")
-    u = Companded(name="encoder.companded")(x)
+    u = Companded(name="encoder.companded", dtype="float32")(x)
     for part, name, width, blocks in zip(
         ("patch", "merge"), ("fine", "coarse"), size.ue_width, size.ue_blocks
     ):

@@ -36,6 +36,29 @@ def augment(x: tf.Tensor, kind: str, seed: tf.Tensor) -> tf.Tensor:
     return tf.where(flip, tf.roll(tf.reverse(x, [1]), 1, axis=1), x)
 
 
+def shift_angles(x: tf.Tensor, reach: float, seed: tf.Tensor) -> tf.Tensor:
+    """Moves each matrix along the angle axis by a random part of a bin.
+
+    The phases of the antennas rise by so much, as if all paths came from other angles.
+
+    Args:
+      x: float32 [n, num_tx, num_delay, 2], angular-delay domain.
+      reach: Largest shift, in bins.
+      seed: int64 [2]; the same seed draws the same shifts.
+
+    Returns:
+      float32 [n, num_tx, num_delay, 2], of the same energy.
+    """
+    num_tx = x.shape[1]
+    move = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1], seed, -reach, reach)
+    antenna = np.arange(num_tx, dtype=np.float32)
+    h = tf.transpose(tf.complex(x[..., 0], x[..., 1]), (0, 2, 1))  # Angles last.
+    turn = 2 * np.pi / num_tx * move * antenna
+    h = tf.signal.fft(tf.signal.ifft(h) * tf.complex(tf.cos(turn), tf.sin(turn)))
+    h = tf.transpose(h, (0, 2, 1))
+    return tf.stack([tf.math.real(h), tf.math.imag(h)], -1)
+
+
 def awgn(y: tf.Tensor, snr_db: tf.Tensor | float, seed: Sequence[int]) -> tf.Tensor:
     """Adds white Gaussian noise in TensorFlow; `tfcsi.noise.awgn` is the NumPy form.
 

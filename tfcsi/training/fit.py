@@ -1,5 +1,7 @@
 """Fitting of the codecs that have no network: counts and statistics, no gradient steps.
 
+The codec `learned` has networks, and runs without TensorFlow once it is trained.
+
 Each module of `workdir.KINDS` but that of the neural codecs has a function
 `fit(h_train, h_val, **options)`. Its options are the field `network` of a config. No
 TensorFlow is imported.
@@ -96,6 +98,12 @@ def train(
     asked, size = tuple(config.shape), matrices.shape[1:]
     if asked not in (size, schema.FIELDS["shape"].default):
         raise ValueError(f"shape is {asked}, the matrices are {size[0]} x {size[1]}")
+    if config.model == "learned" and not config.network.weights:
+        from tfcsi.training import run, tokens
+
+        config.shape = size
+        make = tokens.TokenPair
+        return run.train(config, workdir, h_train, h_val, resume, progress, make=make)
     began = time.time()
     module = importlib.import_module(KINDS[config.model])
     codec = module.fit(matrices, h_val, **config.network)

@@ -23,14 +23,23 @@ class Adam(tf.keras.optimizers.Adam):
         self,
         learning_rate: float | tf.keras.optimizers.schedules.LearningRateSchedule,
         beta_1: float = 0.9,
+        average: float | None = None,
     ):
         """Makes the optimizer.
 
         Args:
           learning_rate: A number, or a schedule of steps.
           beta_1: Decay of the mean gradient.
+          average: Decay of a moving average of the variables, which
+            `finalize_variable_values` puts in their place; None for no average.
         """
-        super().__init__(learning_rate, beta_1, jit_compile=False)
+        super().__init__(
+            learning_rate,
+            beta_1,
+            jit_compile=False,
+            use_ema=average is not None,
+            ema_momentum=0.99 if average is None else average,
+        )
         self.moments: Callable | None = None
         self._factors: dict[str, tf.Tensor] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -154,6 +155,17 @@ class Pair:
         """
         batches = csi_batches(h_val, in_order(len(h_val), _EVAL_BATCH))
         return _row("val", [part.mean() for part in self.loop.evaluate(batches)])
+
+    def finished(self, h: np.ndarray, facts: dict[str, Any]) -> Codec:
+        """Returns the trained codec, which can send.
+
+        Args:
+          h: complex64 [n, num_tx, num_delay], training matrices that are counted.
+          facts: What the training records.
+        """
+        self.codec.use(self.prior.freeze(self.codec.symbols(h)[0]))
+        self.codec.facts = facts
+        return self.codec
 
     def _adam(self, peak: float) -> Adam:
         schedule = WarmUpCosine(peak, self._steps, self.stages, self.config)

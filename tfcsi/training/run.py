@@ -22,6 +22,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -60,6 +61,7 @@ def train(
     progress: bool = True,
     start: Callable[[Codec, np.ndarray], None] | None = None,
     tensorboard: bool = False,
+    make: Callable[..., Any] = Pair,
 ) -> Codec:
     """Trains a codec, keeps the epoch that is best on validation data, and saves it.
 
@@ -78,6 +80,9 @@ def train(
         of the quantiser before the first epoch, in place of `config.init`.
       tensorboard: Write summaries for TensorBoard to tensorboard/ in the workdir. They
         change nothing in the training.
+      make: Class of what is trained, made of config, h_train and start: `Pair`, or one
+        with the same attributes and methods, such as `tokens.TokenPair`. Its `finished`
+        returns the codec.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
@@ -94,14 +99,14 @@ def train(
     matrices = of_epoch(0)
     _check(config, matrices, h_val)
     tf.keras.utils.set_random_seed(config.seed)
-    pair = Pair(config, matrices, start)
+    pair = make(config, matrices, start)
     with locked(workdir):
         board = Board(workdir, h_val) if tensorboard else None
         return _train(pair, config, workdir, of_epoch, h_val, resume, progress, board)
 
 
 def _train(
-    pair: Pair,
+    pair: Any,
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
     of_epoch: Callable[[int], np.ndarray],
@@ -142,16 +147,16 @@ def _train(
         print(line(row, config.epochs), flush=True)
 
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
-    codec, matrices = pair.codec, of_epoch(config.epochs - 1)
+    matrices = of_epoch(config.epochs - 1)
     sample = np.random.default_rng(config.seed).permutation(len(matrices))
     sample = np.sort(sample[:MAX_TABLE_MATRICES])
-    codec.use(pair.prior.freeze(codec.symbols(matrices[sample])[0]))
-    codec.facts = {
+    facts = {
         "train_seconds": round(sum(row["seconds"] for row in rows), 1),
         "best_epoch": _best(rows[first:])["epoch"],
         "num_train": len(matrices),
         "num_val": len(h_val),
     }
+    codec = pair.finished(matrices[sample], facts)
     codec.save(workdir)
     x = transforms.to_real(matrices[sample[:_CALIBRATION_MATRICES]])
     save_calibration(workdir, x)
