@@ -17,9 +17,14 @@ from tfcsi.training import config_files, fit
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CHANGES = {"qat"}  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+SLOW = {"learned_indoor"}  # tests/training/test_tokens.py trains a small one.
+TRAINED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
+    for name in sorted({*NAMES} - CHANGES)
+]
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - CHANGES))
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_config_trains_and_sends(name, tmp_path):
     config = configs.read(name)
     config.update(epochs=1, batch_size=20, latent_dim=32, prior_warmup_steps=2)

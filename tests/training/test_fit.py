@@ -15,7 +15,7 @@ from tfcsi.codecs.workdir import KINDS
 from tfcsi.training import config as configs
 from tfcsi.training import fit
 
-FITTED = sorted({*KINDS} - {"neural", "learned"})  # `learned` is trained elsewhere.
+FITTED = sorted({*KINDS} - {"neural", "learned"})  # `learned` is in test_tokens.py.
 
 
 @pytest.fixture(scope="module")

@@ -259,11 +259,12 @@ class TokenPair:
         """Sets the means to the loss of networks that are not trained."""
         x = transforms.to_real(h)
         x = x * (NORM / np.sqrt(np.square(x).sum((1, 2, 3), keepdims=True)))
-        for number in range(self.rates):
-            rate = tf.one_hot(tf.fill((len(x),), number), self.rates)
-            bits, error = self.average(x, rate, None, True)
-            cost = tf.reduce_mean(bits + self._lambdas[number] * error)
-            self.scale[number].assign(cost)
+        rate = tf.one_hot(tf.range(len(x)) % self.rates, self.rates)
+        bits, error = self.average(x, rate, None, True)
+        cost = bits + tf.linalg.matvec(rate, self._lambdas) * error
+        count = tf.maximum(tf.reduce_sum(rate, 0), 1.0)
+        means = tf.linalg.matvec(rate, cost, transpose_a=True) / count
+        self.scale.assign(tf.maximum(means, 1e-6))
         self.means.assign(self.scale)
 
     def train_epoch(self, h_train: np.ndarray, progress: bool) -> dict[str, float]:
