@@ -153,8 +153,8 @@ def train(
         if args.tensorboard:
             lacks = "codeword to draw" if trained else "epochs"
             raise UsageError(
-                f"--tensorboard was given, but the codec {config.model} has no {lacks}; "
-                f"leave it out"
+                f"--tensorboard was given, but the codec {config.model} has no "
+                f"{lacks}; leave it out"
             )
     if simulated:
         flags.refuse_idle(args, ("source",), "the matrices are simulated")
