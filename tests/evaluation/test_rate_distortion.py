@@ -120,6 +120,23 @@ def test_a_shipped_codec_that_has_changed_is_measured_anew(root, monkeypatch):
     assert again[1]["nmse_db"] == first[1]["nmse_db"]
 
 
+def test_the_learned_codec_is_that_of_the_zoo_at_several_rates(root):
+    csi = rate_distortion.read("cost2100_indoor", root)
+    csi = csi._replace(test=csi.test[:2])
+    made = [make() for make in rate_distortion.rates_of("learned", csi).values()]
+    codec, wishes = zip(*made)
+    assert len(made) >= 5 and {id(one) for one in codec} == {id(codec[0])}
+    points = [rate_distortion._point(*made[k], csi) for k in (0, -1)]
+    assert points[0]["bits"] < points[1]["bits"] and points[0]["codec"] == "learned"
+
+
+def test_a_source_without_a_learned_codec_is_refused_if_it_is_named(root, capsys):
+    csi = rate_distortion.read("cost2100_indoor", root)._replace(name="quadriga_300mhz")
+    assert "learned" not in rate_distortion.available(csi)
+    with pytest.raises(ValueError, match="no zoo has a codec learned_quadriga_300mhz"):
+        list(rate_distortion.measure_all(csi, csi.name, ["learned"], progress=False))
+
+
 CRNET = {"model": "crnet", "epochs": 4}
 
 

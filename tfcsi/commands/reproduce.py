@@ -166,7 +166,8 @@ def run(args: argparse.Namespace) -> None:
     path = pathlib.Path(args.output or f"results/rd_{name}.json")
     check_output(path)
     there = results.read(path)["points"] if path.exists() else []
-    csi, codecs = work.read(name, args.data_root), args.codecs or [*work.CODECS]
+    csi = work.read(name, args.data_root)
+    codecs = args.codecs or work.available(csi)
     lines = [point for point in there if "results" in point]
     if args.results:
         lines = other_lines.read(args.results, name, len(csi.test), args.networks)

@@ -22,10 +22,11 @@ from tfcsi.codecs.contract import Codec
 from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture, fit_scales
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.learned import Learned
 from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.topk import TopK
 from tfcsi.codecs.workdir import load
-from tfcsi.codecs.zoo import shipped
+from tfcsi.codecs.zoo import entries
 from tfcsi.evaluation import baselines, measure
 
 REFERENCE = "klt"  # The codec that BD-rates are relative to.
@@ -40,6 +41,7 @@ _STEPS = (
     0.015,
 )  # Relative to the root mean square norm.
 _PATH_STEPS = tuple(2.0**-i for i in (2, 3, 4, 5, 6, 7, 7.5))
+_EACH = 2  # Each so many rates of the codec `learned` are measured.
 _COMPONENTS = 256
 _BITS = (100, 200, 400, 800, 1600)
 
@@ -51,7 +53,7 @@ class Job(NamedTuple):
       codec: Name of its line.
       rate: The rate, or None.
       make: Returns the codec and the arguments of its `compress`.
-      fitted: Whether the codec is there already, in the package or a folder. Then the
+      fitted: Whether the codec is there already, in a zoo or a folder. Then the
         point belongs to one session, and is measured anew if the codec has changed.
     """
 
@@ -88,6 +90,7 @@ def rates_of(name: str, csi: Csi) -> dict[float, Callable[[], tuple[Codec, dict]
 
     Returns:
       Rate to a function that returns the codec and the arguments of its `compress`.
+      Nothing for `learned` if no zoo has one of the source.
     """
     norm = float(np.sqrt((np.abs(csi.train) ** 2).sum((1, 2)).mean()))
     return CODECS[name](csi, norm)
@@ -134,8 +137,22 @@ def _paths(csi: Csi, norm: float) -> dict[float, Callable]:
 
 
 def paths_of(csi: Csi) -> Paths:
-    """The codec `paths` of a source: that of the package, or one that is fitted now."""
-    return _shipped(csi) or Paths.fit(csi.train, num_fft=csi.num_fft)
+    """The codec `paths` of a source: that of a zoo, or one that is fitted now."""
+    codec = _of_zoo(Paths.name, csi)
+    if codec is None:
+        return Paths.fit(csi.train, num_fft=csi.num_fft)
+    assert isinstance(codec, Paths)
+    return codec
+
+
+def _learned(csi: Csi, norm: float) -> dict[float, Callable]:
+    del norm
+    codec = _of_zoo(Learned.name, csi)
+    if codec is None:
+        return {}
+    assert isinstance(codec, Learned)
+    steps = codec.steps[codec.rate % _EACH :: _EACH].tolist()
+    return {s: lambda s=s: (codec, {"step": s}) for s in steps}
 
 
 def _of_folder(workdir: str) -> tuple[Codec, dict]:
@@ -143,14 +160,11 @@ def _of_folder(workdir: str) -> tuple[Codec, dict]:
     return load(workdir), {}
 
 
-def _shipped(csi: Csi) -> Paths | None:
-    """The codec `paths` that comes with the package for a source, or None."""
-    name = f"paths_{csi.name}"
-    if name not in shipped():
-        return None
-    codec = load(name)
-    assert isinstance(codec, Paths)
-    return codec
+def _of_zoo(kind: str, csi: Csi) -> Codec | None:
+    """The codec of a kind that a zoo has for a source, or None."""
+    name = f"{kind}_{csi.name}"
+    known = entries()
+    return load(name) if name in known and known[name].is_here() else None
 
 
 # Name of a codec to the function (csi, norm) that `rates_of` calls.
@@ -160,7 +174,13 @@ CODECS: Mapping[str, Callable[[Csi, float], dict[float, Callable]]] = {
     "topk": _topk,
     "dft_grid": _dft_grid,
     "paths": _paths,
+    "learned": _learned,
 }
+
+
+def available(csi: Csi) -> list[str]:
+    """Returns the names of `CODECS` that a source has."""
+    return [name for name in CODECS if rates_of(name, csi)]
 
 
 def read(dataset: str, data_root: str | os.PathLike) -> Csi:
@@ -213,16 +233,21 @@ def measure_all(
       All points so far, after each new one.
 
     Raises:
-      ValueError: If a name is not known, or a run takes other matrices.
+      ValueError: If a name is not known or no zoo has the codec, or if a run takes
+        other matrices.
     """
     if unknown := sorted({*codecs} - {*CODECS}):
         raise ValueError(f"unknown codec {unknown[0]!r}; known: {', '.join(CODECS)}")
     there = {(point["codec"], point.get("rate")): dict(point) for point in points}
     jobs = []
     for name in codecs:
-        fitted = name == Paths.name and _shipped(csi) is not None
-        rates = rates_of(name, csi).items()
-        jobs += [Job(name, rate, make, fitted) for rate, make in rates]
+        fitted = name in (Paths.name, Learned.name) and _of_zoo(name, csi) is not None
+        rates = rates_of(name, csi)
+        if not rates:
+            raise ValueError(
+                f"no zoo has a codec {name}_{csi.name}; tfcsi zoo lists all"
+            )
+        jobs += [Job(name, rate, make, fitted) for rate, make in rates.items()]
     for workdir in workdirs:
         name = os.path.basename(os.path.normpath(workdir))
         jobs.append(Job(name, None, partial(_of_folder, workdir), True))
