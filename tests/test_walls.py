@@ -61,6 +61,7 @@ OWNERS = {
     "tensorflow_model_optimization": "model_optimization",
     "tensorflow.lite": "tflite",
     "ai_edge_litert": "ue",
+    "tf2onnx": "codecs",
     "aiohttp": "serving",
     "jinja2": "evaluation",
     "plotly": "evaluation",

@@ -15,7 +15,7 @@ from tfcsi.training import config as configs
 from tfcsi.training import config_files, fit
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
-CHANGES = {"qat"}  # What fine-tuning changes in the config of a run.
+CHANGES = {"bottleneck", "qat"}  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SLOW = {"learned_indoor"}  # tests/training/test_tokens.py trains a small one.
 TRAINED = [

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from tfcsi.codecs.neural import Codec
     from tfcsi.codecs.paths import Paths
 
-FORMATS = ("tflite", "savedmodel")
+FORMATS = ("tflite", "savedmodel", "npz", "onnx")
+WEIGHTS_FILE = "weights.npz"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -65,8 +66,10 @@ def add_arguments(parser: Parser) -> None:
         type=flags.choice(*FORMATS),
         default=FORMATS[0],
         metavar="NAME",
-        help="What is written: the encoder for TFLite, or the decoder as a SavedModel "
-        "for TensorFlow Serving, in the folder saved_model.",
+        help="What is written: the encoder for TFLite; the decoder as a SavedModel for "
+        "TensorFlow Serving, in the folder saved_model; the weights of both networks "
+        "as weights.npz, which tfcsi import reads; or both networks as encoder.onnx "
+        "and decoder.onnx.",
     )
     parser.add_argument(
         "--clusters",
@@ -112,8 +115,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes a file for each precision, and the tables."""
-    if args.format == "savedmodel":
-        _export_decoder(args)
+    if args.format != FORMATS[0]:
+        _export_whole(args)
         return
     shrinks = args.clusters is not None or args.sparsity is not None
     if args.tune_steps is not None and not shrinks:
@@ -157,19 +160,29 @@ def _refuse_others(args: argparse.Namespace, model: str) -> None:
                     raise UsageError(f"--{flag} is not for the codec {name}")
 
 
-def _export_decoder(args: argparse.Namespace) -> None:
-    """Writes the decoder of a codec that has a network."""
+def _export_whole(args: argparse.Namespace) -> None:
+    """Writes networks in another form than TFLite."""
     every = [*("precision", "output", "clusters", "sparsity", "tune_steps")]
     for name in every + [flag for own in _OWN.values() for flag in own]:
         if getattr(args, name) is not None:
-            raise UsageError(f"--{name} does not go with --format=savedmodel")
+            raise UsageError(f"--{name} does not go with --format={args.format}")
     tfcsi.need_full()
-    from tfcsi.codecs import neural, saved_model
+    from tfcsi.codecs import neural, onnx_files, published, saved_model
     from tfcsi.codecs.zoo import folder_of
 
     codec, folder = neural.load(folder_of(args.workdir)), flags.folder_of(args)
     files.check_folder(folder)
-    print(saved_model.write(codec, folder / "saved_model"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if args.format == "savedmodel":
+        print(saved_model.write(codec, folder / "saved_model"))
+    elif args.format == "npz":
+        weights = published.weights_of(codec)
+        files.write_arrays(folder / WEIGHTS_FILE, weights)
+        print(f"{folder / WEIGHTS_FILE}: {len(weights)} weights")
+    else:
+        for name, content in onnx_files.convert(codec).items():
+            files.write_bytes(folder / name, content)
+            print(f"{folder / name}: {len(content):,} bytes")
 
 
 def _export_network(

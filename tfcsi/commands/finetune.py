@@ -1,9 +1,13 @@
-"""Fine-tunes a finished run for an integer encoder.
+"""Fine-tunes a finished run for an integer encoder, or for a rate.
 
     tfcsi finetune --workdir=runs/a --data_dir=DIR --config.qat.weight_bits=4
 
 The training of encoder and decoder continues with fake quantisation of the encoder. The
-encoder then loses little when `tfcsi export` converts it to integers.
+encoder then loses little when `tfcsi export` converts it to integers. With
+--config=bottleneck a run of float codewords gets a quantiser and a prior, and continues
+with the rate in the loss:
+
+    tfcsi finetune --config=bottleneck --workdir=runs/b --data_dir=DIR
 """
 
 from __future__ import annotations
@@ -23,8 +27,8 @@ def add_arguments(parser: Parser) -> None:
         "output",
         type=flags.FOLDER,
         metavar="DIR",
-        help="Folder of the fine-tuned run; that of the float run with _qat at the end "
-        "if not given.",
+        help="Folder of the fine-tuned run; that of the float run with _qat, or _tuned "
+        "without fake quantisation, at the end if not given.",
     )
     flags.add_config(
         parser,
@@ -48,9 +52,11 @@ def run(args: argparse.Namespace) -> None:
     from tfcsi import datasets
     from tfcsi.codecs import neural, zoo
     from tfcsi.codecs.workdir import check_free
-    from tfcsi.training import finetune_qat
+    from tfcsi.training import finetune_bottleneck, finetune_qat
 
-    output = args.output or f"{args.workdir.rstrip('/')}_qat"
+    with_qat = bool(tuning.get("qat"))
+    ending = "qat" if with_qat else "tuned"
+    output = args.output or f"{args.workdir.rstrip('/')}_{ending}"
     check_free(output, args.resume)
     source = neural.load(zoo.folder_of(args.workdir))
     name = datasets.source_of(source.config)
@@ -64,6 +70,5 @@ def run(args: argparse.Namespace) -> None:
         )
         for split in ("train", "val")
     )
-    finetune_qat.finetune(
-        source, tuning, output, h_train, h_val, args.resume, args.progress
-    )
+    finetune = finetune_qat.finetune if with_qat else finetune_bottleneck.finetune
+    finetune(source, tuning, output, h_train, h_val, args.resume, args.progress)

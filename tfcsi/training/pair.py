@@ -203,7 +203,7 @@ class Pair:
         rng = np.random.default_rng([config.seed, 2**31 + number])
         sample = h_train[np.sort(rng.permutation(len(h_train))[:_EVAL_BATCH])]
         x = transforms.to_real(sample)
-        if number or not self._start:
+        if number or not config.get("qat"):  # That goes on with the steps of the run.
             energy = 1.0 if config.distortion == "nmse" else np.sum(x**2) / len(x)
             y = self.codec.analysis(x)
             self.codec.quantizer.initialize(y, config.lmbda / energy)

@@ -76,8 +76,9 @@ def train(
       h_val: complex64 [n_val, num_tx, num_delay], for the choice of the epoch.
       resume: Continue the run of the workdir; starts one if there is none.
       progress: Show a progress bar beside the line an epoch.
-      start: Function of a codec and h_train that sets the weights of the networks and
-        of the quantiser before the first epoch, in place of `config.init`.
+      start: Function of a codec and h_train that sets the weights of the networks
+        before the first epoch, in place of `config.init`; with fake quantisation those
+        of the quantiser, too.
       tensorboard: Write summaries for TensorBoard to tensorboard/ in the workdir. They
         change nothing in the training.
       make: Class of what is trained, made of config, h_train and start: `Pair`, or one
