@@ -70,6 +70,33 @@ class Matrices:
 
         return Matrices(self.shape, self.num, parts)
 
+    def shard(self, number: int, count: int) -> Matrices:
+        """Returns one of some parts, which begin at whole blocks.
+
+        The parts in their order are all matrices. Those of an unknown number are read
+        once to count them.
+
+        Args:
+          number: Number of the part, from 1.
+          count: Number of parts.
+        """
+        num = self.num
+        if num is None:
+            num = sum(map(len, self.blocks()))
+        start, stop = (bound(k, count, num, BLOCK) for k in (number - 1, number))
+
+        def parts(first: int) -> Iterator[np.ndarray]:
+            left = stop - start - first
+            if not left:
+                return
+            for part in self._parts(start + first):
+                yield part[:left]
+                left -= min(len(part), left)
+                if not left:
+                    return
+
+        return Matrices(self.shape, stop - start, parts)
+
     def blocks(self, first: int = 0) -> Iterator[np.ndarray]:
         """Yields arrays of `BLOCK` matrices, the last one of those that are left.
 
@@ -100,6 +127,18 @@ class Matrices:
             h[start : start + len(block)] = block
             start += len(block)
         return h
+
+
+def bound(part: int, count: int, num: int, block: int) -> int:
+    """Returns where the part of a number, from 0, begins if blocks are not divided.
+
+    Args:
+      part: Number of the part; `count` gives the end of the last one.
+      count: Number of parts.
+      num: Number of all matrices.
+      block: Matrices of a block.
+    """
+    return min(num, block * (-(-num // block) * part // count))
 
 
 def product(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

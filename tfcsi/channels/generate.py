@@ -9,6 +9,7 @@ a run that was stopped continues at the next block. Processes are started as
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 import tfcsi
 from tfcsi import channels, files
+from tfcsi.channels import shards
 from tfcsi.channels.blocks import SPLITS, blocks_of, draw, memory_map, parts_of
 from tfcsi.channels.workers import workers
 from tfcsi.datasets.generated import MANIFEST, SUFFIXES
@@ -42,6 +44,7 @@ def generate(
     progress: bool = True,
     setup: Mapping | None = None,
     overwrite: bool = False,
+    shard: tuple[int, int] | None = None,
 ) -> list[Path]:
     """Writes data sets, split by split.
 
@@ -63,9 +66,11 @@ def generate(
       progress: whether to show a progress bar on standard error.
       setup: further arguments of the simulator, such as {"carrier": 3.5e9}.
       overwrite: whether a finished split may be replaced by one of fewer matrices.
+      shard: number of a part, from 1, and number of parts; only the blocks of the part
+        are simulated, as `shards` tells. None for the whole.
 
     Returns:
-      The paths of the files.
+      The paths of the files; of a part, its folder.
 
     Raises:
       ValueError: an argument is out of range, or the folder holds another data set, or
@@ -93,7 +98,11 @@ def generate(
     head, _ = draw(channel, seed, 0, 0, 1, frequency, setup=setup)
     write = _writer(form, model, scenario, head.shape[1:], domain)
     out = Path(out)
+    if shard:
+        out = out / shards.FOLDER / shards.name_of(*shard)
     request = {"channel": channel, "setup": setup, "seed": seed, "format": form}
+    if shard:
+        request["num"] = num
     with locked(out):
         done = _claim(out, request)
         _check_splits(out, num, done, form, scenario, overwrite)
@@ -111,12 +120,24 @@ def generate(
                 job["frequency"] = frequency and split == "test"
                 job["folder"] = str(out / PARTS / split)
                 shape = (count, *head.shape[1:])
-                arrays = _simulate(submit, job, shape, split, progress)
+                if shard:
+                    job["folder"] = str(out / split)
+                    mine = shards.blocks_of_part(count, *shard)
+                    shape = (sum(size for *_, size in mine), *shape[1:])
+                    if mine:
+                        _simulate(submit, job, shape, mine, split, progress)
+                    continue
+                for_part = {**request, "num": num}
+                took = functools.partial(_is_same, request=for_part)
+                mine = blocks_of(count)
+                arrays = _simulate(submit, job, shape, mine, split, progress, took)
                 written += write(out, split, *arrays)
                 done[split] = count
                 _write_manifest(out, request, done)
                 del arrays
                 shutil.rmtree(out / PARTS / split)
+        if shard:
+            return [out]
         # The folder of parts stays if it holds another split.
         with contextlib.suppress(OSError):
             (out / PARTS).rmdir()
@@ -148,17 +169,39 @@ def _check_splits(
             )
 
 
+def _is_same(folder: Path, request: dict) -> bool:
+    """Whether a folder of a part is of a data set."""
+    try:
+        manifest = files.read_json(folder / MANIFEST)
+    except (OSError, ValueError):
+        return False
+    wanted = {**request, "version": tfcsi.__version__}
+    return all(manifest.get(key) == value for key, value in wanted.items())
+
+
 def _simulate(
-    submit: Callable, job: dict, shape: tuple, name: str, progress: bool
+    submit: Callable,
+    job: dict,
+    shape: tuple,
+    blocks: list[tuple[int, int, int]],
+    name: str,
+    progress: bool,
+    took: Callable[[Path], bool] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Simulates the blocks of a stream that are missing; returns memory maps h, hf."""
+    """Simulates the blocks of a stream that are missing; returns memory maps h, hf.
+
+    Blocks of the parts for which `took` is true are copied.
+    """
     folder, count = Path(job["folder"]), shape[0]
     folder.mkdir(parents=True, exist_ok=True)
     h = memory_map(folder, "h", shape)
     hf = memory_map(folder, "hf", (*shape[:-1], NUM_SC)) if job["frequency"] else None
+    if took:
+        names = ("h", "hf") if job["frequency"] else ("h",)
+        shards.gather(folder.parents[1], name, count, folder, names, took)
     with tqdm(total=count, desc=name, unit=" matrices", disable=not progress) as bar:
         waiting = {}
-        for block, start, size in blocks_of(count):
+        for block, start, size in blocks:
             if (folder / f"{block}.done").exists():
                 bar.update(size)
             else:
@@ -178,7 +221,7 @@ def _claim(out: Path, request: dict) -> dict[str, int]:
     """
     path = out / MANIFEST
     if not path.exists():
-        own = (LOCK_FILE, PARTS)
+        own = (LOCK_FILE, PARTS, shards.FOLDER)
         if others := sorted(p for p in out.iterdir() if p.name not in own):
             raise ValueError(
                 f"{others[0]} exists and was not written by tfcsi generate; "

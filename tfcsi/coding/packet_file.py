@@ -348,3 +348,18 @@ def check_session(session: Session, expected: Session, path: str | os.PathLike) 
             f"{expected.num_tx} x {expected.num_delay}, {expected.fingerprint.hex()}, "
             f"version {expected.version}"
         )
+
+
+def check_same(
+    session: Session,
+    first: Session,
+    path: str | os.PathLike,
+    first_path: str | os.PathLike,
+) -> None:
+    """Raises a PacketError if two files, which it names, are of two sessions."""
+    if session != first:
+        raise PacketError(
+            f"{path} is of another session than {first_path}: codec {session.codec!r}, "
+            f"fingerprint {session.fingerprint.hex()}, and {first.codec!r}, "
+            f"{first.fingerprint.hex()}"
+        )

@@ -50,6 +50,12 @@ def add_arguments(parser: Parser) -> None:
     )
     flags.add(parser, "output", required=True, help="File of packets to write.")
     flags.add(parser, "key", "axes", "rx", "zero", "prepared", "scale")
+    flags.add(
+        parser,
+        "shard",
+        help="Compress part I of N of the matrices, such as 2/8. tfcsi merge joins the "
+        "parts to the file that one command would write.",
+    )
     parser.add_argument(
         "--nmse_db",
         type=flags.number(),
@@ -95,12 +101,14 @@ def run(args: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as stack:
         matrices = stack.enter_context(_opened(args, codec, report))
+        if args.shard:
+            matrices = matrices.shard(*args.shard)
         if args.dry_run:
             num = "all" if matrices.num is None else matrices.num
             report(f"would compress {num} CSI matrices to {args.output}")
             return
         done = stack.enter_context(progress(matrices.num, "compress"))
-        told = {name: getattr(args, name) for name in (*_READING, *_HOW)}
+        told = {name: getattr(args, name) for name in (*_READING, *_HOW, "shard")}
         job = streams.job_of(args.workdir, args.input, told=told, wishes=wishes)
         sent = streams.compress(
             codec, matrices, args.output, job, report, done, **wishes

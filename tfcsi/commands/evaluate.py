@@ -45,8 +45,9 @@ def add_arguments(parser: Parser) -> None:
     flags.add(
         parser,
         "output",
-        type=flags.RESULTS,
-        help="Results file to write (.json), needed for several runs.",
+        type=flags.PART,
+        help="Results file to write (.json), needed for several runs; with --shard a "
+        "file of a part (.npz).",
     )
     flags.add(parser, "split")
     parser.add_argument(
@@ -78,6 +79,12 @@ def add_arguments(parser: Parser) -> None:
     )
     flags.add(
         parser,
+        "shard",
+        help="Measure part I of N of the matrices, such as 2/8, into "
+        "--output=FILE.npz. tfcsi merge makes the results file of the parts.",
+    )
+    flags.add(
+        parser,
         "seed",
         default=None,
         help="Seed of noise and bit errors; 1 if not given.",
@@ -95,6 +102,10 @@ def run(args: argparse.Namespace) -> None:
         )
     args.seed = 1 if args.seed is None else args.seed
     runs = _runs(args)
+    if args.shard:
+        return _evaluate_shard(args, runs)
+    if args.output and not args.output.endswith(".json"):
+        raise UsageError(f"--output={args.output}; it goes with --shard")
     if args.output:
         check_output(args.output)
     else:
@@ -123,6 +134,37 @@ def run(args: argparse.Namespace) -> None:
     show(points, results.table(points), args.json)
     results.write(path, points, codec.config["seed"])
     print(f"written to {path}", file=sys.stderr if args.json else sys.stdout)
+
+
+def _evaluate_shard(
+    args: argparse.Namespace, runs: list[tuple[pathlib.Path, str]]
+) -> None:
+    """Writes the values of the matrices of a part."""
+    from tfcsi.codecs.workdir import load
+    from tfcsi.evaluation import shards
+
+    if args.snr_db is not None or args.bit_error_rate is not None or len(runs) > 1:
+        raise UsageError("--shard goes with one run, without noise and bit errors")
+    if not (args.output or "").endswith(shards.SUFFIX):
+        raise UsageError(f"--shard needs --output=FILE{shards.SUFFIX}")
+    shards.check_output(args.output)
+    codec = load(runs[0][0])
+    dataset, scenario, opened = _opened(codec.config, args)
+    known = {
+        **codec.describe(),
+        "dataset": f"{dataset}_{scenario}",
+        "split": args.split,
+    }
+    with opened as matrices:
+        part, first = shards.part_of(matrices, *args.shard)
+        hf = _frequency(dataset, scenario, args)
+        hf = None if hf is None else hf[first:]
+        with progress(part.num, "evaluate") as done:
+            values, shape = measure.evaluated(codec, part, hf, done)
+    number, count = args.shard
+    made = shards.Shard(number, count, known, codec.config["seed"], shape, values)
+    shards.write(args.output, made)
+    print(f"{part.num} matrices, part {number} of {count}, to {args.output}")
 
 
 def _runs(args: argparse.Namespace) -> list[tuple[pathlib.Path, str]]:

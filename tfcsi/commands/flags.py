@@ -100,11 +100,13 @@ INTEGERS = Kind(
     texts.integers,
     "; give positive integers, as in 4,8",
 )
+SHARD = Kind("I/N", texts.shard, "; give 1/N to N/N, as in 2/8")
 SHAPE = Kind("num_tx,num_delay", texts.shape, "; give num_tx,num_delay")
 COUNTS = Kind(
     "N, or train,val,test", texts.counts, "; give N, or three: train,val,test"
 )
 RESULTS = Kind("file", texts.results_file, "; give FILE.json, the picture is FILE.png")
+PART = Kind("file", texts.results_or_part, RESULTS.remedy + "; --shard needs FILE.npz")
 FOLDERS = Kind(
     "folders, separated by commas",
     texts.folders,
@@ -158,6 +160,11 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "NAME",
         "help": "Name of a simulator and of one of its scenarios, such as "
         "cost2100_indoor or tr38901_uma_nlos.",
+    },
+    "shard": {
+        "type": SHARD,
+        "metavar": "I/N",
+        "help": "Do part I of N, from 1, such as 2/8: each part on another machine.",
     },
     "input": {"type": FILE, "metavar": "FILE", "help": "File to read."},
     "output": {"type": FILE, "metavar": "FILE", "help": "File to write."},

@@ -65,6 +65,12 @@ def add_arguments(parser: Parser) -> None:
         action=Switch,
         help="Replace the files of the folder even if they hold more matrices.",
     )
+    flags.add(
+        parser,
+        "shard",
+        help="Simulate part I of N, such as 2/8, into DIR/shards. The same command "
+        "without --shard makes the files of all parts that it finds there.",
+    )
     flags.add(parser, "progress", "dry_run")
     parser.continues = True
 
@@ -92,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
         setup=args.setup,
         overwrite=args.overwrite,
         progress=args.progress,
+        shard=args.shard,
     )
     for path in written:
         print(path)

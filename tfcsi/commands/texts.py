@@ -41,6 +41,14 @@ def folders(text: str) -> list[str]:
     return [text] if os.path.exists(text) else names(text)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """The number of a part, from 1, and the number of parts, as in 2/8."""
+    number, count = (int(part) for part in text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError
+    return number, count
+
+
 def integers(text: str) -> list[int]:
     """Positive integers with commas between."""
     values = [int(part) for part in text.split(",")]
@@ -86,6 +94,11 @@ def counts(text: str) -> list[int]:
     if len(counts) not in (1, 3):
         raise ValueError
     return counts
+
+
+def results_or_part(text: str) -> str:
+    """Name of a results file, or of a part of an evaluation."""
+    return text if text.endswith(".npz") else results_file(text)
 
 
 def results_file(text: str) -> str:
