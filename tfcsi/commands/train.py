@@ -15,7 +15,7 @@ import argparse
 import contextlib
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfcsi.codecs.workdir import CLASSICAL_FIELDS
@@ -48,6 +48,14 @@ def add_run(parser: Parser) -> None:
         action=Switch,
         help="Write curves, histograms of the codeword and of its symbols, and images "
         "of true and decoded CSI to the folder tensorboard of the run.",
+    )
+    parser.add_argument(
+        "--strategy",
+        type=flags.choice("mirrored", "multiworker"),
+        metavar="NAME",
+        help="Several devices share each batch: mirrored for all GPUs of this machine, "
+        "multiworker for the machines that the variable TF_CONFIG names. Each machine "
+        "runs the same command; the first one writes the folder of the run.",
     )
 
 
@@ -156,6 +164,10 @@ def train(
                 f"--tensorboard was given, but the codec {config.model} has no "
                 f"{lacks}; leave it out"
             )
+        if args.strategy:
+            raise UsageError(
+                f"the codec {config.model} has no network; leave out --strategy"
+            )
     if simulated:
         flags.refuse_idle(args, ("source",), "the matrices are simulated")
     present = {name: folder for name, folder in folders.items() if folder is not None}
@@ -169,12 +181,15 @@ def train(
             f"simulator.{fields[0]} is given, but the training is on files; it goes "
             f"with --channel or --config.data=simulate"
         )
-    check_free(args.workdir, args.resume)
+    if not args.strategy:
+        check_free(args.workdir, args.resume)
     from tfcsi.channels.epochs import Epochs, validation
     from tfcsi.training import fit
 
     setup = {"domain": transforms.domain_of(config), **config.get("simulator", {})}
     with contextlib.ExitStack() as stack:
+        if args.strategy:
+            stack.enter_context(_strategy(args))
         h_train: Callable[[int], np.ndarray] | np.ndarray
         num = config.num_train or SIMULATED["num_train"]
         if simulated and args.dry_run:
@@ -232,3 +247,18 @@ def plan(
         f"{config.epochs} epochs of {num_train} matrices, {steps} steps each, to "
         f"{workdir}"
     )
+
+
+def _strategy(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The scope of --strategy; the chief refuses a folder that holds a run."""
+    from tfcsi.codecs.workdir import check_free
+    from tfcsi.training import strategy
+
+    @contextlib.contextmanager
+    def scope() -> Iterator[None]:
+        with strategy.scope(args.strategy):
+            if strategy.is_chief():
+                check_free(args.workdir, args.resume)
+            yield
+
+    return scope()

@@ -63,7 +63,10 @@ class Histogram(tf.Module):
         self.coder, self.bounded = coder, num_levels is not None
         self.low = 0 if self.bounded else -_REACH
         shape = (latent_dim, num_levels or 2 * _REACH + 1)
-        self.counts = tf.Variable(tf.ones(shape), trainable=False, name="counts")
+        # Replicas of a training (`tf.distribute`) have the mean of their counts.
+        mean = tf.VariableAggregation.MEAN
+        ones = tf.ones(shape)
+        self.counts = tf.Variable(ones, False, name="counts", aggregation=mean)
         self.code_bits = tf.Variable(tf.zeros(shape), trainable=False, name="code_bits")
         self.refresh()
 

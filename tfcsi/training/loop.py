@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from tfcsi.training import strategy
 from tfcsi.training.optimizer import Adam
 
 
@@ -49,7 +50,8 @@ class Loop:
           remedy: What to do if the loss is not finite, for the error.
         """
         self.groups, self.seed, self.remedy = groups, seed, remedy
-        self.step = tf.Variable(0, dtype=tf.int64)
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.step = tf.Variable(0, dtype=tf.int64, aggregation=first)
         for group in groups:
             group.optimizer.build(group.variables)
 
@@ -69,7 +71,7 @@ class Loop:
         """
         self._loss = loss
         self._trained = trained or [group.variables for group in self.groups]
-        self.train_step = tf.function(self._train_step)
+        self.train_step = strategy.distributed(self._train_step)
         self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
 
     def train_epoch(
@@ -93,7 +95,7 @@ class Loop:
         Raises:
           FloatingPointError: If the loss is no longer finite.
         """
-        first = int(self.step)
+        first = int(self.step.numpy())
         bar = tqdm.tqdm(
             batches,
             desc=label,
@@ -127,7 +129,7 @@ class Loop:
             parts.append(self.eval_step(tf.constant(first, tf.int64), *batch))
             first += len(batch[0])
         values = [np.concatenate(value) for value in zip(*parts)]
-        self._check_finite(values[0].mean(), int(self.step))
+        self._check_finite(values[0].mean(), int(self.step.numpy()))
         return values
 
     def _check_finite(self, loss: float, step: int) -> None:
@@ -141,14 +143,24 @@ class Loop:
         return self._loss(*batch, training=False, seed=seed)
 
     def _train_step(self, *batch: tf.Tensor) -> tf.Tensor:
+        """Takes a step on a share of a batch, which is the batch of one replica."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), self.step])
+        share = 1.0 / strategy.replicas()
+        if share < 1:
+            seed = strategy.seed_of_replica(seed)
         with tf.GradientTape() as tape:
             parts = self._loss(*batch, training=True, seed=seed)
             loss = tf.reduce_mean(parts[0])
+            if share < 1:
+                loss *= share
         gradients = tape.gradient(loss, self._trained, unconnected_gradients="zero")
         for group, variables, slopes in zip(self.groups, self._trained, gradients):
+            slopes = strategy.summed(slopes)
             if group.clip_norm is not None:
                 slopes, _ = tf.clip_by_global_norm(slopes, group.clip_norm)
-            group.optimizer.apply_gradients(zip(slopes, variables))
+            group.optimizer.apply_gradients(
+                zip(slopes, variables), skip_gradients_aggregation=True
+            )
         self.step.assign_add(1)
-        return tf.stack([tf.reduce_mean(part) for part in parts])
+        means = tf.stack([tf.reduce_mean(part) for part in parts])
+        return means if share == 1 else strategy.summed([means * share])[0]

@@ -52,9 +52,12 @@ class Adam(tf.keras.optimizers.Adam):
         super().build(var_list)
         if self.moments is None:
             pairs = self.variables[-2 * len(var_list) :] if var_list else []
+            # Under a strategy, each variable is updated by its copy on each replica.
+            copies = tf.distribute.get_strategy().experimental_local_results
             table = {
-                variable.ref(): (mean, square)
-                for variable, mean, square in zip(var_list, pairs[::2], pairs[1::2])
+                one.ref(): (mean, square)
+                for triple in zip(var_list, pairs[::2], pairs[1::2])
+                for one, mean, square in zip(*map(copies, triple))
             }
             self.moments = lambda variable: table[variable.ref()]
 

@@ -111,9 +111,9 @@ class Pair:
             initialised by them where the stage asks for it.
         """
         starts = np.cumsum([0] + [stage.epochs for stage in self.stages[:-1]])
-        number = int(np.searchsorted(starts, int(self.epoch), "right")) - 1
+        number = int(np.searchsorted(starts, int(self.epoch.numpy()), "right")) - 1
         stage = self.stages[number]
-        if int(self.epoch) == starts[number]:
+        if int(self.epoch.numpy()) == starts[number]:
             self._initialize(number, h_train)
         if self._stage is not stage:
             self._stage = stage
@@ -133,7 +133,7 @@ class Pair:
         Raises:
           FloatingPointError: If the loss is no longer finite.
         """
-        size, epoch = self.config.batch_size, int(self.epoch)
+        size, epoch = self.config.batch_size, int(self.epoch.numpy())
         chosen = shuffled(len(h_train), size, [self.config.seed, epoch])
         label = f"epoch {epoch + 1}/{self.config.epochs}"
         batches = csi_batches(h_train, chosen, size)

@@ -9,6 +9,9 @@ would be sent. A training may have stages, each of which trains a part of the pa
 (`tfcsi.training.stages`). Noise may be added to the measured CSI and to the received
 codeword.
 
+Inside the scope of a strategy of `tf.distribute`, several devices or workers share each
+batch (`tfcsi.training.strategy`).
+
 Everything random in a step follows from (seed, step). A run that was stopped at any
 moment is resumed from its last whole epoch and ends with the same result.
 """
@@ -43,6 +46,7 @@ from tfcsi.codecs.workdir import (
 )
 from tfcsi.locks import locked
 from tfcsi.training import config as configs
+from tfcsi.training import strategy
 from tfcsi.training.board import Board
 from tfcsi.training.log import LOG_FILE, line, read_log, write_log
 from tfcsi.training.pair import Pair
@@ -99,11 +103,12 @@ def train(
     of_epoch = h_train if callable(h_train) else functools.partial(_always, h_train)
     matrices = of_epoch(0)
     _check(config, matrices, h_val)
-    tf.keras.utils.set_random_seed(config.seed)
-    pair = make(config, matrices, start)
-    with locked(workdir):
-        board = Board(workdir, h_val) if tensorboard else None
-        return _train(pair, config, workdir, of_epoch, h_val, resume, progress, board)
+    with strategy.own_folder(workdir, resume) as own:
+        tf.keras.utils.set_random_seed(config.seed)
+        pair = make(config, matrices, start)
+        with locked(own):
+            board = Board(own, h_val) if tensorboard else None
+            return _train(pair, config, own, of_epoch, h_val, resume, progress, board)
 
 
 def _train(
@@ -127,14 +132,17 @@ def _train(
     if manager.latest_checkpoint:
         _check_mark(manager.latest_checkpoint, workdir)
         state.restore(manager.latest_checkpoint).assert_consumed()
-        rows = read_log(workdir)[: int(pair.epoch)]
+        rows = read_log(workdir)[: int(pair.epoch.numpy())]
 
     first = config.epochs - pair.stages[-1].epochs  # The best epoch is one after this.
-    while int(pair.epoch) < config.epochs:
+    while int(pair.epoch.numpy()) < config.epochs:
         began = time.time()
-        matrices = of_epoch(int(pair.epoch))
+        matrices = of_epoch(int(pair.epoch.numpy()))
         pair.enter(matrices)
-        row = {"epoch": int(pair.epoch) + 1, **pair.train_epoch(matrices, progress)}
+        row = {
+            "epoch": int(pair.epoch.numpy()) + 1,
+            **pair.train_epoch(matrices, progress),
+        }
         row.update(pair.validate(h_val))
         row["seconds"] = round(time.time() - began, 3)
         rows.append(row)
@@ -175,6 +183,7 @@ def _check(
 ) -> None:
     """Refuses a config or matrices that cannot be trained on."""
     schema.check(config, whole=True)
+    strategy.check_batch(config.batch_size)
     if len(h_train) < config.batch_size or not len(h_val):
         raise ValueError(
             f"{len(h_train)} training and {len(h_val)} validation matrices; at least "
