@@ -100,7 +100,9 @@ INTEGERS = Kind(
     texts.integers,
     "; give positive integers, as in 4,8",
 )
-SHARD = Kind("I/N", texts.shard, "; give 1/N to N/N, as in 2/8")
+SHARD = Kind(
+    "number of a part and of all parts", texts.shard, "; give 1/N to N/N, as in 2/8"
+)
 SHAPE = Kind("num_tx,num_delay", texts.shape, "; give num_tx,num_delay")
 COUNTS = Kind(
     "N, or train,val,test", texts.counts, "; give N, or three: train,val,test"
