@@ -166,7 +166,8 @@ def train(
             )
         if args.strategy:
             raise UsageError(
-                f"the codec {config.model} has no network; leave out --strategy"
+                f"--strategy={args.strategy} was given, but the codec {config.model} "
+                f"is trained by one process; leave it out"
             )
     if simulated:
         flags.refuse_idle(args, ("source",), "the matrices are simulated")
