@@ -58,6 +58,9 @@ COLUMNS_ON_REQUEST = (
     ("epochs", "epochs", "{}"),
     ("most bits", "most_bits", "{:.0f}"),
     ("meets it", "meets", "{}"),
+    ("effect", "effect", "{}"),
+    ("other way [dB]", "nmse_other_db", "{:.2f}"),
+    ("difference [dB]", "difference_db", "{:+.2f}"),
 )
 
 
@@ -234,7 +237,7 @@ def table(
     points = list(points)
     filled = filled_columns(points, columns, markdown)
     widths = [max(map(len, column)) for column in filled]
-    to_left = ("codec", "source", "configuration")
+    to_left = ("codec", "source", "configuration", "effect")
     lines = []
     for i in range(len(points) + 1):
         cells = [

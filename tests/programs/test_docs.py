@@ -18,6 +18,7 @@ PAGES = [
 # Pages whose commands need more than this repository and small data.
 ELSEWHERE = {
     "arm": "tests/programs/test_arm.py",
+    "comparing": "tests/papers/test_comparing.py",
     "channels": "tests/channels/test_cost2100.py",
     "serving": "tests/serving/test_server.py",
     "papers": "tests/papers/test_experiments.py",

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tfcsi import datasets, metrics, transforms
+from tfcsi import metrics, transforms
 from tfcsi.channels import blocks
 from tfcsi.codecs import neural, requantize
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE
-from tfcsi.evaluation import baselines, over_noise
+from tfcsi.evaluation import baselines
 from tfcsi.evaluation.rate_distortion import Csi, paths_of, read
 from tfcsi.training import config as configs
 from tfcsi.training import fit
@@ -34,7 +34,6 @@ _NET_TRAIN, _NET_VAL = 4000, 500  # Matrices of the short trainings.
 _RATE, _SIDE = 128.0, (16, 64)  # Bits of a short packet, and bits beside it.
 _BATCHES = (200, 500)
 _FIRST = 1000
-_SNR_DB = 5.0
 _SIMULATED = 500
 
 
@@ -45,7 +44,7 @@ def measure(
 
     Args:
       data_root: Folder of the folders of the data sets.
-      workdir: Folder of four short trainings of CsiNet and CLLWCsiNet.
+      workdir: Folder of two short trainings of CsiNet.
       progress: Show progress bars.
 
     Yields:
@@ -60,10 +59,7 @@ def measure(
         points += _truncation(source)
     points += _side_information(csi)
     yield points
-    for trained in (_noise, _choice):
-        points += trained(csi, pathlib.Path(workdir), progress)
-        yield points
-    points += _sources(data_root)
+    points += _choice(csi, pathlib.Path(workdir), progress)
     yield points
 
 
@@ -224,48 +220,3 @@ def _choice(csi: Csi, workdir: pathlib.Path, progress: bool) -> list[dict]:
         sent = metrics.bits_per_csi(packets)
         points.append(_point(effect, name, csi.name, *both, bits=sent))
     return points
-
-
-def _noise(csi: Csi, workdir: pathlib.Path, progress: bool) -> list[dict]:
-    """A decoder that sees the codeword from before the noise."""
-    values = []
-    for path in ("fair", "released"):
-        folder = workdir / f"cllwcsinet_{path}"
-        changes = ["epochs=4", "latent_dim=256", f"network.noise_path={path}"]
-        parts = (csi.train[:_NET_TRAIN], csi.val[:_NET_VAL])
-        codec = _trained(folder, "autoencoder:cllwcsinet", changes, *parts, progress)
-        h = csi.test[:_NET_VAL]
-        (point,) = over_noise.over_snr(codec, h, [_SNR_DB], "codeword", 1)
-        values.append(point["nmse_db"])
-    effect = f"noise that one branch of the decoder does not see, at {_SNR_DB:g} dB"
-    name = "cllwcsinet, CR 8, 4 epochs"
-    return [_point(effect, name, csi.name, *values, snr_db=_SNR_DB)]
-
-
-def _sources(data_root: str | os.PathLike) -> list[dict]:
-    """The same codecs at the same bits on other data sets."""
-    points: list[dict] = []
-    first: dict[str, float] = {}
-    for source in (name for name in datasets.SOURCES if _is_there(name, data_root)):
-        csi = read(source, data_root)
-        for name, codec in _codecs(csi, BITS).items():
-            h = csi.test[:_SENT]
-            if codec.domain != datasets.DOMAINS[0]:
-                h = datasets.load(source, data_root, "test", codec.domain)[:_SENT]
-            packets = codec.compress(h)
-            nmse = metrics.nmse(h, codec.decompress(packets)).mean()
-            value = _db(nmse)
-            start = first.setdefault(name, value)
-            more = {"bits": metrics.bits_per_csi(packets)}
-            effect = f"another data set than {next(iter(SOURCES))}"
-            points.append(_point(effect, name, source, start, value, **more))
-    return points
-
-
-def _is_there(source: str, data_root: str | os.PathLike) -> bool:
-    """Whether the files of a source are there."""
-    try:
-        datasets.load(source, data_root, "test", datasets.DOMAINS[0])
-    except (OSError, ValueError):
-        return False
-    return True
