@@ -34,7 +34,7 @@ SYSTEMS += ["csinet:dense", "crnet:dense", "acrnet:dense"]
 
 def row_config(name: str, latent: str, ratio: int, epochs: int):
     """Returns the config of a row."""
-    config = configs.read(f"autoencoder:{name}")
+    config = configs.read(f"autoencoder:{name}", ["quantizer=float", "lmbda=1e-9"])
     config.latent_dim = 2 * config.shape[0] * config.shape[1] // ratio
     config.noise.codeword_snr_db = ()
     config.epochs = epochs

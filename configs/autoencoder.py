@@ -3,10 +3,11 @@
     python train/cost2100.py --config=configs/autoencoder.py:crnet --data_dir=DIR \
         --workdir=runs/crnet [--config.latent_dim=256 --config.network.latent=conv]
 
-As in most papers the codeword is not quantised, so it costs 32 bits a real. To quantise
-and code it:
-
-    --config.quantizer=uniform --config.prior=factorized --config.lmbda=1.5e-4
+The rate is in the loss: a uniform quantiser, a factorized prior and a range coder.
+--config.prior names another prior (docs/entropy.md). Most papers do not quantise the
+codeword, so that it costs 32 bits a real: --config.quantizer=float, or the config
+`paper_networks`. Models with noise on the codeword, cllwcsinet and csinet_dnnet, have
+real codewords here, too.
 
 8 epochs of 16000 matrices take 3 to 6 minutes for a small network on 2 cores. These are
 5120 steps; published trainings take 250000 and more. With so few steps a batch of 25
@@ -18,13 +19,14 @@ from tfcsi.training.config import defaults
 
 def get_config(name="csinet"):
     config = defaults(model=name)
+    config.quantizer, config.prior, config.lmbda = "uniform", "factorized", 1.5e-4
     SPECIAL.get(name, lambda config: None)(config)
     return config
 
 
-def _learned_rate(config):
-    """The rate is in the loss, as in these papers."""
-    config.quantizer, config.prior, config.lmbda = "uniform", "factorized", 1.5e-4
+def _real(config):
+    """The codeword is not quantised, so that noise can be added to it."""
+    config.quantizer, config.prior, config.lmbda = "float", "none", 1e-9
 
 
 def _attention(config):
@@ -34,11 +36,13 @@ def _attention(config):
 
 def _noisy(config):
     """One stage with noise; each matrix gets another SNR in each step."""
+    _real(config)
     config.noise.codeword_snr_db = (0.0, 40.0)
 
 
 def _denoiser(config):
     """CsiNet without noise, then its denoiser on noisy codewords, then both."""
+    _real(config)
     config.noise.codeword_snr_db = (0.0, 40.0)
     config.stages = (
         {"share": 2, "train": "^(?!decoder/denoise_)", "noise": False},
@@ -50,6 +54,7 @@ def _denoiser(config):
 def _offset(config):
     """CsiNet+ with float codewords, then the offset network alone, then both."""
     config.quantizer, config.prior, config.coder = "mulaw", "histogram", "huffman"
+    config.lmbda = 1e-9  # The number of levels sets the rate.
     config.quantizer_args.bits = 4
     config.quantizer_args.mu = 255.0
     config.stages = (
@@ -62,9 +67,7 @@ def _offset(config):
 SPECIAL = {
     "cllwcsinet": _noisy,
     "csinet_dnnet": _denoiser,
-    "deepcmc": _learned_rate,
     "offset_csinet": _offset,
-    "ravula_jain": _learned_rate,
     "stnet": _attention,
     "stqenet": _attention,
 }

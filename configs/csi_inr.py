@@ -25,7 +25,8 @@ LEARNING_RATES = {"csi_inr": 4e-3, "transnet": 5e-4}
 
 
 def get_config(name="csi_inr"):
-    config = read(f"autoencoder:{name}", ["dataset=raytraced"])
+    changes = ["dataset=raytraced", "quantizer=float", "lmbda=1e-9"]
+    config = read(f"autoencoder:{name}", changes)
     config.scenario = "street_canyon"
     config.domain = "space_frequency"
     config.source.timing = "strongest"

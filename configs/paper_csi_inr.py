@@ -13,7 +13,9 @@ from tfcsi.training.config import read
 
 
 def get_config():
-    config = read("autoencoder:csi_inr", ["dataset=raytraced"])
+    config = read(
+        "autoencoder:csi_inr", ["dataset=raytraced", "quantizer=float", "lmbda=1e-9"]
+    )
     config.scenario = "street_canyon"
     config.domain = "space_frequency"
     config.latent_dim = 32

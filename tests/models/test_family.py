@@ -7,9 +7,12 @@ import pytest
 
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import load
+from tfcsi.codecs.schema import FIELDS
+from tfcsi.coding.packets import CRC_BITS
 from tfcsi.tflite import convert, runner
 from tfcsi.training import config as configs
 from tfcsi.training import run
+from tfcsi.training.log import read_log
 
 # Trainable parameters on 32 x 32: model to (arguments of the network, {latent_dim:
 # (encoder, pair)}). Pairs are those of a table in print or of released code where it
@@ -155,21 +158,10 @@ PARAMETERS = {
     ],
 }
 
-# Trained with the quantiser of their config (float or uniform), the others with mu-law.
-OWN = (
-    "csinet",
-    "cllwcsinet",
-    "csi_inr",
-    "csinet_dnnet",
-    "deepcmc",
-    "offset_csinet",
-    "ravula_jain",
-)
-MU_LAW = {
-    "quantizer": "mulaw",
-    "quantizer_args": {"bits": 4, "mu": 255.0},
-    "prior": "histogram",
-}
+# Trained with the quantiser of their config: real codewords, or companded ones.
+OWN = ("cllwcsinet", "csinet_dnnet", "offset_csinet")
+# The others are trained with a prior each, in turn.
+PRIORS = [name for name in FIELDS["prior"].choices if name != "none"]
 # Trained in the default suite: one of each quantiser and prior, and one in stages. The
 # other models are built, saved and exported there (test_contract), and trained if slow.
 QUICK = ("crnet", "deepcmc", "offset_csinet")
@@ -221,12 +213,18 @@ def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(
     config = configs.read(f"autoencoder:{name}")
     config.update(shape=h.shape[1:], latent_dim=64, network=tiny_networks[name])
     config.update(batch_size=20, epochs=1 + len(config.stages))
-    config.update(prior_warmup_steps=5, **({} if name in OWN else MU_LAW))
+    config.prior_warmup_steps = 60
+    if name not in OWN:
+        config.prior = PRIORS[[*models.MODELS].index(name) % len(PRIORS)]
     h_val = h[300:320]
     codec = run.train(config, tmp_path / "run", h[:60], h_val, progress=False)
 
     symbols, side = codec.symbols(h_val)
     packets = codec.compress(h_val)
+    row = read_log(tmp_path / "run")[codec.facts["best_epoch"] - 1]
+    promised = row["val_bits"]
+    real = 8 * np.mean([len(packet) for packet in packets]) - CRC_BITS
+    assert abs(real - promised) <= 0.01 * promised + 8
     base_station = load(tmp_path / "run")
     received = base_station.receive(packets)
     np.testing.assert_array_equal(received[0], symbols)

@@ -26,7 +26,8 @@ GOLDEN = sorted((ROOT / "tests" / "golden" / "workdirs").iterdir())
 
 def test_a_config_is_the_defaults_and_what_its_file_changes():
     config, base = read("autoencoder:crnet"), configs.defaults("crnet")
-    assert config.to_dict() == base.to_dict()
+    rate = {"quantizer": "uniform", "prior": "factorized", "lmbda": 1.5e-4}
+    assert config.to_dict() == {**base.to_dict(), **rate}
     assert config.network.to_dict() == {"latent": "dense", "form": "tfcsi"}
     changed = read("stqenet_indoor").to_dict()
     base = configs.defaults("stqenet").to_dict()

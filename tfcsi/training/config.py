@@ -102,6 +102,9 @@ def read(name: str, changes: Sequence[str] = ()) -> ml_collections.ConfigDict:
     first = (*_FILLED, "quantizer", "prior")  # They say which fields others have.
     for key, text in sorted(pairs, key=lambda pair: pair[0] not in first):
         _change(config, key, text)
+    names = [key for key, _ in pairs]
+    if ("quantizer", "float") in pairs and "prior" not in names:
+        config.prior = "none"  # There are no symbols.
     check(config)
     return config
 
