@@ -14,7 +14,7 @@ from tfcsi import __main__ as command_line
 from tfcsi.codecs.workdir import load_config
 
 ROOT = pathlib.Path(__file__).parents[2]
-SMALL = ["epochs=1", "latent_dim=8", "batch_size=20"]
+SMALL = ["epochs=1", "latent_dim=8", "batch_size=20", "prior_warmup_steps=5"]
 
 
 def run(program, config, workdir, *flags):
