@@ -5,6 +5,7 @@ The files of the folder `files` are PyTorch's own; `files/make.py` made them.
 
 from __future__ import annotations
 
+import argparse
 import os
 import pathlib
 import pickle
@@ -47,6 +48,14 @@ def test_of_a_checkpoint_the_state_dict_is_read_and_not_the_optimizer(name):
     assert arrays.keys() == {"module.weight", "module.bias"}
     expected = np.arange(6, dtype=np.float32).reshape(2, 3)
     np.testing.assert_array_equal(arrays["module.weight"], expected)
+
+
+@BOTH
+def test_records_beside_the_weights_are_read_and_forgotten(row, tmp_path):
+    best = argparse.Namespace(nmse=np.float32([-6.5]))
+    held = {"best": best, "state_dict": {"a": np.ones(2)}, "epoch": 3}
+    torch_files.save(held, tmp_path / "a.pth", row)
+    assert reading.read(tmp_path / "a.pth").keys() == {"a"}
 
 
 def test_a_pickled_module_is_refused_by_the_name_of_its_class():

@@ -106,9 +106,10 @@ def _read_row(file: BinaryIO, path: str | os.PathLike) -> tuple[Any, Callable]:
         raise ValueError(f"{path} is no file of PyTorch")
     if isinstance(head[2], Mapping) and not head[2].get("little_endian", True):
         raise ValueError(f"{path} was written on a big-endian machine; it is not read")
-    held = unpickling.read(file, place)
+    known: dict[str, Storage] = {}
+    held = unpickling.read(file, place, known)
     keys = unpickling.read(file, place)
-    types = {s.key: s.dtype for s in (t.storage for t in _all_tensors(held))}
+    types = {key: storage.dtype for key, storage in known.items()}
     rest, stored, at = file.read(), {}, 0
     for key in keys if isinstance(keys, list) else []:
         dtype = np.dtype(types.get(str(key), "u1"))
@@ -130,20 +131,3 @@ def _head(file: BinaryIO, place: str) -> Any:
         if "refused" in str(error):
             raise
         raise ValueError(f"{place} is no file of PyTorch") from error
-
-
-def _all_tensors(held: Any) -> list[Tensor]:
-    """All tensors that something holds, also those that are no weights."""
-    found, todo, seen = [], [held], set()
-    while todo:
-        value = todo.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, Mapping):
-            todo += [*value.values()]
-        elif isinstance(value, (list, tuple)):
-            todo += [*value]
-    return found

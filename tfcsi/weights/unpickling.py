@@ -105,12 +105,13 @@ class Tensor(NamedTuple):
         return np.array(view, "<f4" if view.dtype.kind == "f" else view.dtype)
 
 
-def read(file: BinaryIO, place: str) -> Any:
+def read(file: BinaryIO, place: str, storages: dict[str, Storage] | None = None) -> Any:
     """Reads one pickle of a file of PyTorch, up to its end.
 
     Args:
       file: Stands at the pickle, and behind it afterwards.
       place: Name of the file, for messages.
+      storages: Gets every storage that the pickle points to, by its key.
 
     Returns:
       What it holds; tensors are of the class `Tensor`.
@@ -119,7 +120,7 @@ def read(file: BinaryIO, place: str) -> Any:
       ValueError: If it names anything that is not allowed, or is no pickle.
     """
     try:
-        return _Unpickler(file).load()
+        return _Unpickler(file, {} if storages is None else storages).load()
     except RefusedName as refused:
         raise ValueError(
             f"{place} is refused, because its pickle names {refused}; give a file of "
@@ -141,9 +142,9 @@ class RefusedName(Exception):
 class _Unpickler(pickle.Unpickler):
     """An unpickler that knows a few names only, and imports none of them."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, storages: dict[str, Storage]):
         super().__init__(file, encoding="latin1")
-        self._known = _known_names()
+        self._known, self._storages = _known_names(), storages
 
     def find_class(self, module: str, name: str) -> Any:
         """Returns what stands for a name."""
@@ -160,7 +161,9 @@ class _Unpickler(pickle.Unpickler):
         offset = 0
         if view and view[0] is not None:  # A part of another storage.
             _, offset, count = view[0]
-        return Storage(str(key), dtype, wide, int(count), int(offset))
+        storage = Storage(str(key), dtype, wide, int(count), int(offset))
+        self._storages[storage.key] = storage
+        return storage
 
 
 def _known_names() -> dict[str, Any]:
