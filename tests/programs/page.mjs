@@ -7,9 +7,11 @@ const demo = new URL("../../docs/demo/package.json", import.meta.url);
 const { chromium } = createRequire(demo)("playwright-core");
 
 const [executablePath, url, width, colorScheme, screenshot] = process.argv.slice(2);
+const TIMEOUT = 240_000; // Of a busy computer, in milliseconds.
 const args = ["disable-gpu", "disable-quic", "disable-background-networking"];
 const browser = await chromium.launch({
   executablePath,
+  timeout: TIMEOUT,
   args: ["no-sandbox", ...args].map((name) => `--${name}`),
 });
 const page = await browser.newPage({
@@ -22,8 +24,9 @@ page.on("pageerror", (error) => errors.push(String(error)));
 page.on("console", (line) => line.type() === "error" && errors.push(line.text()));
 page.on("request", (request) => requests.push(request.url()));
 try {
+  page.setDefaultTimeout(TIMEOUT);
   await page.goto(url);
-  await page.waitForTimeout(1500);
+  await page.locator("body[data-painted]").waitFor();
   const seen = await page.evaluate(() => {
     const wide = document.documentElement.clientWidth;
     const box = (element) => element.getBoundingClientRect();

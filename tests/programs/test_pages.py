@@ -56,7 +56,7 @@ def seen(request, page):
     picture = page.with_name(f"{request.param}.png")
     command = [NODE, str(HERE / "page.mjs"), CHROMIUM, page.as_uri(), width, scheme]
     done = subprocess.run(
-        [*command, str(picture)], capture_output=True, text=True, timeout=300
+        [*command, str(picture)], capture_output=True, text=True, timeout=600
     )
     assert not done.returncode, done.stderr
     assert picture.stat().st_size > 50_000
