@@ -88,6 +88,7 @@ def _lines(
     """One line for each codec, and for each value of `by`."""
     by = picture.get("by")
     parts = ((points, "o-", ""), (published, "x--", ", paper"))
+    values = list(dict.fromkeys(p.get(by) for p in [*points, *published]))
     for part, style, suffix in parts:
         rows = [p for p in part if x in p]
         keys = dict.fromkeys((p["codec"], p.get(by) if by else None) for p in rows)
@@ -99,7 +100,7 @@ def _lines(
             label = name if value is None else f"{name}, {by} {value}"
             color = colors[name]
             if value is not None:
-                color = f"C{list(dict.fromkeys(k[1] for k in keys)).index(value)}"
+                color = f"C{values.index(value)}"
             marker, stroke = style[0], style[1:]
             if name.startswith("capacity"):
                 marker, stroke, color = "^v"["KLT" in name], ":", "gray"
