@@ -86,6 +86,8 @@ setup(
         # tfcsi export --format=onnx. tf2onnx needs protobuf 3.20, which TensorFlow
         # takes, too; so it is no part of "test".
         "onnx": [*FULL, "onnx==1.17.0", "protobuf==3.20.3", "tf2onnx==1.16.1"],
+        # --runner of generate, compress and evaluate.
+        "beam": [*FULL, "apache-beam==2.60.0"],
         # The models of 3GPP TR 38.901, tfcsi.channels.tr38901.
         "sionna": [*FULL, "sionna==0.19.2"],
         # tfcsi.channels.raytraced, in an environment of its own (not with "full").

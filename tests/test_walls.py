@@ -47,11 +47,10 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.options", "tfcsi.archives", "tfcsi.locks", "tfcsi.weights"),
     *("tfcsi.matrices", "tfcsi.unfinished", "tfcsi.codecs.streams"),
     *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
-    *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid"),
+    *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid", "tfcsi.serving"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
-    *("tfcsi.codecs.workdir", "tfcsi.codecs.zoo"),
-    *("tfcsi.training.config", "tfcsi.serving"),
+    *("tfcsi.codecs.workdir", "tfcsi.codecs.zoo", "tfcsi.training.config"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")
@@ -63,6 +62,7 @@ OWNERS = {
     "ai_edge_litert": "ue",
     "tf2onnx": "codecs",
     "aiohttp": "serving",
+    "apache_beam": "commands",
     "jinja2": "evaluation",
     "plotly": "evaluation",
     "prometheus_client": "serving",

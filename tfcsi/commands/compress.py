@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from tfcsi import files, transforms
 from tfcsi.codecs import streams
 from tfcsi.codecs.contract import SearchingCodec
-from tfcsi.commands import flags
+from tfcsi.commands import bulk, flags, merge
 from tfcsi.commands.parser import Parser
 from tfcsi.commands.progress import progress
 from tfcsi.matrices import Matrices
@@ -56,6 +56,7 @@ def add_arguments(parser: Parser) -> None:
         help="Compress part I of N of the matrices, such as 2/8. tfcsi merge joins the "
         "parts to the file that one command would write.",
     )
+    bulk.add_arguments(parser)
     parser.add_argument(
         "--nmse_db",
         type=flags.number(),
@@ -91,6 +92,10 @@ def run(args: argparse.Namespace) -> None:
     from tfcsi.codecs.workdir import load
 
     files.check_output(args.output, files.PACKETS, [args.input])
+    if bulk.check(args):
+        parts = bulk.run(args, "compress", ".tcsi")
+        merge.join_packets(parts, args.output)
+        return bulk.delete(parts)
     codec = load(args.workdir)
     to_stdout = args.output == "/dev/stdout"
     log = sys.stderr if to_stdout or args.json else sys.stdout

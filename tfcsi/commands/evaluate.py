@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfcsi import files, results
-from tfcsi.commands import flags
+from tfcsi.commands import bulk, flags, merge
 from tfcsi.commands.parser import Parser, UsageError
 from tfcsi.commands.progress import progress
 from tfcsi.commands.publish import check_output, columns, publish, show
@@ -83,6 +83,7 @@ def add_arguments(parser: Parser) -> None:
         help="Measure part I of N of the matrices, such as 2/8, into "
         "--output=FILE.npz. tfcsi merge makes the results file of the parts.",
     )
+    bulk.add_arguments(parser)
     flags.add(
         parser,
         "seed",
@@ -100,8 +101,14 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(
             f"--seed={args.seed}; it goes with --snr_db or --bit_error_rate"
         )
-    args.seed = 1 if args.seed is None else args.seed
     runs = _runs(args)
+    if bulk.check(args):
+        if not args.output:
+            raise UsageError("--runner needs --output=FILE.json")
+        check_output(args.output)
+        parts = bulk.run(args, "evaluate", ".npz")
+        merge.join_values(parts, args.output)
+        return bulk.delete(parts)
     if args.shard:
         return _evaluate_shard(args, runs)
     if args.output and not args.output.endswith(".json"):
@@ -207,6 +214,7 @@ def _evaluate_noise(
     """NMSE of some runs over SNR or bit error rate, as a results file and a picture."""
     if args.snr_db is not None and args.bit_error_rate is not None:
         raise UsageError("--snr_db and --bit_error_rate; give one of them")
+    args.seed = 1 if args.seed is None else args.seed
     flag = "bit_error_rate" if args.snr_db is None else "snr_db"
     values, kind = getattr(args, flag), args.noise or "codeword"
     if flag == "bit_error_rate" and not all(0 <= value <= 1 for value in values):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 from tfcsi import files
-from tfcsi.commands import flags
+from tfcsi.commands import bulk, flags
 from tfcsi.commands.parser import Parser, Switch
 
 # Those of `datasets.generated.SUFFIXES`, which takes half a second to import.
@@ -71,6 +71,7 @@ def add_arguments(parser: Parser) -> None:
         help="Simulate part I of N, such as 2/8, into DIR/shards. The same command "
         "without --shard makes the files of all parts that it finds there.",
     )
+    bulk.add_arguments(parser)
     flags.add(parser, "progress", "dry_run")
     parser.continues = True
 
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> None:
         for split, num in nums.items():
             print(f"would simulate {num} {split} matrices of {args.channel}")
         return
+    if bulk.check(args):
+        bulk.run(args, "generate")  # What follows takes the blocks of the parts.
     written = work.generate(
         args.channel,
         nums,

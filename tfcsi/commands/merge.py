@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Sequence
 
 from tfcsi import files, results
 from tfcsi.coding.packet_file import Writer, blocks, check_same, open_file
@@ -40,14 +41,29 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the joined file."""
     if args.output.endswith(".json"):
-        return _of_evaluation(args.paths, args.output)
-    files.check_output(args.output, files.PACKETS, args.paths)
-    with files.replacing(args.output) as temporary, open(temporary, "wb") as stream:
+        join_values(args.paths, args.output)
+    else:
+        join_packets(args.paths, args.output)
+
+
+def join_packets(paths: Sequence[str], output: str) -> None:
+    """Joins files of packets.
+
+    Args:
+      paths: The files, in their order.
+      output: File to write.
+
+    Raises:
+      PacketError: If a file is damaged, or of another session than the first one.
+      OSError: As `files.check_output`.
+    """
+    files.check_output(output, files.PACKETS, paths)
+    with files.replacing(output) as temporary, open(temporary, "wb") as stream:
         writer, num, first = None, 0, None
-        for path in args.paths:
+        for path in paths:
             with open_file(path) as (session, packets):
                 first = first or session
-                check_same(session, first, path, args.paths[0])
+                check_same(session, first, path, paths[0])
                 writer = writer or Writer(stream, session)
                 parts = blocks(path, session, packets, BLOCK)
                 for packet in itertools.chain.from_iterable(parts):
@@ -55,11 +71,20 @@ def run(args: argparse.Namespace) -> None:
                     num += 1
         assert writer is not None  # There is one path at least.
         writer.close()
-    print(f"{num} packets to {args.output}")
+    print(f"{num} packets to {output}")
 
 
-def _of_evaluation(paths: list[str], output: str) -> None:
-    """Writes the results file of the parts of an evaluation."""
+def join_values(paths: Sequence[str], output: str) -> None:
+    """Writes the results file of the parts of an evaluation.
+
+    Args:
+      paths: The parts, in any order.
+      output: File to write (.json).
+
+    Raises:
+      ValueError: As `shards.joined`.
+      OSError: As `publish.check_output`.
+    """
     from tfcsi.evaluation import shards
 
     check_output(output)
