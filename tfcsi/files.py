@@ -85,9 +85,8 @@ def named(path: str | os.PathLike, temporary: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename not in (None, str(temporary)) or os.fspath(path) in str(
-            error
-        ):
+        told, other = str(error), error.filename not in (None, str(temporary))
+        if other or (os.fspath(path) in told and str(temporary) not in told):
             raise
         if error.errno is None:
             reason = str(error).replace(str(temporary), os.fspath(path))

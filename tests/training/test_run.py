@@ -318,7 +318,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     config = make_config(
         model=dense, learning_rate=1e30, epochs=1, batch_size=batch_size
     )
-    words = r"the loss is not finite at step \d+; lower learning_rate \(1e\+30\)"
+    words = r"not finite at step \d+, (batch \d+|in validation); lower learning_rate"
     with pytest.raises(FloatingPointError, match=words):
         run(config, tmp_path, h)
     assert not (tmp_path / "codec.npz").exists()

@@ -116,7 +116,7 @@ def _show(
     from tfcsi.training import log
     from tfcsi.training.run import train
 
-    began = time.time()
+    began = time.monotonic()
     (h_train, h_val, h_test), source = _data(config, data_dir)
     print(f"data: {source}; {len(h_train)} / {len(h_val)} / {len(h_test)} matrices")
 
@@ -179,7 +179,9 @@ def _show(
     sections = [first, training, *portrait.sections(portraits)]
     report.write(workdir / "report.html", "tfcsi demo", text, sections)
     print(f"\n{results.table(points)}\n")
-    print(f"{workdir / 'report.html'} shows it; {time.time() - began:.0f} s in all")
+    print(
+        f"{workdir / 'report.html'} shows it; {time.monotonic() - began:.0f} s in all"
+    )
 
 
 def clear(workdir: pathlib.Path) -> None:

@@ -104,7 +104,7 @@ def train(
         config.shape = size
         make = tokens.TokenPair
         return run.train(config, workdir, h_train, h_val, resume, progress, make=make)
-    began = time.time()
+    began = time.monotonic()
     module = importlib.import_module(KINDS[config.model])
     codec = module.fit(matrices, h_val, **config.network)
     codec.config.update(fields)
@@ -112,7 +112,7 @@ def train(
         "command": results.command_line(sys.argv),
         "seed": config.seed,
         "versions": results.versions(),
-        "train_seconds": round(time.time() - began, 1),
+        "train_seconds": round(time.monotonic() - began, 1),
         "num_train": len(matrices),
         "num_val": len(h_val),
     }

@@ -108,8 +108,9 @@ class Loop:
         for number, batch in enumerate(bar):
             means.append(self.train_step(*batch))
             if number:  # Checks the step before while this one runs.
-                self._check_finite(means[-2][0], first + number)
-        self._check_finite(means[-1][0], first + len(means))
+                self._check_finite(means[-2][0], first + number, f"batch {number}")
+        number = len(means)
+        self._check_finite(means[-1][0], first + number, f"batch {number}")
         return np.mean(means, 0, np.float64)
 
     def evaluate(self, batches: Iterable[tuple[tf.Tensor, ...]]) -> list[np.ndarray]:
@@ -129,13 +130,14 @@ class Loop:
             parts.append(self.eval_step(tf.constant(first, tf.int64), *batch))
             first += len(batch[0])
         values = [np.concatenate(value) for value in zip(*parts)]
-        self._check_finite(values[0].mean(), int(self.step.numpy()))
+        step = int(self.step.numpy())
+        self._check_finite(values[0].mean(), step, "in validation")
         return values
 
-    def _check_finite(self, loss: float, step: int) -> None:
+    def _check_finite(self, loss: float, step: int, place: str) -> None:
         if not np.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is not finite at step {step}{self.remedy}"
+                f"the loss is not finite at step {step}, {place}{self.remedy}"
             )
 
     def _eval_step(self, first: tf.Tensor, *batch: tf.Tensor) -> Sequence[tf.Tensor]:

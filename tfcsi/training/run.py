@@ -136,7 +136,7 @@ def _train(
 
     first = config.epochs - pair.stages[-1].epochs  # The best epoch is one after this.
     while int(pair.epoch.numpy()) < config.epochs:
-        began = time.time()
+        began = time.monotonic()
         matrices = of_epoch(int(pair.epoch.numpy()))
         pair.enter(matrices)
         row = {
@@ -144,7 +144,7 @@ def _train(
             **pair.train_epoch(matrices, progress),
         }
         row.update(pair.validate(h_val))
-        row["seconds"] = round(time.time() - began, 3)
+        row["seconds"] = round(time.monotonic() - began, 3)
         rows.append(row)
         if row["epoch"] > first and _best(rows[first:]) is row:
             best.save(row["epoch"])
