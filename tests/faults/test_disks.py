@@ -153,7 +153,7 @@ def test_a_clock_that_goes_back_changes_no_bit_of_a_training(
 
 
 def test_a_command_says_that_the_disk_is_full(disk, tmp_path, capsys):
-    np.save(tmp_path / "h.npy", np.tile(H, (2, 1, 1)))
+    np.save(tmp_path / "h.npy", np.tile(H, (8, 1, 1)))
     Klt.fit(H, 1e-3).save(tmp_path / "klt")
     words = [f"--workdir={tmp_path / 'klt'}", f"--input={tmp_path / 'h.npy'}"]
     output = f"--output={disk / 'x.tcsi'}"

@@ -27,6 +27,7 @@ import pytest
 from tests.conftest import correlated_csi
 from tfcsi.codecs.klt import Klt
 from tfcsi.datasets import cost2100
+from tfcsi.transforms import to_real
 
 ROOT = pathlib.Path(__file__).parents[2]
 RUNS = pathlib.Path(__file__).parents[1] / "golden" / "workdirs"
@@ -112,6 +113,8 @@ def prepare(folder, make_config):
     np.save(folder / "h.npy", h)
     Klt.at_bits(h[:300], 200).save(folder / "klt")
     shutil.copytree(RUNS / "csinet", folder / "csinet")
+    x = to_real(correlated_csi(50, (8, 8))).astype(np.float16)
+    np.save(folder / "csinet" / "calibration.npy", x)
     (folder / "config.json").write_text(json.dumps(make_config().to_dict()))
     for place in ("data", "cost2100"):
         (folder / place).mkdir()

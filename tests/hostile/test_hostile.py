@@ -19,8 +19,10 @@ from tests.hostile import kinds, mutations, special
 from tests.hostile.watch import Fault, Watch
 from tfcsi import archives
 from tfcsi.coding.packet_index import PacketFile
+from tfcsi.coding.packets import PacketError
 from tfcsi.datasets import deepmimo
 from tfcsi.datasets._files import DataError
+from tfcsi.serving import wire
 
 CODECS = ("topk", "klt", "dft_grid", "gaussian_mixture", "paths", "learned")
 GRIDS = ("uniform_range", "uniform_huffman", "mulaw_range", "mulaw_huffman")
@@ -189,6 +191,12 @@ def test_the_limits_are_multiplied_by_the_environment(tmp_path, monkeypatch):
         monkeypatch.setenv(archives.LIMITS, wrong)
         with pytest.raises(ValueError, match=f"TFCSI_LIMITS is '{wrong}'"):
             archives.check_declared(path, (1,))
+
+
+def test_an_answer_that_is_no_text_is_still_a_refusal():
+    content = b"\x01\x00\x00\x00\x02\xff\xfe"
+    (answer,) = wire.read_answer(content, [(2, 3)])
+    assert isinstance(answer, PacketError)
 
 
 def test_the_watch_sees_what_no_reader_may_do(tmp_path):

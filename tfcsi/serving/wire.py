@@ -110,7 +110,7 @@ def read_answer(content: bytes, shapes: Sequence[tuple[int, int]]) -> list[Answe
         at = start + size
         record = content[start:at]
         if status == REFUSED and len(record) == size:
-            answers.append(PacketError(record.decode(), row))
+            answers.append(PacketError(record.decode(errors="replace"), row))
         elif status == DECODED and len(record) == size == 8 * shape[0] * shape[1]:
             matrix = np.frombuffer(record, _MATRIX).reshape(shape)
             answers.append(matrix.astype(np.complex64))
