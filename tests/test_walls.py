@@ -27,6 +27,7 @@ FLOORS = (
         "options",
         "matrices",
         "unfinished",
+        "plugins",
     ),
     ("coding", "channels", "datasets", "weights"),
     ("ue", "models"),
@@ -39,18 +40,17 @@ FLOORS = (
     ("__main__",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# What runs on a phone or at a base station: NumPy and no TensorFlow, not even through
-# another module.
+# What runs with NumPy and no TensorFlow, not even through another module.
 WITHOUT_TENSORFLOW = (
     *("tfcsi", "tfcsi.transforms", "tfcsi.metrics", "tfcsi.files", "tfcsi.responses"),
     *("tfcsi.results", "tfcsi.noise", "tfcsi.ue", "tfcsi.coding", "tfcsi.channels"),
     *("tfcsi.options", "tfcsi.archives", "tfcsi.locks", "tfcsi.weights"),
-    *("tfcsi.matrices", "tfcsi.unfinished", "tfcsi.codecs.streams"),
-    *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk"),
+    *("tfcsi.matrices", "tfcsi.unfinished", "tfcsi.plugins", "tfcsi.codecs.streams"),
+    *("tfcsi.datasets", "tfcsi.codecs.klt", "tfcsi.codecs.topk", "tfcsi.codecs.zoo"),
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid", "tfcsi.serving"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
-    *("tfcsi.codecs.workdir", "tfcsi.codecs.zoo", "tfcsi.training.config"),
+    *("tfcsi.codecs.workdir", "tfcsi.training.config"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")
@@ -68,11 +68,11 @@ OWNERS = {
     "prometheus_client": "serving",
 }
 DYNAMIC = ("importlib.import_module", "importlib.__import__", "__import__")
-# Modules that import by a name that is not written there, from a registry.
-BY_NAME = {
+BY_NAME = {  # Modules that import by a name that is not written there.
     "tfcsi/__init__.py": "the public names",
     "tfcsi/channels/__init__.py": "the simulators",
     "tfcsi/codecs/workdir.py": "the kinds of codecs",
+    "tfcsi/datasets/__init__.py": "the data sets of other packages",
     "tfcsi/models/__init__.py": "the models",
     "tfcsi/training/fit.py": "the kinds of codecs",
 }

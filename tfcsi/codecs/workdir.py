@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 import tfcsi
-from tfcsi import files, transforms
+from tfcsi import files, plugins, transforms
 from tfcsi.archives import Archive
 from tfcsi.codecs import zoo
 from tfcsi.codecs.contract import Codec
@@ -49,6 +49,7 @@ KINDS = {
     "paths": "tfcsi.codecs.paths",
     "topk": "tfcsi.codecs.topk",
 }
+KINDS |= plugins.modules(plugins.CODECS, KINDS)
 
 
 def load(workdir: str | os.PathLike) -> Codec:

@@ -23,6 +23,8 @@ def tell(command: str, args: argparse.Namespace) -> None:
     others = ("quiet", "json", "dry_run")
     if step is None or any(name in args and getattr(args, name) for name in others):
         return
+    if "shard" in args and args.shard:  # The parts of the other machines come first.
+        return
     if words := step(args):
         terminal.tell_next(shlex.join(words))
 
@@ -113,6 +115,11 @@ def _zoo(args: argparse.Namespace) -> list[str]:
     return ["tfcsi", "zoo", "paths"]
 
 
+def _merge(args: argparse.Namespace) -> list[str]:
+    command = "table" if args.output.endswith(".json") else "info"
+    return ["tfcsi", command, args.output]
+
+
 def _table(args: argparse.Namespace) -> list[str]:
     return ["tfcsi", "table", args.output] if args.output else []
 
@@ -134,6 +141,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "data": _data,
     "zoo": _zoo,
     "demo": lambda args: ["tfcsi", "compress", _flag("codec", args.workdir), *_FILES],
+    "merge": _merge,
     "reproduce": _table,
     "transfer": _table,
     "report": lambda args: [

@@ -19,6 +19,7 @@ wrote. Such a folder also serves as the files of its channel, such as `cost2100_
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from tfcsi import transforms
+from tfcsi import plugins, transforms
 from tfcsi.datasets import cost2100, deepmimo, generated, quadriga, raytraced
 from tfcsi.datasets.contract import Dataset
 from tfcsi.matrices import Matrices
@@ -35,6 +36,10 @@ from tfcsi.matrices import Matrices
 DATASETS: dict[str, Dataset] = {
     module.DATASET.name: module.DATASET
     for module in (cost2100, quadriga, raytraced, deepmimo, generated)
+}
+DATASETS |= {
+    name: importlib.import_module(module).DATASET
+    for name, module in plugins.modules(plugins.DATASETS, DATASETS).items()
 }
 SOURCES = tuple(
     f"{dataset.name}_{scenario}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from tfcsi import plugins
 from tfcsi.models.contract import Model
 
 _NAMES = (
@@ -14,6 +15,7 @@ _NAMES = (
     "transnet",
 )
 MODELS = {name: f"tfcsi.models.{name}" for name in _NAMES}
+MODELS |= plugins.modules(plugins.MODELS, MODELS)
 
 
 def get(name: str) -> Model:
