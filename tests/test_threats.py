@@ -100,7 +100,12 @@ def test_the_lock_has_every_pin_of_setup_with_hashes():
         locked.add((name.replace("_", "-").lower(), version))
     setup = (ROOT / "setup.py").read_text()
     optional = {"sionna", "sionna-rt", "torch", "onnx", "protobuf", "tf2onnx"}
-    optional.add("atheris")
+    optional |= {"atheris", "apache-beam"}
+    optional |= set(
+        re.findall(
+            r'"([\w-]+)[\[=]', setup[setup.index("DOCS =") :].partition("]\n")[0]
+        )
+    )
     pins = set(re.findall(r'"([\w-]+)==([\w.]+)', setup))
     pins = {(n.replace("_", "-").lower(), v) for n, v in pins if n not in optional}
     assert len(pins) > 15

@@ -104,8 +104,8 @@ def _locked(part: pathlib.Path, path: str | os.PathLike) -> Iterator[IO[bytes]]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise FileExistsError(
-                    f"{os.fspath(path)} is being written by another process ({part}); "
-                    f"wait until it has ended, or give another --output"
+                    f"{os.fspath(path)} is being written by another process; wait "
+                    f"until it has ended, or give another --output"
                 ) from None
             # The process that had it before may have finished it.
             with contextlib.suppress(FileNotFoundError):

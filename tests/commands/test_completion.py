@@ -40,7 +40,7 @@ def completed(line, tmp_path):
         ("tfcsi compress --codec=paths_quadriga_2", ["--codec=paths_quadriga_28ghz"]),
         ("tfcsi compress --codec paths_quadriga_2", ["paths_quadriga_28ghz"]),
         ("tfcsi evaluate --split=", ["--split=train", "--split=val", "--split=test"]),
-        ("tfcsi train --config=stqenet_p", ["--config=stqenet_paper"]),
+        ("tfcsi train --config=paper_s", ["--config=paper_stqenet"]),
         ("tfcsi completion z", ["zsh"]),
         ("tfcsi wrong --", ["--help", "--version"]),
     ],

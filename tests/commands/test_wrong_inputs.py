@@ -74,6 +74,8 @@ COMMANDS = (
     ("finetune", RUN, DATA, ("--output", "folder", "new"), ("--config", "config")),
     ("zoo", ("--add", "run", "klt"), "--name=own", ("--zoo", "folder", "new")),
     ("zoo", ("", "word", "paths")),
+    ("completion", ("", "word", "bash")),
+    ("merge", ("", *PACKETS), ("", *PACKETS), OUT),
     ("export", ("--workdir", "run", "klt"), ("--precision", "word", "float32")),
     ("check", ("--workdir", "run", "klt"), DATA, ("--max_loss_db", RATE, "0.3")),
     ("benchmark", ("--workdirs", "run", "klt"), ("--output", "results", "new.json")),

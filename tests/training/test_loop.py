@@ -81,7 +81,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step_and_the_remedy():
     line = Line()
     line.train(0)
     line.x[:] = np.nan
-    with pytest.raises(FloatingPointError, match="at step 6; do less"):
+    with pytest.raises(FloatingPointError, match="at step 6, batch 1; do less"):
         line.train(1)
     with pytest.raises(FloatingPointError, match="; do less"):
         line.loop.evaluate(array_batches([line.x, line.x], in_order(40, 40)))

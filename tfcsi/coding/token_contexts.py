@@ -14,6 +14,7 @@ their order has no influence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -111,14 +112,16 @@ class TokenContexts:
             first = p // 2 * self.size
             channels = np.arange(first, first + self.size)
             r1 = self.arrays["r1"][rate, p].astype(np.int64)
-            x = state.reshape(n, -1)[:, inputs]  # [n, k, inputs], integers.
+            x = state.reshape(n, math.prod(state.shape[1:]))[
+                :, inputs
+            ]  # [n, k, inputs], integers.
             total = (x @ w1).astype(np.int64) + b1 + r1[:, None]
             total = _activations(total) @ w2 + self.arrays["b2"][p]
             total = _activations(total) @ w3 + self.arrays["b3"][p]
             total = total.astype(np.int64)
             chosen, shift = _tables_of(total[..., : self.size], total[..., self.size :])
             at = (places[:, None] * self.channels + channels).ravel()
-            sent = send(chosen.reshape(n, -1), shift.reshape(n, -1), at)
+            sent = send(chosen.reshape(n, len(at)), shift.reshape(n, len(at)), at)
             sent = sent.reshape(n, len(places), self.size)
             symbols[:, places[:, None], channels] = sent
             angle, delay = np.divmod(places, delays)
@@ -126,7 +129,7 @@ class TokenContexts:
             where = (slice(None), angle, delay + 2)
             state[(*where, 0, slice(first, first + self.size))] = small
             state[(*where, 1, slice(first, first + self.size))] = np.abs(small)
-        return symbols.reshape(n, -1)
+        return symbols.reshape(n, tokens * self.channels)
 
     def macs(self) -> int:
         """Multiply-accumulates of the network for a matrix, all passes."""
