@@ -32,6 +32,7 @@ from tfcsi.commands import (
     quantize,
     report,
     reproduce,
+    score,
     serve,
     table,
     terminal,
@@ -46,7 +47,7 @@ GROUPS: dict[str, tuple[ModuleType, ...]] = {
     "Make and inspect channels": (generate, data),
     "Train": (train, import_, finetune, quantize),
     "Compress": (advise, compress, decompress, info, merge, serve, zoo),
-    "Measure": (evaluate, report, reproduce, transfer, table),
+    "Measure": (evaluate, score, report, reproduce, transfer, table),
     "Bring the encoder to a phone": (export, check, benchmark),
     "Set up the shell": (completion,),
 }

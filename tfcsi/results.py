@@ -61,6 +61,7 @@ COLUMNS_ON_REQUEST = (
     ("effect", "effect", "{}"),
     ("other way [dB]", "nmse_other_db", "{:.2f}"),
     ("difference [dB]", "difference_db", "{:+.2f}"),
+    *((f"{n} bits [dB]", f"nmse_db_{n}", "{:.2f}") for n in (64, 128, 256, 512, 1024)),
 )
 
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import subprocess
 import sys
 
@@ -84,7 +85,7 @@ def test_defaults_stand_in_the_help_and_the_parser_takes_the_example(command, ca
         name = (action.option_strings or [action.metavar])[0]
         entry = shown.get(name) or shown[name.replace("--", "--[no]")]
         assert "default: " in " ".join(entry.split())
-    words = parser.example.replace("\\\n", " ").split()
+    words = shlex.split(parser.example.replace("\\\n", " "))
     assert parser.parse_args(words[2:])
 
 

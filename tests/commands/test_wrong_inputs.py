@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
+import sys
 
 import h5py
 import numpy as np
@@ -28,6 +30,8 @@ STRIDE = 8  # One case of so many is in the sample.
 RUN, CSI, PACKETS = ("--workdir", "run", "klt"), ("input", "h.npy"), ("input", "h.tcsi")
 DATA, OUT = ("--data_dir", "input", "data"), ("--output", "output", "new")
 COUNT, RATE = "count", "rate"
+DECODER = "import numpy as np; np.save('h_hat.npy', np.ones((6, 32, 32), 'c8'))"
+DECODER = shlex.join([sys.executable, "-c", DECODER])
 COMMANDS = (
     ("compress", RUN, ("--input", *CSI), OUT, ("--rx", COUNT, "0"), ("--zero", RATE)),
     ("compress", ("--codec", "run", "paths"), ("--input", *CSI), OUT),
@@ -45,6 +49,11 @@ COMMANDS = (
         *(("--workdir", "folder"), "--num_matrices=1", ("--domain", "word")),
     ),
     ("report", ("", "run", "klt"), ("--input", *CSI), OUT, ("--num_matrices", COUNT)),
+    (
+        *("score", ("--packets", *PACKETS), ("--input", *CSI), ("--seconds", RATE)),
+        *(("--decoder", "word", DECODER), ("--output", "results", "new.json")),
+    ),
+    ("score", ("--packets", "run", "six"), "--input=h.npy", f"--decoder={DECODER}"),
     ("table", ("", "input", "points.json"), ("--columns", "word", "codec")),
     ("table", "points.json", ("--output", "page", "page.md")),
     ("data", "stats", ("", *CSI), OUT, ("--domain", "word"), ("--shape", "word")),
@@ -170,6 +179,9 @@ def project(tmp_path_factory, draw_csi):
     write_file(folder / "h.tcsi", codec.session, codec.compress(h[:6]))
     results.write(folder / "points.json", [{"codec": "klt", "bits": 8.0}], 0)
     (folder / "page.md").write_text("<!-- table: points.json -->\n<!-- end -->\n")
+    (folder / "six").mkdir()
+    for number in range(6):
+        (folder / "six" / str(number)).write_bytes(b"packet")
     (folder / "papers").mkdir()
     for name in ("thesis.txt", "papers/draft.tex", "papers/config.json"):
         (folder / name).write_text("Years of work.\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -49,7 +51,7 @@ def commands_of(page: pathlib.Path) -> list[str]:
 
 def small(line: str) -> list[str]:
     """The words of a command line with flags that make it small."""
-    words = line.split()
+    words = shlex.split(line)
     for needed, flags in SMALLER:
         if all(word in line for word in needed):
             for flag in flags:
@@ -108,6 +110,8 @@ def run(project, monkeypatch):
 
     monkeypatch.chdir(project)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    bin_folder = str(pathlib.Path(sys.executable).parent)  # As of `activate`.
+    monkeypatch.setenv("PATH", bin_folder, prepend=os.pathsep)
 
     def run_line(line: str) -> int:
         program, *rest = small(line)

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shlex
 
 import pytest
 
@@ -65,7 +66,7 @@ def written_commands():
         text = page.read_text().replace("\\\n", " ")
         code = re.findall(r"```.*?```|^ {4}[^\n]*$", text, re.DOTALL | re.M)
         for line in re.findall(r"^ *(tfcsi .+)$", "\n".join(code), re.M):
-            yield page.name, line.split("#")[0].split()
+            yield page.name, shlex.split(line, comments=True)
 
 
 @pytest.mark.parametrize("page, words", written_commands())

@@ -143,6 +143,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "demo": lambda args: ["tfcsi", "compress", _flag("codec", args.workdir), *_FILES],
     "merge": _merge,
     "reproduce": _table,
+    "score": _table,
     "transfer": _table,
     "report": lambda args: [
         "tfcsi",

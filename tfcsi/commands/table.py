@@ -2,7 +2,10 @@
 
     tfcsi table results/stqenet_indoor.json --output=README.md
 
-Without --output the table is printed.
+Without --output the table is printed. With --leaderboard it has a row for each codec
+on each source, with the NMSE that the codec reaches within some numbers of bits:
+
+    tfcsi table results/rd_cost2100_indoor.json --leaderboard
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import argparse
 
 from tfcsi import results
 from tfcsi.commands import flags
-from tfcsi.commands.parser import Parser
+from tfcsi.commands.parser import Parser, Switch, UsageError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -45,10 +48,17 @@ def add_arguments(parser: Parser) -> None:
         help="Codecs of the table, such as paths,stqenet; all if not given. What "
         "follows a comma in the name of a codec does not count.",
     )
+    parser.add_argument(
+        "--leaderboard",
+        action=Switch,
+        help="Make one row of all rates of a codec on a source, the best codec first.",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Prints the table or writes it into the page."""
+    if args.leaderboard and args.columns:
+        raise UsageError("--columns does not go with --leaderboard, which has its own")
     points = []
     for path in args.files:
         of_file = results.read(path)["points"]
@@ -60,10 +70,17 @@ def run(args: argparse.Namespace) -> None:
         if not shown.strip():
             raise ValueError(f"{path} has no point with a value for a table")
         points += of_file
-    text = results.table(points, markdown=True, columns=args.columns)
+    if args.leaderboard:
+        from tfcsi.evaluation import leaderboard
+
+        rows = leaderboard.rows(points)
+        text = results.table(rows, markdown=True, columns=leaderboard.COLUMNS)
+    else:
+        text = results.table(points, markdown=True, columns=args.columns)
     if args.output:
         chosen = {"columns": args.columns, "codecs": args.codecs}
         given = [f"--{name}={','.join(v)}" for name, v in chosen.items() if v]
+        given += ["--leaderboard"] if args.leaderboard else []
         results.insert(args.output, [*args.files, *given], text)
         print(f"table of {', '.join(args.files)} written to {args.output}")
     else:

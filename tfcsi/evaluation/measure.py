@@ -135,10 +135,17 @@ def values(
       `nmse`, linear, `sgcs`, `bytes` of the packets, and with hf `rho`; each [n].
     """
     metrics.bits_per_csi(packets)
+    sizes = np.array([len(packet) for packet in packets])
+    return {**distortion(h, h_hat, domain, hf), "bytes": sizes}
+
+
+def distortion(
+    h: np.ndarray, h_hat: np.ndarray, domain: str, hf: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Returns what `values` does, without the bytes of packets."""
     measured = {
         "nmse": metrics.nmse(h, h_hat),
         "sgcs": metrics.sgcs(h, h_hat, domain),
-        "bytes": np.array([len(packet) for packet in packets]),
     }
     if hf is not None:
         measured["rho"] = metrics.rho(h_hat, hf, domain)
