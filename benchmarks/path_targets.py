@@ -122,7 +122,7 @@ def add_arguments(parser) -> None:
 
 
 def main(args) -> None:
-    """Prints the table and writes the results file."""
+    """Prints the table, and writes the results file anew after each source."""
     results.check_output(args.output)
     points = []
     columns = ["source", "NMSE [dB]", "bits"]
@@ -151,7 +151,7 @@ def main(args) -> None:
                 point = {"codec": codec, "dataset": name, "effort": args.effort}
                 point |= {"num_matrices": len(h), "nmse_db": nmse_db, "bits": number}
                 points.append(point)
-    results.write(args.output, points, 0)
+        results.write(args.output, points, 0)
 
 
 if __name__ == "__main__":
