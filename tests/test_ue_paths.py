@@ -83,8 +83,8 @@ sys.exit(main(sys.argv[1:]))
     assert packets == [codec.compress(h[None], **limits)[0] for h in matrices]
     result = done("none.npy")
     assert result.returncode == 1 and "h holds NaN or infinity" in result.stderr
-    result = done("h.npy", "--step=0.1", "--max_bits=100")
-    assert result.returncode == 1 and "give one of step, max_bits" in result.stderr
+    result = done("h.npy", "--step=0.1", "--nmse_db=-10")
+    assert result.returncode == 1 and "give one of step, nmse_db" in result.stderr
     result = done("h.npy", "--encoder=encoder.tflite", "--effort=light")
     assert result.returncode == 1
     assert "effort is that of the encoder; leave it out" in result.stderr

@@ -194,8 +194,8 @@ class PathUe:
           tables: `.npz` file that `tfcsi export` wrote for a codec of paths.
           encoder: `.tflite` file that searches the paths, written with the tables; it
             runs in one thread. None for the search in NumPy.
-          **limits: At most one of `step`, `nmse_db` and `max_bits`, as of
-            `Paths.compress`; without an encoder also `effort` and `noise_variance`.
+          **limits: `step` or `nmse_db`, and `max_bits`, as of `Paths.compress`; without
+            an encoder also `effort` and `noise_variance`.
 
         Raises:
           OSError, ValueError, ImportError: As `Ue`.
@@ -242,7 +242,7 @@ class TokenUe:
         Args:
           tables: `.npz` file that `tfcsi export` wrote.
           encoder: `.tflite` file that was written with it; it runs in one thread.
-          **limits: At most one of `step` and `max_bits`, as of `Learned.compress`.
+          **limits: `step` and `max_bits`, as of `Learned.compress`.
         """
         path, self.limits = pathlib.Path(encoder), limits
         with tables_of(pathlib.Path(tables)) as arrays:

@@ -77,9 +77,22 @@ def test_a_wished_error_takes_the_coarsest_rate_that_meets_it(codec, matrices):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_two_wishes_are_one_too_many(codec, matrices):
-    with pytest.raises(ValueError, match="give one of step, max_bits"):
-        codec.compress(matrices, step=0.1, max_bits=100)
+def test_a_step_and_an_error_are_one_wish_too_many(codec, matrices):
+    with pytest.raises(ValueError, match="give one of step, nmse_db"):
+        codec.compress(matrices, step=0.1, nmse_db=-10)
+
+
+def test_a_budget_beside_another_wish_is_that_of_the_matrices_above_it(codec, matrices):
+    free = codec.compress(matrices, step=codec.steps[-1])
+    limit = 8 * int(np.median([len(packet) for packet in free]))
+    cut = codec.compress(matrices, max_bits=limit)
+    over = [8 * len(packet) > limit for packet in free]
+    expected = [c if is_over else f for f, c, is_over in zip(free, cut, over)]
+    assert 0 < sum(over) < 40
+    assert codec.compress(matrices, step=codec.steps[-1], max_bits=limit) == expected
+    with pytest.warns(UserWarning, match="40 of 40 matrices miss -90.0 dB"):
+        packets = codec.compress(matrices, nmse_db=-90.0, max_bits=limit)
+    assert packets == expected
 
 
 def test_sums_of_contexts_are_those_of_integers_in_any_order():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -50,11 +51,33 @@ def test_no_packet_exceeds_its_budget(codec, matrices, max_bits):
     assert bits.mean() > 0.85 * max_bits or max_bits < 60
 
 
+@pytest.mark.parametrize("wish", [{"step": 0.08}, {"nmse_db": -10.0}], ids=str)
+def test_a_budget_beside_another_wish_is_that_of_the_matrices_above_it(
+    codec, matrices, wish
+):
+    h = matrices[100:]
+    free, cut = codec.compress(h, **wish), codec.compress(h, max_bits=96)
+    over = bits_of(free) > 96
+    assert 5 < over.sum() < len(h) - 5
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        packets = codec.compress(h, max_bits=96, **wish)
+    assert packets == [c if is_over else f for f, c, is_over in zip(free, cut, over)]
+    if "nmse_db" in wish:
+        missed = metrics.nmse(h, codec.decompress(packets)) > 0.1
+        assert missed.any() and not missed[~over].any()
+        assert f"{missed.sum()} of {len(h)} matrices miss -10.0 dB" in str(
+            told[0].message
+        )
+
+
 def test_a_budget_without_room_is_refused(codec, matrices):
     with pytest.raises(ValueError, match="max_bits is 8; a packet without paths takes"):
         codec.compress(matrices[-3:], max_bits=8)
-    with pytest.raises(ValueError, match="give one of step, max_bits"):
+    with pytest.raises(ValueError, match="max_bits is 8; a packet without paths takes"):
         codec.compress(matrices[-3:], step=0.1, max_bits=8)
+    with pytest.raises(ValueError, match="give one of step, nmse_db"):
+        codec.compress(matrices[-3:], step=0.1, nmse_db=-10)
     for limit in ("step", "nmse_db", "max_bits"):
         with pytest.raises(ValueError, match=f"{limit} is nan; it must be a finite"):
             codec.compress(matrices[-3:], **{limit: float("nan")})

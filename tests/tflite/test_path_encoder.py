@@ -60,7 +60,9 @@ def of_form(codec, form, h):
     return codec, np.ascontiguousarray(h[:, : shape[0], : shape[1]])
 
 
-@pytest.mark.parametrize("limits", [{}, {"step": 0.03}, {"max_bits": 90}], ids=str)
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_bits": 90}, {"step": 0.03, "max_bits": 120}], ids=str
+)
 def test_packets_are_those_of_the_pursuit(codec, matrices, content, limits):
     packets = with_network(codec, content).send(matrices, **limits)
     assert packets == codec.compress(matrices, **limits)

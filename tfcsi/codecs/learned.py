@@ -149,37 +149,43 @@ class Learned(ClassicalCodec):
           nmse_db: Largest NMSE of a matrix [dB]: the coarsest rate that meets it. A
             warning says how many matrices miss it, and by how much. The decoder is run
             for it.
-          max_bits: Most bits of a packet: the finest rate that keeps to it.
+          max_bits: Most bits of a packet: the finest rate that keeps to it. With `step`
+            or `nmse_db` it holds for the matrices that would need more bits.
 
         Returns:
           n packets.
 
         Raises:
           ValueError: If `h` is of another shape or not finite, if a norm is not 2^-64
-            to 2^64, if more than one wish is given, or if `max_bits` cannot be met.
+            to 2^64, if both `step` and `nmse_db` are given, or if `max_bits` cannot be
+            met.
         """
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         if nmse_db is None:
             return self.sender.send(h, step=step, max_bits=max_bits)
         h = transforms.finite_csi(h, self.shape)
-        return self._meet(h, *self.sender.tokens(h), float(nmse_db)) if len(h) else []
+        return self._meet(h, float(nmse_db), max_bits) if len(h) else []
 
     def _meet(
-        self, h: np.ndarray, norm: np.ndarray, y: np.ndarray, nmse_db: float
+        self, h: np.ndarray, nmse_db: float, max_bits: float | None
     ) -> list[bytes]:
         """The packets of the coarsest rates that meet an NMSE, or of the finest."""
+        norm, y = self.sender.tokens(h)
         packets, left = [b""] * len(norm), np.arange(len(norm))
+        nmse, limit = np.zeros(len(norm)), 10 ** (nmse_db / 10)
         for rate in range(len(self.steps)):
             at = np.full(len(left), rate)
             tried = self.sender.packets_at(norm[left], y[left], at)
             for i, packet in zip(left, tried):
                 packets[i] = packet
-            nmse = metrics.nmse(h[left], self.decompress(tried))
-            missed = nmse > 10 ** (nmse_db / 10)
-            left, nmse = left[missed], nmse[missed]
+            nmse[left] = metrics.nmse(h[left], self.decompress(tried))
+            left = left[nmse[left] > limit]
             if not left.size:
-                return packets
-        warn_of_missed(nmse, len(h), nmse_db, stacklevel=3)
+                break
+        if max_bits is not None:
+            cut = self.sender.cut_to(max_bits, norm, y, packets)
+            nmse[cut] = metrics.nmse(h[cut], self.decompress([packets[i] for i in cut]))
+        warn_of_missed(nmse[nmse > limit], len(h), nmse_db, stacklevel=3)
         return packets
 
     @property

@@ -128,7 +128,8 @@ class Paths(ClassicalCodec):
             steps 2^(-i/8) is taken. None is the usual step of the session.
           nmse_db: Largest NMSE of a matrix [dB]: the coarsest step that meets it. A
             warning says how many matrices miss it, and by how much.
-          max_bits: Most bits of a packet: the finest step that keeps to it.
+          max_bits: Most bits of a packet: the finest step that keeps to it. With `step`
+            or `nmse_db` it holds for the matrices that would need more bits.
           effort: How much is searched, one of `pursuit.EFFORTS`.
           noise_variance: Variance of the noise on an entry of `h`, E |n|^2, one for all
             or [n]. Paths that the noise could have made are left out. "estimate" takes
@@ -140,8 +141,8 @@ class Paths(ClassicalCodec):
           n packets.
 
         Raises:
-          ValueError: If `h` is of another shape or not finite, if more than one of the
-            three limits is given, if one cannot be met by any packet, or if
+          ValueError: If `h` is of another shape or not finite, if both `step` and
+            `nmse_db` are given, if `max_bits` cannot be met by any packet, or if
             `noise_variance` is another word.
         """
         return self.sender.send(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import NamedTuple
+
 import numpy as np
 
 from tfcsi import metrics
@@ -126,6 +129,18 @@ def training_lists(
     return norm, steps, lists, tables
 
 
+class Limit(NamedTuple):
+    """A limit of the size of packets.
+
+    Attributes:
+      bits: Most bits of a packet.
+      usual: Number of the step that costs least, also for matrices without paths.
+    """
+
+    bits: float
+    usual: int
+
+
 class PathEncoder:
     """The search of the lists of some matrices.
 
@@ -214,14 +229,23 @@ class PathEncoder:
         csi = self.atoms.csi
         return metrics.nmse(csi(self.picture[rows]), csi(picture_hat))
 
-    def meet(self, nmse_db: float) -> tuple[np.ndarray, Lists]:
-        """The coarsest steps whose NMSE is not above a limit, and their lists."""
+    def meet(
+        self, nmse_db: float, limit_of_bits: Limit | None = None
+    ) -> tuple[np.ndarray, Lists]:
+        """The coarsest steps whose NMSE is not above a limit, and their lists.
+
+        Where their packets are above a limit of bits, those of `within` take their
+        place.
+        """
         limit, num = 10 ** (nmse_db / 10), len(self.norm)
 
         def meets(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
             return self.nmse(rows, steps, lists) <= limit
 
         steps, lists, met = coarsest(num, self.find, meets)
+        if limit_of_bits:
+            steps, lists, cut = self.cut_to(limit_of_bits, steps, lists)
+            met[cut] = meets(cut, steps[cut], lists[cut])
         missed = np.flatnonzero(~met)
         nmse = self.nmse(missed, steps[missed], lists[missed])
         warn_of_missed(nmse, num, nmse_db, stacklevel=3)
@@ -233,29 +257,50 @@ class PathEncoder:
 
         return steps, self._moved(np.arange(num), steps, lists, cost)
 
-    def within(self, max_bits: float, usual: int) -> tuple[np.ndarray, Lists]:
+    def part(self, rows: np.ndarray) -> PathEncoder:
+        """Returns the search of some of the matrices."""
+        other = copy.copy(self)
+        other.picture, other.norm = self.picture[rows], self.norm[rows]
+        other.noise = self.noise[rows]
+        return other
+
+    def cut_to(
+        self, limit: Limit, steps: np.ndarray, lists: Lists
+    ) -> tuple[np.ndarray, Lists, np.ndarray]:
+        """Puts what `within` finds in the place of lists above a limit of bits.
+
+        Returns:
+          The steps, the lists, and the rows that were above the limit.
+        """
+        over = np.flatnonzero(
+            self.bits(np.arange(len(steps)), steps, lists) > limit.bits
+        )
+        if over.size:
+            steps = steps.copy()
+            steps[over], others = self.part(over).within(limit)
+            lists = lists.wider(others.re.shape[1])
+            lists.put(over, others)
+        return steps, lists, over
+
+    def within(self, limit: Limit) -> tuple[np.ndarray, Lists]:
         """Steps and lists with the least NMSE whose packets keep to a limit.
 
         The finest step whose packet keeps to it is tried, and the next finer ones and
         the usual one with their weakest paths left out.
-
-        Args:
-          max_bits: Most bits of a packet.
-          usual: Number of the step that costs least, also for matrices without paths.
         """
 
         def exceeds(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
-            return self.bits(rows, steps, lists) > max_bits
+            return self.bits(rows, steps, lists) > limit.bits
 
         # The coarsest step that exceeds the limit; the one before it keeps to it.
         rows = np.arange(len(self.norm))
         first, _, over = coarsest(len(rows), self.find, exceeds)
         first = np.where(over, np.maximum(first - 1, 0), first)
         tried = [np.minimum(first + more, STEPS - 1) for more in range(_FINER)]
-        steps, lists = self._cut(tried[0], usual, max_bits)
+        steps, lists = self._cut(tried[0], limit)
         least = self.nmse(rows, steps, lists)
-        for numbers in (*tried[1:], np.full(len(rows), usual)):
-            others = self._cut(numbers, usual, max_bits)
+        for numbers in (*tried[1:], np.full(len(rows), limit.usual)):
+            others = self._cut(numbers, limit)
             nmse = self.nmse(rows, *others)
             better = np.flatnonzero(nmse < least)
             least[better], steps[better] = nmse[better], others[0][better]
@@ -263,25 +308,23 @@ class PathEncoder:
             lists.put(better, others[1][better])
 
         def cost(rows: np.ndarray, error: np.ndarray, bits: np.ndarray) -> np.ndarray:
-            return np.where(bits <= max_bits, error, np.inf)
+            return np.where(bits <= limit.bits, error, np.inf)
 
         return steps, self._moved(rows, steps, lists, cost)
 
-    def _cut(
-        self, steps: np.ndarray, usual: int, max_bits: float
-    ) -> tuple[np.ndarray, Lists]:
+    def _cut(self, steps: np.ndarray, limit: Limit) -> tuple[np.ndarray, Lists]:
         """Steps and lists without the weakest paths, as far as a limit demands it."""
         rows, steps = np.arange(len(self.norm)), steps.copy()
         lists = self.find(rows, steps).sorted()
-        steps[lists.count == 0] = usual  # Without paths any step will do.
-        while (over := self.bits(rows, steps[rows], lists[rows]) > max_bits).any():
+        steps[lists.count == 0] = limit.usual  # Without paths any step will do.
+        while (over := self.bits(rows, steps[rows], lists[rows]) > limit.bits).any():
             rows = rows[over]
             last = lists.count[rows] - 1
             if (last < 0).any():
                 least = int(self.bits(rows, steps[rows], lists[rows]).min())
                 raise ValueError(
-                    f"max_bits is {max_bits:g}; a packet without paths takes {least}"
+                    f"max_bits is {limit.bits:g}; a packet without paths takes {least}"
                 )
             lists.put(rows, lists[rows].without(last))
-            steps[rows[last == 0]] = usual
+            steps[rows[last == 0]] = limit.usual
         return steps, lists

@@ -97,6 +97,13 @@ class NetworkEncoder(PathEncoder):
         self._network = network
         self._unit = (h / norm_of(self.norm)[:, None, None]).astype(np.complex64)
 
+    def part(self, rows: np.ndarray) -> NetworkEncoder:
+        """As `PathEncoder.part`."""
+        other = super().part(rows)
+        assert isinstance(other, NetworkEncoder)
+        other._unit = self._unit[rows]
+        return other
+
     def find(self, rows: np.ndarray, steps: np.ndarray) -> Lists:
         """As `PathEncoder.find`."""
         return self._network(self._unit[rows], steps)

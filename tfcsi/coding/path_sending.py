@@ -15,7 +15,7 @@ from tfcsi import files, transforms
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import MAX_FINENESS, Atoms
 from tfcsi.coding.packets import VERSION, Session, pack, session_of
-from tfcsi.coding.path_encoder import PathEncoder
+from tfcsi.coding.path_encoder import Limit, PathEncoder
 from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
 from tfcsi.coding.sending import digests
@@ -77,14 +77,17 @@ class PathSender:
             noise_variance = 0.0  # The target is that of the matrix as it is.
         encoder = self.encoder(h, self.atoms, self.coder, effort, noise_variance)
         warn_of_noise(encoder.noise_alone(), len(h), stacklevel=2)
+        limit = None if max_bits is None else Limit(float(max_bits), self.step)
         if nmse_db is not None:
-            steps, lists = encoder.meet(float(nmse_db))
-        elif max_bits is not None:
-            steps, lists = encoder.within(float(max_bits), self.step)
+            steps, lists = encoder.meet(float(nmse_db), limit)
+        elif step is None and limit:
+            steps, lists = encoder.within(limit)
         else:
             i = self.step if step is None else step_number(step)
             steps = np.full(len(h), i)
             lists = encoder.find(np.arange(len(h)), steps)
+            if limit:
+                steps, lists, _ = encoder.cut_to(limit, steps, lists)
         payloads = self.coder.parts(steps, encoder.norm, lists.sorted()).payloads()
         return pack([p for p, _ in payloads], self.session, [b for _, b in payloads])
 

@@ -78,14 +78,15 @@ class TokenSender:
           h: complex64 [n, num_tx, num_delay], of any scale.
           step: Step of the tokens relative to the norm of a matrix; the nearest of
             `steps` is taken.
-          max_bits: Most bits of a packet: the finest rate that keeps to it.
+          max_bits: Most bits of a packet: the finest rate that keeps to it. With `step`
+            it holds for the matrices that would need more bits.
 
         Returns:
           n packets.
 
         Raises:
           ValueError: If `h` is of another shape or not finite, if a norm is not 2^-64
-            to 2^64, if both are given, or if `max_bits` cannot be met.
+            to 2^64, or if `max_bits` cannot be met.
         """
         check_wishes(step=step, max_bits=max_bits)
         if step is not None and step <= 0:
@@ -94,12 +95,36 @@ class TokenSender:
         if not len(h):
             return []
         norm, y = self.tokens(h)
-        if max_bits is not None:
+        if max_bits is not None and step is None:
             return self._within(norm, y, max_bits)
         rate = self.rate
         if step is not None:
             rate = int(np.argmin(np.abs(np.log(self.steps / step))))
-        return self.packets_at(norm, y, np.full(len(h), rate))
+        packets = self.packets_at(norm, y, np.full(len(h), rate))
+        if max_bits is not None:
+            self.cut_to(max_bits, norm, y, packets)
+        return packets
+
+    def cut_to(
+        self, max_bits: float, norm: np.ndarray, y: np.ndarray, packets: list[bytes]
+    ) -> np.ndarray:
+        """Puts packets of coarser rates in the place of those above a limit.
+
+        Args:
+          max_bits: Most bits of a packet.
+          norm: int64 [n], numbers of the norms of the matrices, of `tokens`.
+          y: float32 [n, ...], their tokens.
+          packets: n packets; those above the limit change.
+
+        Returns:
+          int64 [k], numbers of those that changed.
+        """
+        over = np.array([8 * len(packet) > max_bits for packet in packets], bool)
+        for i, packet in zip(
+            np.flatnonzero(over), self._within(norm[over], y[over], max_bits)
+        ):
+            packets[i] = packet
+        return np.flatnonzero(over)
 
     def tokens(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norms int64 [n] and tokens float32 [n, ...] of finite matrices."""

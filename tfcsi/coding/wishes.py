@@ -51,14 +51,14 @@ def check_wishes(**wishes: float | None) -> None:
       **wishes: Name of each wish to its number, None if it is not wished.
 
     Raises:
-      ValueError: If a number is not finite, or more than one is given.
+      ValueError: If a number is not finite, or both `step` and `nmse_db` are given.
     """
     wished = {name: wish for name, wish in wishes.items() if wish is not None}
     for name, wish in wished.items():
         if not np.isfinite(wish):
             raise ValueError(f"{name} is {wish}; it must be a finite number")
-    if len(wished) > 1:
-        raise ValueError(f"give one of {', '.join(wished)}")
+    if {"step", "nmse_db"} <= wished.keys():
+        raise ValueError("give one of step, nmse_db")
 
 
 def warn_of_noise(alone: int, num: int, stacklevel: int) -> None:

@@ -67,7 +67,8 @@ def add_arguments(parser: Parser) -> None:
         "--max_bits",
         type=flags.integer(1),
         metavar="BITS",
-        help="Most bits of each packet, for codecs that can keep to it.",
+        help="Most bits of each packet, for codecs that can keep to it. With --step or "
+        "--nmse_db it holds for the matrices that would need more.",
     )
     parser.add_argument(
         "--step",
