@@ -46,6 +46,9 @@ def test_no_packet_exceeds_max_bits(folder):
     assert compress(folder, "paths", "--max_bits=120") == 0
     sizes = [8 * len(packet) for packet in read_file(folder / "h.tcsi")[1]]
     assert max(sizes) <= 120 and np.mean(sizes) > 80
+    assert compress(folder, "paths", "--max_bits=120", "--step=0.2") == 0
+    fewer = [8 * len(packet) for packet in read_file(folder / "h.tcsi")[1]]
+    assert max(fewer) <= 120 and np.mean(fewer) < np.mean(sizes)
 
 
 def test_a_finer_step_and_more_effort_change_the_packets(folder):
