@@ -9,6 +9,7 @@ WORKDIR ?= runs/demo
 PRECISION ?= float32
 PAGE := docs/demo
 INPUTS ?= 100000
+MANY ?= 10000000
 SECONDS_OF_SOAK ?= 3600
 
 .DEFAULT_GOAL := help
@@ -34,11 +35,12 @@ test-all: test  ## Runs the default suite, the slow tests, more examples, the br
 	then $(MAKE) test-browser; \
 	else echo "the page is not tested: that needs Node.js, npm and Chromium"; fi
 
-soak: $(READY)  ## All wrong inputs of each command, faults in runs, INPUTS hostile inputs of each kind
+soak: $(READY)  ## All wrong inputs of each command, faults in runs, hostile inputs: MANY headers, INPUTS of each kind
 	$(PYTEST) -m 'soak or not slow' tests/commands/test_wrong_inputs.py tests/faults
+	$(BIN)/python -m tests.hostile.bulk --inputs=$(MANY) --output=results/soak.json
 	$(BIN)/python -m pip install --disable-pip-version-check -q atheris==2.3.0
 	$(BIN)/python -m tests.hostile.fuzz --inputs=$(INPUTS) --seconds=$(SECONDS_OF_SOAK) \
-		--output=results/soak.json
+		--networks --output=results/soak.json
 
 lint: $(READY)  ## Checks formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sys
-import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # Two workers share the cores.
@@ -179,34 +177,9 @@ def codec(workdir):
 
 @pytest.fixture(scope="module")
 def dense():
-    """Name of a model, a dense layer a side, that is known while a module is tested."""
-    import tensorflow as tf
+    """Name of the model of `tests.dense_pair`, known while a module is tested."""
+    from tfcsi import models
 
-    from tfcsi import models, transforms
-    from tfcsi.models.contract import Model
-
-    def encoder(shape, latent_dim):
-        x = tf.keras.Input((*shape, 2))
-        flat = tf.keras.layers.Flatten()(x)
-        y = tf.keras.layers.Dense(latent_dim, name="codeword")(flat)
-        return tf.keras.Model(x, y)
-
-    def decoder(shape, latent_dim):
-        y_hat = tf.keras.Input((latent_dim,))
-        flat = tf.keras.layers.Dense(2 * shape[0] * shape[1], name="expand")(y_hat)
-        return tf.keras.Model(y_hat, tf.keras.layers.Reshape((*shape, 2))(flat))
-
-    def initialize_klt(encoder, decoder, h):
-        latent_dim = encoder.output_shape[-1]
-        flat = transforms.to_real(h).reshape(len(h), -1)
-        basis = np.linalg.eigh(flat.T @ flat)[1][:, : -latent_dim - 1 : -1]
-        zeros = (np.zeros(side, np.float32) for side in basis.shape)
-        decoder.get_layer("expand").set_weights([basis.T, next(zeros)])
-        encoder.get_layer("codeword").set_weights([basis, next(zeros)])
-
-    module = types.ModuleType("dense_pair")
-    module.MODEL = Model("dense", encoder, decoder, initialize_klt=initialize_klt)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, module.__name__, module)
-        patch.setitem(models.MODELS, "dense", module.__name__)
+        patch.setitem(models.MODELS, "dense", "tests.dense_pair")
         yield "dense"

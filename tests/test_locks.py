@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import sys
 import pytest
 
 from tfcsi.channels.generate import generate
-from tfcsi.locks import LOCK_FILE, locked
+from tfcsi.locks import LOCK_FILE, check_held, locked
 
 HOLD = """
 import sys, time
@@ -65,3 +66,16 @@ def test_two_simulations_do_not_write_to_one_folder(tmp_path, other):
     other.wait()
     generate("cost2100_indoor", {"test": 3}, 1, tmp_path / "run", processes=1)
     assert not (tmp_path / "run" / LOCK_FILE).exists()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_vanished_or_is_another_one_is_named(tmp_path, again):
+    with locked(tmp_path / "run"):
+        check_held(tmp_path / "run")
+        shutil.rmtree(tmp_path / "run")
+        if again:
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run" / LOCK_FILE).write_text("process 1 (other)")
+        with pytest.raises(FileNotFoundError, match="run has vanished"):
+            check_held(tmp_path / "run")
+    assert (tmp_path / "run" / LOCK_FILE).exists() == again

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tfcsi import files
 
 LOCK_FILE = "in_use.lock"
+_descriptors: dict[pathlib.Path, int] = {}  # Of the locks that this process holds.
 
 
 @contextlib.contextmanager
@@ -34,14 +35,41 @@ def locked(folder: str | os.PathLike, name: str = LOCK_FILE) -> Iterator[None]:
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    descriptor = _open(path)
+    descriptor = _descriptors[path] = _open(path)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        del _descriptors[path]
+        if _is(path, descriptor):
+            path.unlink()
         os.close(descriptor)
-        if new and not any(folder.iterdir()):
+        if new and folder.exists() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def check_held(folder: str | os.PathLike, name: str = LOCK_FILE) -> None:
+    """Checks that a folder is still the one that this process has locked.
+
+    Args:
+      folder: The folder, as it was given to `locked`.
+      name: Name of the file of the lock.
+
+    Raises:
+      FileNotFoundError: If the folder or its lock is gone, or is another one now.
+    """
+    path = pathlib.Path(folder) / name
+    if not _is(path, _descriptors[path]):
+        raise FileNotFoundError(
+            f"{folder} has vanished, or is another folder now: {path} is not the file "
+            f"that this process made, so nothing more is written there"
+        )
+
+
+def _is(path: pathlib.Path, descriptor: int) -> bool:
+    """Whether a path is that of an open file."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
 
 
 def _open(path: pathlib.Path) -> int:
@@ -58,9 +86,8 @@ def _open(path: pathlib.Path) -> int:
                 f"it has ended, or give another folder"
             ) from None
         # A process that has ended meanwhile may have deleted the file.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                break
+        if _is(path, descriptor):
+            break
         os.close(descriptor)
     os.ftruncate(descriptor, 0)
     program = pathlib.Path(sys.argv[0] or "python").name

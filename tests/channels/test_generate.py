@@ -1,6 +1,8 @@
 """Simulated channels in bulk: the same files, whatever the number of processes."""
 
+import functools
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -221,6 +223,30 @@ def test_a_process_that_fails_or_ends_says_so(tmp_path, monkeypatch):
     with workers.workers(1) as submit:
         with pytest.raises(RuntimeError, match="ended with exit status 1"):
             submit(job).result()
+
+
+def test_a_process_without_memory_says_so(tmp_path, monkeypatch):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+    popen = functools.partial(subprocess.Popen, preexec_fn=limit)
+    monkeypatch.setattr(workers.subprocess, "Popen", popen)
+    job = {"channel": "cost2100_indoor", "seed": 1, "stream": 0, "frequency": False}
+    job |= {"block": 0, "start": 0, "num": 10**7, "folder": str(tmp_path), "setup": {}}
+    with workers.workers(1) as submit:
+        words = "simulating cost2100_indoor: .*MemoryError: Unable to allocate"
+        with pytest.raises(RuntimeError, match=words):
+            submit(job).result()
+
+
+def test_a_process_that_the_system_kills_names_the_memory(tmp_path, monkeypatch):
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(killed))
+    words = "was ended by SIGKILL, .* memory is over: take fewer processes"
+    with pytest.raises(RuntimeError, match=words):
+        generate("cost2100_indoor", {"test": 3}, 1, tmp_path / "out", processes=1)
 
 
 # Epochs.

@@ -4,9 +4,9 @@
 
 Atheris changes the inputs so that they reach new lines of tfcsi (`pip install
 'tfcsi[fuzz]'`); every second change is one of `mutations`, which repairs what hides
-behind a check. Each kind has a process of its own. `header` and `check` get a hundred
-times as many inputs as the others. A kind ends when its share of the time is over, and
-the record holds what was really read. An input that is a fault is kept in --faults.
+behind a check. Each kind has a process of its own. A kind ends when its share of the
+time is over, and the record holds what was really read. An input that is a fault is
+kept in --faults. `bulk` gives headers and checks many more inputs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from tests.hostile import record
+
 if TYPE_CHECKING:
     from tests.hostile.kinds import Kind
 
-QUICK = ("header", "check:1", "check:2")  # Kinds that get TIMES as many inputs.
-TIMES = 100
 LARGEST = 1 << 17  # Bytes of an input.
 KEEP = 2000  # Inputs between two records.
 
@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--networks", action="store_true", help="Kinds of TensorFlow.")
     parser.add_argument("--output", help="JSON file of results/soak.json's form.")
+    parser.add_argument("--add", action="store_true", help="Adds to its counts.")
     parser.add_argument("--faults", default="faults", help="Folder of bad inputs.")
     args = parser.parse_args(argv[1:])
     import atheris
@@ -48,38 +49,49 @@ def main(argv: list[str]) -> int:
     with atheris.instrument_imports(include=["tfcsi"]):
         from tests.hostile import kinds
     with tempfile.TemporaryDirectory(prefix="tfcsi_fuzz_") as place:
-        made = kinds.make(pathlib.Path(place, "examples"), args.networks)
+        made: dict = kinds.make(pathlib.Path(place, "examples"))
+        if args.networks:  # Made where they are used: TensorFlow outlives no fork.
+            made |= dict.fromkeys(kinds.OF_NETWORKS)
         begins = tuple(args.kinds.split(",")) if args.kinds else ("",)
         names = [name for name in made if name.startswith(begins)]
         records, end = [], time.time() + args.seconds
         for number, name in enumerate(names):
             left = max(1.0, (end - time.time()) / (len(names) - number))
-            records.append(_apart(made[name], args, left, pathlib.Path(place)))
-            print(_line(records[-1]), flush=True)
+            kind = made[name] or name
+            records.append(_apart(kind, args, left, pathlib.Path(place)))
+            print(record.line(records[-1]), flush=True)
             if args.output:
-                _write(args.output, argv, records)
-    faults = sum(record["faults"] for record in records)
-    inputs = sum(record["inputs"] for record in records)
+                record.write(args.output, argv, records[-1:], args.add)
+    faults = sum(each["faults"] for each in records)
+    inputs = sum(each["inputs"] for each in records)
     print(f"{inputs:,} inputs of {len(records)} kinds, {faults} faults")
     return int(faults > 0)
 
 
 def _apart(
-    kind: Kind, args: argparse.Namespace, seconds: float, place: pathlib.Path
+    kind: Kind | str, args: argparse.Namespace, seconds: float, place: pathlib.Path
 ) -> dict:
     """Fuzzes a kind in a process of its own, and returns its record."""
-    record = place / "record.json"
-    record.write_text(json.dumps({"kind": kind.name, "inputs": 0, "faults": 0}))
+    name = kind if isinstance(kind, str) else kind.name
+    known = place / "record.json"
+    known.write_text(json.dumps({"kind": name, "inputs": 0, "faults": 0}))
     child = os.fork()
     if not child:
+        if isinstance(kind, str):
+            import atheris
+
+            with atheris.instrument_imports(include=["tfcsi"]):
+                from tests.hostile import network_kinds
+
+            kind = network_kinds.make(place / name)[kind]
         _fuzz(kind, args, seconds, place)
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    content = json.loads(record.read_text())
+    content = json.loads(known.read_text())
     if status:
         content["faults"] += 1
         content["ended"] = f"status {status}"
-        last = pathlib.Path(args.faults, f"{kind.name.replace(':', '_')}_ended")
+        last = pathlib.Path(args.faults, f"{name.replace(':', '_')}_ended")
         last.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(place / "x", last, dirs_exist_ok=True)
     return content
@@ -101,30 +113,32 @@ def _fuzz(
         each.mkdir()
     for i, example in enumerate(kind.examples):
         (corpus / f"example{i}").write_bytes(example)
-    record = {"kind": kind.name, "inputs": 0, "faults": 0, "messages": []}
-    began, wanted = time.time(), args.inputs * (TIMES if kind.name in QUICK else 1)
+    for example in kind.examples:  # The first read imports what it needs.
+        kind.prepare(example, place)()
+    counts = {"kind": kind.name, "inputs": 0, "faults": 0, "messages": []}
+    began = time.time()
 
     def keep() -> None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        record.update(refused=watch.refused, read=watch.read)
-        record.update(slowest_seconds=round(watch.slowest, 4))
-        record.update(seconds=round(time.time() - began, 1), megabytes=most >> 10)
-        record["corpus"] = len(list(corpus.iterdir()))
-        (folder / "record.json").write_text(json.dumps(record))
+        counts.update(refused=watch.refused, read=watch.read)
+        counts.update(slowest_seconds=round(watch.slowest, 4))
+        counts.update(seconds=round(time.time() - began, 1), megabytes=most >> 10)
+        counts["corpus"] = len(list(corpus.iterdir()))
+        (folder / "record.json").write_text(json.dumps(counts))
 
     def read(content: bytes) -> None:
         try:
             watch(kind.prepare(content, place), kind.says)
         except Fault as fault:
-            record["faults"] += 1
-            record["messages"] = [*record["messages"], str(fault)[:300]][:5]
+            counts["faults"] += 1
+            counts["messages"] = [*counts["messages"], str(fault)[:300]][:5]
             name = f"{kind.name.replace(':', '_')}_{hashlib.md5(content).hexdigest()}"
             bad = pathlib.Path(args.faults)
             bad.mkdir(parents=True, exist_ok=True)
             (bad / name).write_bytes(content)
-        record["inputs"] += 1
-        over = time.time() - began > seconds or record["inputs"] >= wanted
-        if over or record["inputs"] % KEEP == 0:
+        counts["inputs"] += 1
+        over = time.time() - began > seconds or counts["inputs"] >= args.inputs
+        if over or counts["inputs"] % KEEP == 0:
             keep()
         if over:  # Atheris would go on after an exception.
             os._exit(0)
@@ -139,29 +153,6 @@ def _fuzz(
     words += ["-verbosity=0", "-len_control=0", "-rss_limit_mb=0", str(corpus)]
     atheris.Setup(words, read, custom_mutator=change)
     atheris.Fuzz()
-
-
-def _line(record: dict) -> str:
-    return (
-        f"{record['kind']:32s} {record['inputs']:>10,} inputs, "
-        f"{record.get('refused', 0):,} refused, {record['faults']} faults, slowest "
-        f"{1000 * record.get('slowest_seconds', 0):.0f} ms, "
-        f"{record.get('megabytes', 0)} MB {record.get('messages') or ''}"
-    )
-
-
-def _write(path: str, argv: list[str], records: list[dict]) -> None:
-    """Puts the records into the file, in place of older ones of the same kinds."""
-    from tfcsi import files, results
-
-    place = pathlib.Path(path)
-    content = json.loads(place.read_text()) if place.exists() else {}
-    every = {record["kind"]: record for record in content.get("inputs", [])}
-    every |= {record["kind"]: record for record in records}
-    content["inputs"] = [every[kind] for kind in sorted(every)]
-    content["inputs_command"] = results.command_line(argv)
-    content["versions"] = results.versions()
-    files.write_json(path, content)
 
 
 if __name__ == "__main__":

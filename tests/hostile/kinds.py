@@ -21,6 +21,7 @@ import tfcsi
 from tests.codecs import learned_weights
 from tests.conftest import correlated_csi
 from tfcsi import files
+from tfcsi.codecs import zoo
 from tfcsi.codecs.dft_grid import DftGrid
 from tfcsi.codecs.gaussian_mixture import GaussianMixture
 from tfcsi.codecs.klt import Klt
@@ -36,9 +37,15 @@ from tfcsi.datasets import cost2100, inputs
 from tfcsi.datasets._files import DataError
 from tfcsi.serving import wire
 from tfcsi.ue import PathUe, Ue
+from tfcsi.weights import reading
 
 RUNS = pathlib.Path(__file__).parents[1] / "golden" / "workdirs"
+TORCH = pathlib.Path(__file__).parents[1] / "weights" / "files"
 SHAPE, SIDE = (8, 8), (2, 3)
+OF_NETWORKS = (  # Kinds of `network_kinds`, whose import starts TensorFlow.
+    *("config.json:csinet", "codec.npz:csinet", "config.json:csi_inr_4bit"),
+    *("codec.npz:csi_inr_4bit", "tfrecord", "tflite"),
+)
 PACKET = r"packet 0\b"
 HEAD = Session("demo", *SIDE, bytes(range(8)))
 OLD = dataclasses.replace(HEAD, version=1)
@@ -143,6 +150,21 @@ def matrices(path: pathlib.Path) -> object:
     return h
 
 
+def weights(path: pathlib.Path) -> object:
+    """Reads weights as `tfcsi import` does."""
+    arrays = reading.read(path)
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    return arrays
+
+
+def manifest(path: pathlib.Path) -> object:
+    """Reads the manifest of a zoo, and checks the files of its codecs."""
+    for name, fields in zoo.read_manifest(path.parent).items():
+        entry = zoo.Entry(name, path.parent, fields)
+        assert entry.num_bytes >= 0 or not entry.is_here()
+    return None
+
+
 def codec_of(path: pathlib.Path) -> object:
     """Loads the codec of the folder of a file."""
     codec = tfcsi.load(path.parent)
@@ -243,21 +265,6 @@ def data_files(folder: pathlib.Path) -> dict[str, list[bytes]]:
     return forms
 
 
-def network_kinds(folder: pathlib.Path) -> list[Kind]:
-    """Kinds that TensorFlow reads: runs of networks, TFRecord and TFLite files."""
-    from tfcsi.datasets import tfrecord
-
-    kinds = []
-    for run in ("csinet", "csi_inr_4bit"):
-        shutil.copytree(RUNS / run, folder / run, dirs_exist_ok=True)
-        kinds += workdir_kinds(folder, {run: None})
-    tfrecord.write(folder / "h.tfrecord", correlated_csi(3, SHAPE))
-    content = (folder / "h.tfrecord").read_bytes()
-    prepare = InFile("h.tfrecord", matrices)
-    kinds.append(Kind("tfrecord", (content,), prepare, "h.tfrecord", "tfrecord"))
-    return kinds
-
-
 def workdir_kinds(folder: pathlib.Path, made: dict[str, object]) -> list[Kind]:
     """Kinds of the two files of a run, one pair for each codec."""
     kinds = []
@@ -269,7 +276,8 @@ def workdir_kinds(folder: pathlib.Path, made: dict[str, object]) -> list[Kind]:
             def prepare(
                 content: bytes, place: pathlib.Path, name=name, changed=changed
             ) -> Callable[[], object]:
-                shutil.copytree(folder / name, place / name, dirs_exist_ok=True)
+                if not (place / name).exists():
+                    shutil.copytree(folder / name, place / name)
                 return InFile(changed, codec_of)(content, place / name)
 
             content = (folder / name / changed).read_bytes()
@@ -277,12 +285,32 @@ def workdir_kinds(folder: pathlib.Path, made: dict[str, object]) -> list[Kind]:
     return kinds
 
 
-def make(folder: pathlib.Path, networks: bool = False) -> dict[str, Kind]:
-    """Returns each kind by its name; examples are written below a folder.
+def weights_kinds(folder: pathlib.Path) -> list[Kind]:
+    """Kinds of files of weights that `tfcsi import` reads."""
+    with h5py.File(folder / "w.h5", "w") as out:
+        for layer, size in (("conv2d", (3, 3, 2, 2)), ("dense_1", (6, 4))):
+            group = out.create_group(f"{layer}/{layer}")
+            group["kernel:0"] = np.ones(size, np.float32)
+            group["bias:0"] = np.zeros(size[-1], np.float32)
+    np.savez(folder / "w.npz", **{"w/a": np.ones(3, np.float32), "b": np.ones(2)})
+    kinds = []
+    for name, paths, form in (
+        ("pytorch", sorted(TORCH.glob("*state_*.pth*")), ""),
+        ("pytorch_zip", [TORCH / "state_zip.pth"], "zip"),
+        ("keras", [folder / "w.h5"], ""),
+        ("numpy", [folder / "w.npz"], "zip"),
+    ):
+        examples = tuple(path.read_bytes() for path in paths)
+        prepare = InFile(f"w{'.npz' if name == 'numpy' else '.pth'}", weights)
+        kinds.append(Kind(f"weights:{name}", examples, prepare, r"w\.(npz|pth)", form))
+    return kinds
+
+
+def make(folder: pathlib.Path) -> dict[str, Kind]:
+    """Returns each kind by its name, without those of `network_kinds`.
 
     Args:
-      folder: The folder.
-      networks: Whether the kinds are there that TensorFlow reads.
+      folder: Examples are written below it.
     """
     h = correlated_csi(60, SHAPE)
     folder.mkdir(parents=True, exist_ok=True)
@@ -330,6 +358,8 @@ def make(folder: pathlib.Path, networks: bool = False) -> dict[str, Kind]:
     answer = wire.write_answer([zeros, refusal])
     prepare = at_once(functools.partial(wire.read_answer, shapes=[SIDE, SIDE]))
     kinds.append(Kind("answer", (answer,), prepare, "answer"))
-    if networks:
-        kinds += network_kinds(folder / "networks")
+    kinds += weights_kinds(folder)
+    content = (pathlib.Path(tfcsi.__file__).parent / "zoo/manifest.json").read_bytes()
+    prepare = InFile("manifest.json", manifest)
+    kinds.append(Kind("manifest", (content,), prepare, r"manifest\.json", "json"))
     return {kind.name: kind for kind in kinds}

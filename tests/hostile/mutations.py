@@ -13,8 +13,12 @@ import pathlib
 import struct
 import tempfile
 import zipfile
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 HUGE = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1)
 DTYPES = (
@@ -34,7 +38,7 @@ def mutated(content: bytes, rng: np.random.Generator, kind: str = "") -> bytes:
       rng: Source of the changes.
       kind: "zip", "npy", "json" or "tfrecord" if the content has this form; else any.
     """
-    for _ in range(rng.choice([1, 1, 1, 2, 4])):
+    for _ in range(_one_of((1, 1, 1, 2, 4), rng)):
         change = _raw
         if rng.random() < 0.75:
             change = {
@@ -47,6 +51,11 @@ def mutated(content: bytes, rng: np.random.Generator, kind: str = "") -> bytes:
     return content
 
 
+def _one_of(values: Sequence[T], rng: np.random.Generator) -> T:
+    """One of some values; `rng.choice` takes longer and changes their types."""
+    return values[int(rng.integers(len(values)))]
+
+
 def _raw(content: bytes, rng: np.random.Generator) -> bytes:
     """Changes bytes whatever they mean."""
     size = len(content)
@@ -55,8 +64,8 @@ def _raw(content: bytes, rng: np.random.Generator) -> bytes:
     inside = content[at:end]
     head, tail = content[:at], content[end:]
     words = struct.pack(
-        str(rng.choice(["<", ">"])) + str(rng.choice(["I", "Q"])),
-        int(rng.choice(HUGE)),
+        _one_of(("<I", ">I", "<Q", ">Q"), rng),
+        _one_of(HUGE, rng),
     )
     others = (
         head,
@@ -88,16 +97,16 @@ def _npy(content: bytes, rng: np.random.Generator) -> bytes:
     change = int(rng.integers(5))
     if change == 0:
         first, last = text.find("'descr'") + 9, text.find(", 'fortran")
-        text = text[:first] + str(rng.choice(DTYPES)) + text[last:]
+        text = text[:first] + _one_of(DTYPES, rng) + text[last:]
     elif change == 1:
-        shape = str(rng.choice(SHAPES))
+        shape = _one_of(SHAPES, rng)
         text = text[: text.find("(")] + shape + text[text.rfind(")") + 1 :]
     elif change == 2:
         text = text.replace("False", "True")
     elif change == 3:
-        code = str(rng.choice(["<f4", "<f8", ">f4", "<c8", "<i4"]))
+        code = _one_of(("<f4", "<f8", ">f4", "<c8", "<i4"), rng)
         with np.errstate(all="ignore"):
-            word = np.array([rng.choice(NUMBERS)]).astype(code).tobytes()
+            word = np.array([_one_of(NUMBERS, rng)]).astype(code).tobytes()
         at = int(rng.integers(max(1, len(data) // 8))) * 8
         data = data[:at] + word + data[at + len(word) :]
     else:
@@ -131,14 +140,14 @@ def _zip(content: bytes, rng: np.random.Generator) -> bytes:
     held = members(content)
     if not held:
         return _raw(content, rng)
-    name = str(rng.choice(sorted(held)))
+    name = _one_of(sorted(held), rng)
     change = int(rng.integers(8))
     if change == 0:
         held.pop(name)
     elif change == 1:
-        held[name] = held[str(rng.choice(sorted(held)))]
+        held[name] = held[_one_of(sorted(held), rng)]
     elif change == 2:
-        held[str(rng.choice(["", "../x.npy", "/x.npy", "x"]))] = held[name]
+        held[_one_of(("", "../x.npy", "/x.npy", "x"), rng)] = held[name]
     else:
         held[name] = (_raw if change == 3 else _npy)(held[name], rng)
     return archived(held)
@@ -155,11 +164,11 @@ def _json(content: bytes, rng: np.random.Generator) -> bytes:
     while isinstance(at[key], (dict, list)) and at[key] and rng.random() < 0.8:
         at = at[key]
         keys = list(at) if isinstance(at, dict) else range(len(at))
-        key = keys[int(rng.integers(len(keys)))]
+        key = _one_of(keys, rng)
     if rng.random() < 0.1 and isinstance(at, dict):
         at[f"{key}s"] = at[key]
     else:
-        at[key] = VALUES[int(rng.integers(len(VALUES)))]
+        at[key] = _one_of(VALUES, rng)
     return json.dumps(whole[""]).encode()
 
 

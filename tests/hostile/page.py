@@ -25,6 +25,9 @@ GROUPS = (
     ("mat", "`.mat` files of v4 and v5"),
     ("h5", "HDF5 files"),
     ("tfrecord", "TFRecord files"),
+    ("tflite", "`.tflite` files of a phone"),
+    ("weights:", "Files of weights to import: PyTorch, Keras, NumPy"),
+    ("manifest", "Manifests of a zoo"),
     ("request", "Requests to the service"),
     ("answer", "Answers of the service"),
 )

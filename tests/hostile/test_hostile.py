@@ -7,6 +7,7 @@ as many as it is told.
 from __future__ import annotations
 
 import os
+import shutil
 import tracemalloc
 
 import h5py
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile import kinds, mutations, special
+from tests.hostile import bulk, kinds, mutations, special
 from tests.hostile.watch import Fault, Watch
 from tfcsi import archives
 from tfcsi.coding.packet_index import PacketFile
@@ -33,11 +34,8 @@ NAMES = (
     *("payload:float_range_1", "payload:float_range_2"),
     *("tables:network", "tables:paths"),
     *(f"{name}:{codec}" for codec in CODECS for name in ("config.json", "codec.npz")),
-    *("npy", "npy:phone", "npz", "mat", "mat73", "h5"),
-)
-OF_NETWORKS = (
-    *("config.json:csinet", "codec.npz:csinet", "config.json:csi_inr_4bit"),
-    *("codec.npz:csi_inr_4bit", "tfrecord"),
+    *("npy", "npy:phone", "npz", "mat", "mat73", "h5", "manifest"),
+    *(f"weights:{name}" for name in ("pytorch", "pytorch_zip", "keras", "numpy")),
 )
 SAMPLE = 15  # Inputs of a kind.
 MEMORY = 1 << 28  # Bytes that the reader of a small file may take.
@@ -73,10 +71,13 @@ def test_changed_bytes_are_read_or_refused_in_words(known, tmp_path, name):
 
 @pytest.mark.slow
 def test_changed_runs_of_networks_and_records_are_read_or_refused(tmp_path):
-    of_networks = {kind.name: kind for kind in kinds.network_kinds(tmp_path)}
-    assert sorted(of_networks) == sorted(OF_NETWORKS)
-    for kind in of_networks.values():
-        reads(kind, tmp_path, 2 * SAMPLE)
+    from tests.hostile import network_kinds
+
+    of_networks = network_kinds.make(tmp_path / "examples")
+    assert sorted(of_networks) == sorted(kinds.OF_NETWORKS)
+    for i, kind in enumerate(of_networks.values()):
+        (tmp_path / str(i)).mkdir()
+        reads(kind, tmp_path / str(i), SAMPLE)
 
 
 @pytest.mark.parametrize("name", ["header", "check:1", "check:2"])
@@ -84,6 +85,14 @@ def test_changed_runs_of_networks_and_records_are_read_or_refused(tmp_path):
 def test_any_bytes_are_a_header_or_a_packet_or_are_refused(known, name, content):
     kind = known[name]
     Watch()(kind.prepare(content, None), kind.says)
+
+
+@pytest.mark.parametrize("name", bulk.TARGETS)
+def test_thousands_of_changed_headers_and_packets_are_read_or_refused(name):
+    counts = bulk.run(name, 5000, 60, 1)
+    assert counts["inputs"] == 5000 and not counts["faults"], counts["messages"]
+    assert counts["refused"] > 2000 and counts["read"] > 0
+    assert counts["refused"] + counts["read"] == 5000
 
 
 @pytest.mark.parametrize("name", ["pipe", "folder", "nowhere", "/dev/zero"])
@@ -121,6 +130,7 @@ def test_a_run_of_what_is_no_file_is_refused_at_once(known, tmp_path, name):
         given = Watch(seconds=5)(lambda: kinds.codec_of(path), "topk")  # noqa: B023
         assert isinstance(given, (OSError, ValueError))
         path.rmdir() if name == "folder" else path.unlink()
+        shutil.rmtree(path.parent)
 
 
 @pytest.fixture(scope="module")

@@ -20,24 +20,32 @@ from tfcsi.training import strategy
 from tfcsi.training.log import read_log
 
 ROOT = pathlib.Path(__file__).parents[2]
-EPOCHS = 6
+EPOCHS = 4
 CONFIG = [
-    "--config=autoencoder:csinet",
-    "--config.network.blocks=1",
+    "--config=autoencoder:dense",
+    "--config.init=random",
     "--config.latent_dim=16",
-    "--config.batch_size=20",
+    "--config.prior_warmup_steps=5",
+    "--config.batch_size=50",
     f"--config.epochs={EPOCHS}",
 ]
-# Makes two logical devices of the CPU, then runs the command.
-TWO_DEVICES = """
+COMMAND = """
 import sys
+from tfcsi import models
+from tfcsi.__main__ import main
+models.MODELS["dense"] = "tests.dense_pair"
+sys.exit(main(["tfcsi", *sys.argv[1:]]))
+"""
+# Makes two logical devices of the CPU first.
+TWO_DEVICES = (
+    """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 one = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(cpu, [one, one])
-from tfcsi.__main__ import main
-sys.exit(main(["tfcsi", *sys.argv[1:]]))
 """
+    + COMMAND
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,7 @@ def data(tmp_path_factory, draw_csi):
     return folder
 
 
-def start(data, workdir, *flags, program=("-m", "tfcsi"), config=None):
+def start(data, workdir, *flags, program=COMMAND, config=None):
     """Starts a training."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop(strategy.CLUSTER, None)
@@ -58,7 +66,7 @@ def start(data, workdir, *flags, program=("-m", "tfcsi"), config=None):
         environment[strategy.CLUSTER] = json.dumps(config)
     arguments = ["train", *CONFIG, f"--data_dir={data}", f"--workdir={workdir}"]
     return subprocess.Popen(
-        [sys.executable, *program, *arguments, "--noprogress", *flags],
+        [sys.executable, "-c", program, *arguments, "--noprogress", *flags],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -115,14 +123,14 @@ def assert_alike(workdir, alone, h):
 
 
 @pytest.mark.slow
-def test_two_devices_train_what_one_trains(tmp_path, data, alone, draw_csi):
+def test_two_devices_train_what_one_trains(tmp_path, data, alone, dense, draw_csi):
     flags = ("--strategy=mirrored",)
-    end(start(data, tmp_path / "run", *flags, program=("-c", TWO_DEVICES)))
+    end(start(data, tmp_path / "run", *flags, program=TWO_DEVICES))
     assert_alike(tmp_path / "run", alone, draw_csi(50, (32, 32), seed=1))
 
 
 @pytest.mark.slow
-def test_two_workers_train_what_one_trains(tmp_path, data, alone, draw_csi):
+def test_two_workers_train_what_one_trains(tmp_path, data, alone, dense, draw_csi):
     workers = start_workers(data, tmp_path / "run")
     for worker in workers:
         end(worker)
@@ -134,7 +142,7 @@ def test_two_workers_train_what_one_trains(tmp_path, data, alone, draw_csi):
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_worker_ends_the_job_and_a_restart_goes_on(
-    tmp_path, data, alone, draw_csi, killed
+    tmp_path, data, alone, dense, draw_csi, killed
 ):
     workdir = tmp_path / "run"
     workers = start_workers(data, workdir)

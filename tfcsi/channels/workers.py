@@ -58,8 +58,7 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
         idle.put(process)
         if not answer:
             raise RuntimeError(
-                f"a process that simulates {job['channel']} ended with exit status "
-                f"{process.wait()}"
+                f"a process that simulates {job['channel']} {_ending(process.wait())}"
             )
         if error := json.loads(answer):
             raise RuntimeError(f"simulating {job['channel']}: {error}")
@@ -85,6 +84,19 @@ def workers(count: int) -> Iterator[Callable[[dict], Future]]:
         executor.shutdown(cancel_futures=True)
         for process in started:
             process.communicate()
+
+
+def _ending(status: int) -> str:
+    """How a process ended, from its exit status."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    text = f"was ended by {signal.Signals(-status).name}"
+    if status == -signal.SIGKILL:
+        text += (
+            ", as the system does when memory is over: take fewer processes. What is "
+            "finished is kept, and the same command goes on with it"
+        )
+    return text
 
 
 def _work() -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 from typing import Any
 
 import numpy as np
 
 from tfcsi import files
 from tfcsi.codecs.neural import Codec, load
-from tfcsi.codecs.workdir import CALIBRATION_FILE, CODEC_FILE, holds_run
+from tfcsi.codecs.workdir import CALIBRATION_FILE, holds_run, save_calibration
 from tfcsi.coding.tables import Tables
 
 BITS = (1, 14)  # Fewest and most bits of an entry.
@@ -133,11 +132,11 @@ def quantize_run(
     """
     source, target = pathlib.Path(source), pathlib.Path(target)
     files.check_folder(target)
-    if (target / CODEC_FILE).exists() or holds_run(target):
+    if holds_run(target):
         raise FileExistsError(f"{target} already holds a run: give another folder")
     codec = load(source)
     x = np.load(source / CALIBRATION_FILE).astype(np.float32)
     made = quantized(codec, x, bits, **network)
+    save_calibration(target, x)
     made.save(target)
-    shutil.copyfile(source / CALIBRATION_FILE, target / CALIBRATION_FILE)
     return made

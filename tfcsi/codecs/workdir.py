@@ -179,7 +179,8 @@ def holds_run(workdir: str | os.PathLike) -> bool:
     """Returns whether a folder holds a run with something to keep.
 
     A training that ended before its first epoch leaves config.json and run.json alone.
-    The next training may replace them. A config.json of any other origin stays.
+    The next training may replace them. A config.json of any other origin stays. What
+    was left by a process that ended before config.json was written is no run.
     """
     workdir = pathlib.Path(workdir)
     kept = (workdir / CODEC_FILE, workdir / CHECKPOINTS / "checkpoint")
@@ -191,8 +192,12 @@ def save_config(
     config: dict | ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> None:
     """Writes config.json to a workdir, a path."""
+    _write_config(config, pathlib.Path(workdir) / CONFIG_FILE)
+
+
+def _write_config(config: dict | ml_collections.ConfigDict, path: pathlib.Path) -> None:
     fields = config if isinstance(config, dict) else config.to_dict()
-    files.write_json(pathlib.Path(workdir) / CONFIG_FILE, fields, sort_keys=True)
+    files.write_json(path, fields, sort_keys=True)
 
 
 def read_config(workdir: str | os.PathLike) -> dict:
@@ -233,24 +238,30 @@ def save(
     config: dict | ml_collections.ConfigDict,
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Writes the two files of a codec, each whole or not at all; makes the folder."""
+    """Writes the two files of a codec, each whole or not at all; makes the folder.
+
+    config.json comes last, so a new folder that has it has the codec, too.
+    """
     workdir = pathlib.Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    save_config(config, workdir)
-    written = {DOMAIN_KEY: np.array(transforms.domain_of(config))}
-    if config["model"] not in KINDS:
-        written[CONFIG_KEY] = np.array((workdir / CONFIG_FILE).read_text())
-    files.write_arrays(workdir / CODEC_FILE, {**arrays, **written})
+    with files.replacing(workdir / CONFIG_FILE) as temporary:
+        _write_config(config, temporary)
+        written = {DOMAIN_KEY: np.array(transforms.domain_of(config))}
+        if config["model"] not in KINDS:
+            written[CONFIG_KEY] = np.array(temporary.read_text())
+        files.write_arrays(workdir / CODEC_FILE, {**arrays, **written})
 
 
 def save_calibration(workdir: str | os.PathLike, x: np.ndarray) -> None:
     """Writes the training matrices that a run keeps, by which integers are made.
 
     Args:
-      workdir: Folder of the run.
+      workdir: Folder of the run; it is made if it is missing.
       x: float [n, num_tx, num_delay, 2]. It is kept as float16.
     """
-    with files.replacing(pathlib.Path(workdir) / CALIBRATION_FILE) as temporary:
+    workdir = pathlib.Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with files.replacing(workdir / CALIBRATION_FILE) as temporary:
         with open(temporary, "wb") as file:
             np.save(file, x.astype(np.float16))
 

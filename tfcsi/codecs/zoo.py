@@ -183,13 +183,15 @@ def read_manifest(zoo: str | os.PathLike) -> dict[str, dict[str, Any]]:
       Name of each codec to its fields; empty if there is no manifest.
 
     Raises:
+      OSError: If it is no file, or cannot be read.
       ValueError: If it is damaged, or if a name in it leads out of the zoo.
     """
     path = pathlib.Path(zoo) / MANIFEST_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
+    text = files.read_bytes(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text.decode())
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"it is not a manifest of format {FORMAT}")
         codecs = content["codecs"]

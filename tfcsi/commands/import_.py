@@ -96,13 +96,13 @@ def run(args: argparse.Namespace) -> None:
     codec = published.codec_of(config, held, place, args.network)
     h = _matrices(config, args)
     transforms.check_csi(h, config.shape, any_scale=False)
-    codec.save(args.workdir)
     workdir.save_calibration(args.workdir, transforms.to_real(h))
     facts = {
         "command": results.command_line(sys.argv),
         "versions": results.versions(),
     }
     files.write_json(pathlib.Path(args.workdir) / workdir.RUN_FILE, facts)
+    codec.save(args.workdir)  # Last, so that a run is whole or none.
     options = ", ".join(f"{k}={v}" for k, v in sorted(config.network.items()))
     print(f"{args.workdir}: {codec.name} of {codec.facts[published.FACT]}; {options}")
 

@@ -116,8 +116,9 @@ def train(
         "num_train": len(matrices),
         "num_val": len(h_val),
     }
-    codec.save(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
     files.write_json(workdir / RUN_FILE, facts)
+    codec.save(workdir)
     packets = codec.compress(h_val)
     bits = 8 * np.mean([len(packet) for packet in packets])
     print(

@@ -31,7 +31,7 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from tfcsi import files, results, transforms
+from tfcsi import files, locks, results, transforms
 from tfcsi.codecs import schema
 from tfcsi.codecs.neural import Codec
 from tfcsi.codecs.workdir import (
@@ -44,7 +44,6 @@ from tfcsi.codecs.workdir import (
     save_calibration,
     save_config,
 )
-from tfcsi.locks import locked
 from tfcsi.training import config as configs
 from tfcsi.training import strategy
 from tfcsi.training.board import Board
@@ -98,6 +97,7 @@ def train(
       ValueError: If a field of the config is out of range, or differs from that of the
         run that is resumed; if CSI has another shape or scale, or is not finite.
       FloatingPointError: If the loss is no longer finite.
+      FileNotFoundError: If the workdir vanishes meanwhile.
     """
     workdir = pathlib.Path(workdir)
     of_epoch = h_train if callable(h_train) else functools.partial(_always, h_train)
@@ -106,7 +106,7 @@ def train(
     with strategy.own_folder(workdir, resume) as own:
         tf.keras.utils.set_random_seed(config.seed)
         pair = make(config, matrices, start)
-        with locked(own):
+        with locks.locked(own):
             board = Board(own, h_val) if tensorboard else None
             return _train(pair, config, own, of_epoch, h_val, resume, progress, board)
 
@@ -146,6 +146,7 @@ def _train(
         row.update(pair.validate(h_val))
         row["seconds"] = round(time.monotonic() - began, 3)
         rows.append(row)
+        locks.check_held(workdir)
         if row["epoch"] > first and _best(rows[first:]) is row:
             best.save(row["epoch"])
         pair.epoch.assign_add(1)
@@ -155,6 +156,7 @@ def _train(
         manager.save(row["epoch"])
         print(line(row, config.epochs), flush=True)
 
+    locks.check_held(workdir)
     best.checkpoint.restore(best.latest_checkpoint).assert_consumed()
     matrices = of_epoch(config.epochs - 1)
     sample = np.random.default_rng(config.seed).permutation(len(matrices))
