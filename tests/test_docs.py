@@ -74,8 +74,10 @@ def test_every_page_of_the_docs_is_linked_from_the_readme():
 def test_every_page_of_the_docs_has_a_place_on_the_site():
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
     placed = set(re.findall(r": (\S+\.md)$", navigation, re.MULTILINE))
-    pages = {str(page.relative_to(ROOT / "docs")) for page in DOCS}
-    assert placed - {*BESIDE} == pages
+    notebooks = (ROOT / "docs" / "tutorials").glob("*.ipynb")
+    pages = {*DOCS, *(path.with_suffix(".md") for path in notebooks)}
+    names = {str(page.relative_to(ROOT / "docs")) for page in pages}
+    assert placed - {*BESIDE} == names
 
 
 @pytest.mark.parametrize("page", PRESENT, ids=lambda page: page.stem)

@@ -34,6 +34,15 @@ def nmse(h: np.ndarray, h_hat: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: If the shapes differ, or a matrix of `h` has no energy or is not
         finite.
+
+    Examples:
+      >>> h = np.ones((2, 4, 4), np.complex64)
+      >>> h_hat = h * [[[0.9]], [[0.5]]]
+      >>> error = nmse(h, h_hat)
+      >>> error.round(3)
+      array([0.01, 0.25])
+      >>> round(to_db(error.mean()), 2)  # And not the mean of dB values, -13.01.
+      -8.86
     """
     return _blockwise(_nmse, h, h_hat, h_hat.shape)
 
@@ -134,6 +143,10 @@ def bits_per_csi(packets: Sequence[bytes]) -> float:
 
     Raises:
       ValueError: If there are no packets.
+
+    Examples:
+      >>> bits_per_csi([b"12", b"123"])
+      20.0
     """
     if not len(packets):
         raise ValueError("bits_per_csi: there are no packets")

@@ -234,6 +234,12 @@ def table(
 
     Raises:
       ValueError: If a key has no column, or a value is of another type than its column.
+
+    Examples:
+      >>> print(table([{"codec": "paths", "bits": 84.02, "nmse_db": -11.654}]))
+      codec  NMSE [dB]  bits/CSI
+      --------------------------
+      paths     -11.65      84.0
     """
     points = list(points)
     filled = filled_columns(points, columns, markdown)

@@ -77,6 +77,12 @@ def simulate(
 
     Raises:
       ValueError: unknown preset or option, or a value out of range.
+
+    Examples:
+      >>> simulate(2, seed=1, scenario="indoor").shape
+      (2, 32, 32)
+      >>> simulate(2, seed=1, domain="space_frequency", num_tx=8, num_sc=52).shape
+      (2, 8, 52)
     """
     return _simulate(num, seed, scenario, progress, options, frequency=False)[0]
 

@@ -144,6 +144,14 @@ class Paths(ClassicalCodec):
           ValueError: If `h` is of another shape or not finite, if both `step` and
             `nmse_db` are given, if `max_bits` cannot be met by any packet, or if
             `noise_variance` is another word.
+
+        Examples:
+          >>> from tfcsi.channels import cost2100
+          >>> from tfcsi.codecs.workdir import load
+          >>> codec = load("paths_cost2100_indoor")
+          >>> packets = codec.compress(cost2100.simulate(2, seed=1), max_bits=80)
+          >>> all(8 * len(packet) <= 80 for packet in packets)
+          True
         """
         return self.sender.send(
             h,

@@ -69,6 +69,11 @@ def load(workdir: str | os.PathLike) -> Codec:
       ValueError: If the files are damaged or do not fit together, or if those of a
         codec of the zoo are not those of its manifest.
       ImportError: If the codec has a network and the full set is not installed.
+
+    Examples:
+      >>> codec = load("paths")
+      >>> codec.session.num_tx, codec.session.num_delay, codec.domain
+      (32, 32, 'angular_delay')
     """
     workdir = zoo.folder_of(workdir)
     model = read_config(workdir).get("model")

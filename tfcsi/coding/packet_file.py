@@ -121,6 +121,17 @@ def read_file(path: str | os.PathLike) -> tuple[Session, list[bytes]]:
       PacketError: If the header or a packet is damaged, is cut off, or is followed by
         anything else than another file of the session. The message names the file.
       OSError: As `files.check_input`; standard input may be read.
+
+    Examples:
+      >>> import os, tempfile
+      >>> from tfcsi.coding.packets import pack
+      >>> session = Session("own", num_tx=32, num_delay=32, fingerprint=bytes(8))
+      >>> packets = pack([b"one", b"two"], session)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "h.tcsi")
+      ...     num_bytes = write_file(path, session, packets)
+      ...     read_file(path) == (session, packets)
+      True
     """
     with open_file(path) as (session, packets):
         return session, list(itertools.chain(*blocks(path, session, packets, STRIDE)))

@@ -28,6 +28,14 @@ def likely_domain(h: np.ndarray) -> str:
 
     Returns:
       One of `transforms.DOMAINS`.
+
+    Examples:
+      >>> h = np.zeros((2, 8, 16), np.complex64)
+      >>> h[:, 3, 2] = 1
+      >>> likely_domain(h)
+      'angular_delay'
+      >>> likely_domain(transforms.to_space_frequency(h, 16))
+      'space_frequency'
     """
     h = h[:_FEW]
     turned = transforms.to_angular_delay(h, h.shape[2])
