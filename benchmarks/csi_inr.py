@@ -47,7 +47,7 @@ def trained(args, system: str, latent_dim: int):
     A missing run is trained; with --notrain the function returns None for it.
     """
     name, _, domain = system.partition(":")
-    config = configs.read(f"csi_inr:{name}")
+    config = configs.read(f"csi_inr:{name}", ["quantizer=float", "lmbda=1e-9"])
     config.domain = domain or config.domain
     config.latent_dim, config.scenario = latent_dim, args.scenario
     config.source.timing = args.timing

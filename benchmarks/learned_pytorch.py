@@ -5,8 +5,9 @@
 
 A set begins with the weights of the set before it. The data file has `train_SET` and
 `val_SET`, int8 [n, 2, num_tx, num_delay]: sign(x) sqrt(|x|) of real and imaginary parts
-relative to the peak, times 127. The program writes `SET.npz`, float16 and integers, and
-`SET.json`, bits and NMSE over time. It needs PyTorch.
+relative to the peak, times 127. The zero angle must lie where `tfcsi.datasets.load` has
+it, in the middle: decoder and contexts know the angles. The program writes `SET.npz`,
+float16 and integers, and `SET.json`, bits and NMSE over time. It needs PyTorch.
 """
 
 from __future__ import annotations

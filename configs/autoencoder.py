@@ -6,8 +6,7 @@
 The rate is in the loss: a uniform quantiser, a factorized prior and a range coder.
 --config.prior names another prior (docs/entropy.md). Most papers do not quantise the
 codeword, so that it costs 32 bits a real: --config.quantizer=float, or the config
-`paper_networks`. Models with noise on the codeword, cllwcsinet and csinet_dnnet, have
-real codewords here, too.
+`paper_networks`. Real codewords with noise are those of the config `noisy_codeword`.
 
 8 epochs of 16000 matrices take 3 to 6 minutes for a small network on 2 cores. These are
 5120 steps; published trainings take 250000 and more. With so few steps a batch of 25
@@ -19,36 +18,13 @@ from tfcsi.training.config import defaults
 
 def get_config(name="csinet"):
     config = defaults(model=name)
-    config.quantizer, config.prior, config.lmbda = "uniform", "factorized", 1.5e-4
     SPECIAL.get(name, lambda config: None)(config)
     return config
-
-
-def _real(config):
-    """The codeword is not quantised, so that noise can be added to it."""
-    config.quantizer, config.prior, config.lmbda = "float", "none", 1e-9
 
 
 def _attention(config):
     """The form of the attention that a CPU trains in a few minutes."""
     config.network.attention = "released"
-
-
-def _noisy(config):
-    """One stage with noise; each matrix gets another SNR in each step."""
-    _real(config)
-    config.noise.codeword_snr_db = (0.0, 40.0)
-
-
-def _denoiser(config):
-    """CsiNet without noise, then its denoiser on noisy codewords, then both."""
-    _real(config)
-    config.noise.codeword_snr_db = (0.0, 40.0)
-    config.stages = (
-        {"share": 2, "train": "^(?!decoder/denoise_)", "noise": False},
-        {"share": 1, "train": "^decoder/denoise_", "loss": "codeword"},
-        {"share": 1},
-    )
 
 
 def _offset(config):
@@ -65,8 +41,6 @@ def _offset(config):
 
 
 SPECIAL = {
-    "cllwcsinet": _noisy,
-    "csinet_dnnet": _denoiser,
     "offset_csinet": _offset,
     "stnet": _attention,
     "stqenet": _attention,

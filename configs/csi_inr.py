@@ -5,11 +5,10 @@
     python train/raytraced.py --config=configs/csi_inr.py:transnet --data_dir=DIR \
         --workdir=runs/transnet
 
-The codeword is real in training; `train/quantize.py` makes packets of any number of
-bits an entry and inner steps from one run (docs/csi_inr.md). To train with rounding and
-a rate term instead:
+The rate is in the loss. With real codewords, `train/quantize.py` makes packets of any
+number of bits an entry and inner steps from one run (docs/csi_inr.md):
 
-    --config.quantizer=uniform --config.prior=factorized --config.lmbda=1e-4
+    --config.quantizer=float
 
 `config.source.timing` is "strongest": delays count from the strongest echo, as in a
 receiver. Absolute delays spread over all 32 taps, and three gradient steps from zero
@@ -25,8 +24,7 @@ LEARNING_RATES = {"csi_inr": 4e-3, "transnet": 5e-4}
 
 
 def get_config(name="csi_inr"):
-    changes = ["dataset=raytraced", "quantizer=float", "lmbda=1e-9"]
-    config = read(f"autoencoder:{name}", changes)
+    config = read(f"autoencoder:{name}", ["dataset=raytraced", "lmbda=1e-4"])
     config.scenario = "street_canyon"
     config.domain = "space_frequency"
     config.source.timing = "strongest"

@@ -26,7 +26,7 @@ SCHEDULES = {
 
 
 def get_config(name="csinet"):
-    config = defaults(model=name)
+    config = defaults(model=name, rate=False)
     epochs, rate, rise, last = SCHEDULES.get(name, CONSTANT)
     config.epochs, config.batch_size = epochs, 200
     config.learning_rate, config.final_rate = rate, last

@@ -16,9 +16,6 @@ def get_config():
     config.network.attention = "released"
     config.network.amplitude = "kept"
     config.init = "klt"
-    config.quantizer = "uniform"
-    config.prior = "factorized"
-    config.lmbda = 1.5e-4
     config.batch_size = 200
     config.epochs = 16
     config.learning_rate = 3e-3

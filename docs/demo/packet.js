@@ -104,14 +104,39 @@ function code(symbols, tables, rangeEncoder) {
   }
   const coder = tables.coder === "huffman" ? new HuffmanEncoder() : rangeEncoder;
   symbols.forEach((symbol, i) => {
-    const t = tables.index[i];
-    const cdf = tables.cdf[t];
-    const [interval, number] = split(symbol - tables.offset[t], cdf.length - 2);
-    coder.interval(cdf, interval);
-    const digits = number ? 2 * Math.floor(Math.log2(Math.floor(number / 2))) + 2 : 0;
-    for (let k = digits - 1; k >= 0; k--) coder.bit(Math.floor(number / 2 ** k) % 2);
+    codeSymbol(coder, symbol, tables, tables.index[i]);
   });
   return coder.finish();
+}
+
+// Codes one symbol with table t.
+export function codeSymbol(coder, symbol, tables, t) {
+  const cdf = tables.cdf[t];
+  const [interval, number] = split(symbol - tables.offset[t], cdf.length - 2);
+  coder.interval(cdf, interval);
+  const digits = number ? 2 * Math.floor(Math.log2(Math.floor(number / 2))) + 2 : 0;
+  for (let k = digits - 1; k >= 0; k--) coder.bit(Math.floor(number / 2 ** k) % 2);
+}
+
+// Tables of the arrays whose names begin with `prefix`, as readNpz gives them.
+export function tablesOf(arrays, prefix) {
+  const numbers = (name) => Array.from(arrays[prefix + name].data);
+  const [cdf, width] = [arrays[`${prefix}cdf`], arrays[`${prefix}cdf`].shape[1]];
+  return {
+    cdf: numbers("length").map((size, t) =>
+      Array.from(cdf.data.slice(t * width, t * width + size)),
+    ),
+    offset: numbers("offset"),
+    index: numbers("index"),
+    coder: arrays[`${prefix}coder`],
+  };
+}
+
+// To the nearest integer, halves to the even one, as numpy.rint.
+export function round(v) {
+  const floor = Math.floor(v);
+  const rest = v - floor;
+  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
 }
 
 // The interval of a symbol and the number 2 gamma + sign behind an escape, else 0.

@@ -1,8 +1,9 @@
 // The UE beside its network, as tfcsi/ue.py: its file of tables, CSI to the network's
 // input, codeword to packet. No DOM, no libraries.
 
-import { makePacket } from "./packet.js";
+import { makePacket, round, tablesOf } from "./packet.js";
 import { pathInput, pathPacket, readPathTables } from "./paths.js";
+import { readTokenTables, tokenInput, tokenPacket } from "./tokens.js";
 
 const VERSIONS = [1, 2];
 const PEAK = 0.5; // max |h| of the CSI that networks are trained on.
@@ -16,6 +17,7 @@ export function readTables(arrays) {
     throw new Error("not a UE's tables.npz, as tfcsi export writes it");
   }
   if (arrays.codec === "paths") return readPathTables(arrays);
+  if (arrays.codec === "learned") return readTokenTables(arrays);
   if (arrays["tables/kind"]) {
     throw new Error(
       `tables of the kind "${arrays["tables/kind"]}" (priors with hyper-latents or ` +
@@ -23,8 +25,6 @@ export function readTables(arrays) {
     );
   }
   const numbers = (name) => Array.from(arrays[name].data);
-  const [cdf, length] = [arrays["tables/cdf"], numbers("tables/length")];
-  const width = cdf.shape[1];
   const quantizer = { name: arrays.quantizer };
   for (const name of ["step", "offset", "latent_dim", "bits", "mu"]) {
     const array = arrays[`quantizer/${name}`];
@@ -40,22 +40,15 @@ export function readTables(arrays) {
     quantizer,
     latentDim,
     numSide: { uniform: 0, mulaw: 2, float: 2 * latentDim }[quantizer.name],
-    tables: {
-      cdf: length.map((size, t) =>
-        Array.from(cdf.data.slice(t * width, t * width + size)),
-      ),
-      offset: numbers("tables/offset"),
-      index: numbers("tables/index"),
-      coder: arrays["tables/coder"],
-    },
+    tables: tablesOf(arrays, "tables/"),
   };
 }
 
 // {x, gain}: the network's input of CSI h (re, im in turn) and the words of its scale.
-// Of a codec of paths, the word is the number of the norm.
+// Of the codecs `paths` and `learned`, the word is the number of the norm.
 export function networkInput(h, ue) {
-  if (ue.sets) {
-    const { x, norm } = pathInput(h, ue);
+  if (ue.sets || ue.contexts) {
+    const { x, norm } = (ue.sets ? pathInput : tokenInput)(h, ue);
     return { x, gain: [norm] };
   }
   const [numTx, numDelay] = ue.shape;
@@ -90,6 +83,7 @@ export function encodeOutput(y, gain, ue) {
     const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
     return { symbols, side: [], packet: pathPacket(rows, ue.step, gain[0], ue) };
   }
+  if (ue.contexts) return tokenPacket(y, gain[0], ue);
   const ready = y instanceof Int32Array;
   const numSymbols = ue.tables.index.length;
   const expected = ready ? numSymbols + ue.numSide : ue.latentDim;
@@ -145,13 +139,6 @@ const GRIDS = {
     return { symbols: [], side: Array.from(y).flatMap(words) };
   },
 };
-
-// To the nearest integer, halves to the even one, as numpy.rint.
-function round(v) {
-  const floor = Math.floor(v);
-  const rest = v - floor;
-  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
-}
 
 // The nearest float16 of |v| < 65520.
 function half(v) {

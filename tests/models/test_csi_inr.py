@@ -164,7 +164,7 @@ def test_what_no_network_can_have_is_refused(arguments, words):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Workdir of a tiny CSI-INR with real codewords, trained on two-path channels."""
-    config = configs.read("csi_inr")
+    config = configs.read("csi_inr", ["quantizer=float", "lmbda=1e-9"])
     config.update(shape=SHAPE, latent_dim=12, batch_size=20, epochs=20)
     config.network.update(widths=(48, 16), features=16, sigma=(0.5, 0.5))
     config.learning_rate = 1e-2

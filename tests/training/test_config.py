@@ -26,14 +26,26 @@ GOLDEN = sorted((ROOT / "tests" / "golden" / "workdirs").iterdir())
 
 def test_a_config_is_the_defaults_and_what_its_file_changes():
     config, base = read("autoencoder:crnet"), configs.defaults("crnet")
-    rate = {"quantizer": "uniform", "prior": "factorized", "lmbda": 1.5e-4}
-    assert config.to_dict() == {**base.to_dict(), **rate}
+    assert config.to_dict() == base.to_dict()
     assert config.network.to_dict() == {"latent": "dense", "form": "tfcsi"}
     changed = read("stqenet_indoor").to_dict()
     base = configs.defaults("stqenet").to_dict()
     differs = {name for name in base if base[name] != changed[name]}
-    assert differs >= {"quantizer", "prior", "lmbda", "init", "network"}
+    assert differs >= {"init", "network"}
     assert not differs & {"seed", "shape", "clip_norm", "noise", "augment"}
+
+
+@pytest.mark.parametrize("model", models.MODELS)
+def test_every_network_has_its_rate_in_the_loss_unless_real_codewords_are_asked(model):
+    config = read(f"autoencoder:{model}")
+    assert config.quantizer != "float" and config.prior != "none" and config.lmbda > 0
+    assert not config.noise.codeword_snr_db
+    real = configs.defaults(model, rate=False)
+    assert (real.quantizer, real.prior, real.lmbda) == ("float", "none", 1e-9)
+    if config.quantizer == "uniform":
+        changed = read(f"autoencoder:{model}", ["quantizer=float", "lmbda=1e-9"])
+        real.network = changed.network  # That of the config may be a faster form.
+        assert changed.to_dict() == real.to_dict()
 
 
 @pytest.mark.parametrize(

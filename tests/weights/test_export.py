@@ -33,7 +33,7 @@ def released(tmp_path_factory):
         build((32, 32), LATENT, **release.options)
         for build in (model.encoder, model.decoder)
     ]
-    config = configs.defaults("csinet")
+    config = configs.defaults("csinet", rate=False)
     config.latent_dim = LATENT
     arrays = exchange.weights_of(release, networks)
     published.codec_of(config, [arrays], "a.h5", {}).save(folder)
@@ -77,7 +77,7 @@ def test_the_weights_of_a_released_network_have_its_names_and_come_back(
 def test_the_weights_of_any_other_network_have_our_names_and_come_back(
     tmp_path,
 ):
-    config = configs.defaults("csinet_plus")
+    config = configs.defaults("csinet_plus", rate=False)
     config.update(latent_dim=LATENT, shape=(16, 16), network={"blocks": 1})
     codec = neural.Codec(config)
     codec.use(Tables.from_pmf([[1.0]], 0, np.zeros(0, np.int32)))

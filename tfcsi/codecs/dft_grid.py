@@ -103,6 +103,7 @@ class DftGrid(ClassicalCodec):
 
     def _packets(self, h: np.ndarray) -> list[bytes]:
         norm, q = _quantize(h, self.shape, self.step, self.domain)
+        chosen_tables.warn_of_norms(norm, self.norms, stacklevel=3)
         table = _tables_of(q, self.weights, self.base)
         payloads, zero = [], np.zeros(1, np.int64)
         for i in range(len(q)):

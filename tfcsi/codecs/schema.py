@@ -99,12 +99,12 @@ FIELDS = _by_name(
     Field("latent_dim", "int", 512, "Length of the codeword.", positive=True),
     Field("init", "str", "random", "Initialisation of the weights.", ("random", "klt")),
     Field("qat", "dict", UNSET, "Fake quantisation; only fine-tuned runs have it."),
-    Field("quantizer", "str", "float", "Quantiser of the codeword."),
+    Field("quantizer", "str", "uniform", "Quantiser; 'float' for real codewords."),
     Field("quantizer_args", "dict", {}, "Arguments of the quantiser."),
     Field(
         "prior",
         "str",
-        "none",
+        "factorized",
         "Model of the rate; 'none' for float codewords.",
         (
             *("factorized", "universal", "histogram", "scale_hyperprior"),
@@ -127,7 +127,7 @@ FIELDS = _by_name(
         "Scale each matrix to the same peak and send the scale in the packet.",
     ),
     Field("distortion", "str", "nmse", "Distortion in the loss.", ("nmse", "sse")),
-    Field("lmbda", "float", 1e-9, "Loss = distortion + lmbda * bits.", positive=True),
+    Field("lmbda", "float", 1.5e-4, "Loss = distortion + lmbda * bits.", positive=True),
     Field("batch_size", "int", 25, "Matrices in a training step.", positive=True),
     Field("epochs", "int", 8, "Passes over the training matrices.", positive=True),
     Field(

@@ -23,6 +23,7 @@ from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE
 from tfcsi.codecs.zoo import folder_of
 from tfcsi.coding.packet_file import naming
 from tfcsi.coding.packet_resume import resumed
+from tfcsi.coding.scales import OtherScale, together
 from tfcsi.coding.wishes import MissedTarget, NoiseAlone
 from tfcsi.matrices import BLOCK, Matrices, numbered
 from tfcsi.unfinished import Unfinished, unfinished
@@ -39,6 +40,7 @@ class Sent:
       missed: What misses a target, None if there is nothing. It does not count what an
         earlier process has compressed.
       alone: What looks like noise alone, in the same way.
+      scaled: What has another scale than the training, in the same way.
     """
 
     num: int = 0
@@ -46,6 +48,7 @@ class Sent:
     file_bytes: int = 0
     missed: MissedTarget | None = None
     alone: NoiseAlone | None = None
+    scaled: OtherScale | None = None
 
 
 def job_of(
@@ -113,8 +116,8 @@ def compress(
         first, told = sent.num, []
         for block in matrices.blocks(sent.num):
             with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", MissedTarget)
-                warnings.simplefilter("always", NoiseAlone)
+                for kind in (MissedTarget, NoiseAlone, OtherScale):
+                    warnings.simplefilter("always", kind)
                 with numbered(sent.num):
                     packets = codec.compress(block, **wishes)
             told += [warning.message for warning in caught]
@@ -134,6 +137,7 @@ def compress(
         )
     if alone := [warning for warning in told if isinstance(warning, NoiseAlone)]:
         sent.alone = NoiseAlone(sum(m.alone for m in alone), num)
+    sent.scaled = together([one for one in told if isinstance(one, OtherScale)])
     return sent
 
 

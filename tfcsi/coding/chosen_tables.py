@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfcsi.coding.intervals import Reader
+from tfcsi.coding.scales import warn_of_scale
 from tfcsi.coding.tables import PRECISION, Tables, number_bits
 
 _MOST_BITS = 40  # Of a number behind an escape.
@@ -42,6 +43,19 @@ def bits(symbols: np.ndarray, chosen: np.ndarray, tables: Tables) -> np.ndarray:
     """Returns the ideal size of each symbol [k] with its table [k], in bits."""
     interval, number = _intervals(symbols, chosen, tables)
     return tables.interval_bits[chosen, interval] + number_bits(number)
+
+
+def warn_of_norms(norm: np.ndarray, norms: Tables, stacklevel: int) -> None:
+    """Warns of norms [n], int, that cost many bits more than those of the training.
+
+    Args:
+      norm: int [n].
+      norms: Tables of one table, that of the norm.
+      stacklevel: As of `scales.warn_of_scale`.
+    """
+    each = bits(norm, np.zeros(len(norm), np.int64), norms)
+    law = np.diff(norms.cdf[0, : norms.length[0]])
+    warn_of_scale(each, law, stacklevel + 1)
 
 
 def parts(

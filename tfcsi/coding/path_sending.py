@@ -18,6 +18,7 @@ from tfcsi.coding.packets import VERSION, Session, pack, session_of
 from tfcsi.coding.path_encoder import Limit, PathEncoder
 from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
+from tfcsi.coding.scales import warn_of_scale
 from tfcsi.coding.sending import digests
 from tfcsi.coding.wishes import check_wishes, warn_of_noise
 
@@ -77,6 +78,9 @@ class PathSender:
             noise_variance = 0.0  # The target is that of the matrix as it is.
         encoder = self.encoder(h, self.atoms, self.coder, effort, noise_variance)
         warn_of_noise(encoder.noise_alone(), len(h), stacklevel=2)
+        law = self.tables.norms
+        bits = np.log2(law.sum() / law)[encoder.norm]
+        warn_of_scale(bits, law, stacklevel=3)
         limit = None if max_bits is None else Limit(float(max_bits), self.step)
         if nmse_db is not None:
             steps, lists = encoder.meet(float(nmse_db), limit)

@@ -62,6 +62,11 @@ class PathTableSets:
         """Cumulative `labels`, int64 [sets + 1]."""
         return np.concatenate([[0], np.cumsum(self.labels)])
 
+    @property
+    def norms(self) -> np.ndarray:
+        """Probabilities of the norms over all sets, float64 [NORMS]."""
+        return self.labels @ np.stack([tables.norms for tables in self.sets])
+
 
 AnyTables = Union[PathTables, PathTableSets]
 

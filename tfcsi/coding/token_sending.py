@@ -129,6 +129,7 @@ class TokenSender:
     def tokens(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norms int64 [n] and tokens float32 [n, ...] of finite matrices."""
         norm, x = self.network_input(h)
+        chosen_tables.warn_of_norms(norm, self.norms, stacklevel=4)
         return norm, self.analysis(x)
 
     def network_input(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

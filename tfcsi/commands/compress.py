@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
         sent = streams.compress(
             codec, matrices, args.output, job, report, done, **wishes
         )
-    for warning in filter(None, (sent.missed, sent.alone)):
+    for warning in filter(None, (sent.missed, sent.alone, sent.scaled)):
         print(f"warning: {warning}", file=sys.stderr)
     packet_bits, file_bits = (
         8 * size / max(sent.num, 1) for size in (sent.packet_bytes, sent.file_bytes)

@@ -119,7 +119,7 @@ def _config(args: argparse.Namespace) -> ml_collections.ConfigDict:
     if "_" in scenario:
         dataset, scenario = datasets.parts(scenario)
     try:
-        config = configs.defaults(args.model, dataset)
+        config = configs.defaults(args.model, dataset, rate=False)
     except configs.ConfigError as error:
         raise UsageError(f"--model={args.model}: {error}") from error
     config.update(scenario=scenario, shape=args.shape, latent_dim=args.latent_dim)

@@ -43,12 +43,15 @@ _FILLED = {"model": "network", "dataset": "source"}
 def defaults(
     model: str = str(FIELDS["model"].default),
     dataset: str = str(FIELDS["dataset"].default),
+    rate: bool = True,
 ) -> ml_collections.ConfigDict:
     """Returns a config of defaults, to be changed by a config file.
 
     Args:
       model: Its default arguments become the field `network`.
       dataset: Its default options become the field `source`, if it has any.
+      rate: Whether the rate is in the loss. False for real codewords of 32 bits an
+        entry, which most papers have.
 
     Raises:
       ConfigError: If the model or the data set is not known.
@@ -56,6 +59,8 @@ def defaults(
     config = ml_collections.ConfigDict(with_defaults(FIELDS))
     config.model, config.dataset = model, dataset
     config.noise = section("noise")
+    if not rate:
+        config.quantizer, config.prior, config.lmbda = "float", "none", 1e-9
     _fill(config)
     return config
 
