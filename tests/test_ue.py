@@ -343,7 +343,7 @@ def environment(folder, extra):
     source = folder / "source"
     if not source.exists():
         ignore = shutil.ignore_patterns("__pycache__")
-        for name in ("tfcsi", "configs"):
+        for name in ("tfcsi", "configs", "zoo"):
             shutil.copytree(ROOT / name, source / name, ignore=ignore)
         for name in ("setup.py", "pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, source)

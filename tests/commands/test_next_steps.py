@@ -115,7 +115,7 @@ def test_a_stopped_command_says_how_to_go_on(capsys):
 def test_a_training_that_ctrl_c_stops_goes_on_as_it_says(tmp_path):
     """Stops a real process after its first epoch, and runs what it prints."""
     flags = ["--config=autoencoder:csinet", "--channel=cost2100_indoor"]
-    flags += ["--config.num_train=60", "--config.num_val=20", "--config.epochs=10"]
+    flags += ["--config.num_train=60", "--config.num_val=20", "--config.epochs=60"]
     flags += ["--config.batch_size=20", "--noprogress"]
     command = ["train", *flags, f"--workdir={tmp_path / 'a run'}"]
     process = subprocess.Popen(

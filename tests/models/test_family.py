@@ -213,9 +213,11 @@ def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(
     config = configs.read(f"autoencoder:{name}")
     config.update(shape=h.shape[1:], latent_dim=64, network=tiny_networks[name])
     config.update(batch_size=20, epochs=1 + len(config.stages))
-    config.prior_warmup_steps = 60
+    config.prior_warmup_steps = 80  # From 70 on a histogram forgets how it began.
     if name not in OWN:
         config.prior = PRIORS[[*models.MODELS].index(name) % len(PRIORS)]
+    if config.prior == "histogram":  # It estimates by the symbols of the last steps.
+        config.learning_rate = 1e-6
     h_val = h[300:320]
     codec = run.train(config, tmp_path / "run", h[:60], h_val, progress=False)
 
