@@ -28,6 +28,11 @@ def test_the_site_builds_without_a_warning(tmp_path):
     start = (tmp_path / "index.html").read_text()
     assert "Five-minute start" in start and "advise" in start
     assert (tmp_path / "results" / "feedback_domains.png").exists()
+    lesson = (tmp_path / "tutorials" / "first_packet.html").read_text()
+    assert "is the largest error of a matrix" in lesson and "nmse_db" in lesson
+    assert 'href="first_packet.ipynb"' in lesson  # The notebook itself, to run it.
+    assert 'href="train_and_export.html"' in lesson
+    assert (tmp_path / "tutorials" / "first_packet.ipynb").exists()
     # Nothing of a page comes from elsewhere.
     assert 'src="http' not in start and "fonts.googleapis" not in start
 
