@@ -53,6 +53,7 @@ COLUMNS_ON_REQUEST = (
     ("source", "dataset", "{}"),
     ("step", "step", "{:.4g}"),
     ("file bytes", "file_bytes", "{:,}"),
+    ("bytes of UE and BS", "bytes", "{:,}"),
     ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),

@@ -10,7 +10,15 @@ import pytest
 
 from tfcsi import results
 from tfcsi.__main__ import main
-from tfcsi.papers import checks, experiment, measures, page, runner, verdicts
+from tfcsi.papers import (
+    checks,
+    experiment,
+    measures,
+    page,
+    places,
+    runner,
+    verdicts,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMES = experiment.names()
@@ -22,22 +30,22 @@ TABLE = "cllwcsinet-table1"  # The only one without a training.
 def test_an_experiment_names_lines_measures_and_checks_that_there_are(name):
     study = experiment.read(name)
     lines = {line.name for line in study.lines}
-    own = {f"capacity of the codeword, {each}" for each in ("path coding", "KLT")}
     assert {point["codec"] for point in study.published} <= lines
     assert {point["dataset"] for point in study.published} <= {*study.sources}
     for claim in study.claims:
         check = claim["check"]
         assert check["kind"] in checks.CHECKS and claim["words"].endswith(".")
         named = [check.get("line"), *check.get("than", ())]
-        assert {*named} - {None} <= lines | own
+        assert {*named} - {None} <= lines | {*places.BOUNDS}
     kinds = {study.measure["kind"]} | {
         x.measure["kind"] for x in study.lines if x.measure
     }
     assert kinds <= {*measures.MEASURES, "cost"}
-    assert {*study.budgets} == {*experiment.BUDGETS}
+    assert {*experiment.NEEDED} <= {*study.budgets} <= {*experiment.BUDGETS}
     for budget in study.budgets.values():
         assert {*(budget.lines or ())} <= lines
         assert {*(budget.sources or ())} <= {*study.sources}
+        assert {*budget.fields_of} <= lines
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,8 @@ def test_every_training_of_an_experiment_has_a_config(name, budget, data_dir):
         config = runner.config_of(line, fields, limits, source, channel, data_dir)
         place = f"{config.dataset}_{config.scenario}"
         assert place == (source if data_dir else channel)
-        for key, value in limits.fields.items():
+        own = limits.fields_of.get(line.name, {})
+        for key, value in {**limits.fields, **own}.items():
             assert config[key] == value
 
 

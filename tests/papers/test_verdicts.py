@@ -54,6 +54,12 @@ def test_lines_are_compared_where_they_overlap():
     assert verdict(BETTER, points).ours.startswith("+3.00 dB")
 
 
+def test_lines_that_do_not_overlap_are_told_from_those_that_are_missing():
+    points = [point("a", -9.0), point("b", -9.0, x=2.0)]
+    assert verdict(BETTER, points).why == "the lines do not overlap"
+    assert "no such points" in verdict(BETTER, points[:1]).why
+
+
 def test_a_short_training_may_show_that_a_value_is_reached_but_not_that_it_is_not():
     check = {"kind": "reaches", "line": "a", "where": {"x": 1.0}, "nmse_db": -11.0}
     assert verdict(check, [point("a", -12, share=0.01)]).verdict == HOLDS

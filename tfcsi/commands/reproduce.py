@@ -19,6 +19,7 @@ used again, and stopped ones go on. STUDY is the name of the table or figure, or
 for all of them. Without --data_dir the channels are simulated.
 
 The study comparing measures how much published numbers gain by what they leave out.
+If its results file is there already, only the missing effects are measured.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def add_arguments(parser: Parser) -> None:
         type=flags.choice(*experiment.BUDGETS),
         metavar="NAME",
         help="How much of a table or figure is done: quick (about two minutes, shows "
-        "that all works) or full (the hours that its page tells); quick if not given.",
+        "that all works), full (the hours that its page tells) or, for some, short; "
+        "quick if not given.",
     )
     flags.add(
         parser,
@@ -217,7 +219,8 @@ def _comparing(args: argparse.Namespace) -> None:
     path = pathlib.Path(args.output or "results/comparing.json")
     results.check_output(path)
     workdir = args.workdir or "runs/comparing"
-    for points in comparing.measure(args.data_root, workdir, args.progress):
+    there = results.read(path)["points"] if path.exists() else []
+    for points in comparing.measure(args.data_root, workdir, args.progress, there):
         results.write(path, points, 1)
     print(results.table(points, columns=EFFECT_COLUMNS))
     print(f"written to {path}")

@@ -39,7 +39,10 @@ def _better(
     del experiment
     ours, best, used = gains(points, line, than, over, where or {})
     if not ours.size:
-        return "not measured", OPEN, "this budget has no such points"
+        measured = {p["codec"] for p in points if is_at(p, where or {})}
+        apart = {line, *than} <= measured
+        why = "the lines do not overlap" if apart else "this budget has no such points"
+        return "not compared" if apart else "not measured", OPEN, why
     mean = (best[0] - ours[0]).mean()
     low, high = (best[1] - ours[2]).mean(), (best[2] - ours[1]).mean()
     text = f"{mean:+.2f} dB ({low:+.2f} to {high:+.2f}) in the mean"
@@ -148,14 +151,15 @@ def _ratio(
     del experiment
     texts, ratios = [], []
     for point in (p for p in points if is_at(p, {"codec": line})):
-        if point.get("precision") != "dynamic":
+        if point["precision"] == "float32":
             continue
         whole = {**place(point), "precision": "float32"}
         (of_floats,) = (p for p in points if place(p) == whole)
         ratios.append(point[key] / of_floats[key])
         length = point["latent_dim"]
         texts.append(
-            f"{point[key] / 1000:.1f} of {of_floats[key] / 1000:.1f} KB at {length}"
+            f"{point[key] / 1000:.1f} of {of_floats[key] / 1000:.1f} KB at {length} "
+            f"({point['precision']})"
         )
     if not ratios:
         return "not measured", OPEN, "this budget has no such points"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,18 @@ _RATE, _SIDE = 128.0, (16, 64)  # Bits of a short packet, and bits beside it.
 _BATCHES = (200, 500)
 _FIRST = 1000
 _SIMULATED = 500
+# The first effect of each part, in words.
+_AVERAGE = "median of the matrices"
+_CUT = "delay taps that are cut off are not part of the NMSE"
+_SIDE_EFFECT = "{} bits of side information that are not counted"
+_BEST = "the epoch that is best on the test matrices"
 
 
 def measure(
-    data_root: str | os.PathLike, workdir: str | os.PathLike, progress: bool = True
+    data_root: str | os.PathLike,
+    workdir: str | os.PathLike,
+    progress: bool = True,
+    there: Sequence[Mapping] = (),
 ) -> Iterator[list[dict]]:
     """Measures the effects, one after the other.
 
@@ -46,20 +54,25 @@ def measure(
       data_root: Folder of the folders of the data sets.
       workdir: Folder of two short trainings of CsiNet.
       progress: Show progress bars.
+      there: Points of an earlier call. The effects that they have are kept.
 
     Yields:
       All points so far: `codec`, `effect` in words, `dataset`, `bits`, `nmse_db`,
       `nmse_other_db` and `difference_db`.
     """
-    points: list[dict] = []
+    points: list[dict] = [dict(point) for point in there]
+    known = {point["effect"] for point in points}
     csi = read(SOURCES[0], data_root)
-    points += _averages(csi)
-    yield points
-    for source in SOURCES:
-        points += _truncation(source)
-    points += _side_information(csi)
-    yield points
-    points += _choice(csi, pathlib.Path(workdir), progress)
+    if _AVERAGE not in known:
+        points += _averages(csi)
+        yield points
+    if _CUT not in known:
+        points += [point for source in SOURCES for point in _truncation(source)]
+    if _SIDE_EFFECT.format(_SIDE[0]) not in known:
+        points += _side_information(csi)
+        yield points
+    if _BEST not in known:
+        points += _choice(csi, pathlib.Path(workdir), progress)
     yield points
 
 
@@ -114,7 +127,7 @@ def ways(h: np.ndarray, nmse: np.ndarray) -> dict[str, float]:
     return {
         **found,
         "dB of each matrix, then their mean": _of_batches(nmse, 1),
-        "median of the matrices": _db(np.median(nmse)),
+        _AVERAGE: _db(np.median(nmse)),
         f"the first {_FIRST} test matrices": _db(nmse[:_FIRST].mean()),
         "sum of errors over sum of energies": _db((nmse * energy).sum() / energy.sum()),
         "relative to CSI from which 0.5 is not subtracted": _db(
@@ -144,7 +157,7 @@ def _side_information(csi: Csi) -> list[dict]:
             values.setdefault(name, []).append(value)
     return [
         _point(
-            f"{side} bits of side information that are not counted",
+            _SIDE_EFFECT.format(side),
             *(name, csi.name, honest, other),
             bits=_RATE,
         )
@@ -159,11 +172,10 @@ def _truncation(source: str) -> list[dict]:
     h, hf = blocks.draw(*place, frequency=True)
     assert hf is not None
     lost = metrics.nmse(hf, transforms.to_subcarriers(h))
-    effect = "delay taps that are cut off are not part of the NMSE"
     floor = _db(lost.mean())
     return [
         {
-            **{"codec": "a perfect codec", "effect": effect, "dataset": source},
+            **{"codec": "a perfect codec", "effect": _CUT, "dataset": source},
             **{"split": "test", "nmse_db": floor},
         }
     ]
@@ -204,7 +216,7 @@ def _choice(csi: Csi, workdir: pathlib.Path, progress: bool) -> list[dict]:
     points = [
         _point(effect, name, csi.name, tried[chosen.argmin()], tried.min())
         for effect, tried, chosen in (
-            ("the epoch that is best on the test matrices", on_test, on_val),
+            (_BEST, on_test, on_val),
             ("the same, of every tenth epoch", on_test[9::10], on_val[9::10]),
         )
     ]

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FOLDER = pathlib.Path(__file__).parent / "experiments"
-BUDGETS = ("quick", "full")
+BUDGETS = ("quick", "short", "full")
+NEEDED = ("quick", "full")  # The budgets that every experiment has.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Budget:
       hours: What it takes on two cores, about.
       fields: Fields of all configs, such as {"epochs": 1}. A shorter training has a
         warm-up that is shorter in proportion.
+      fields_of: Name of a line to its fields, which take the place of those of all.
       num_test: Number of test matrices; all if None.
       lines: Names of the lines; all if None.
       sources: Names of the sources that are trained on; all if None.
@@ -50,6 +52,7 @@ class Budget:
 
     hours: float
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fields_of: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     num_test: int | None = None
     lines: Sequence[str] | None = None
     sources: Sequence[str] | None = None
@@ -71,13 +74,14 @@ class Experiment:
         If they differ, the channel only stands in for the source.
       lines: What is trained; `Line` each.
       measure: `kind`, a key of `measures.MEASURES`, and its arguments.
-      budgets: "quick" and "full" to a `Budget`.
+      budgets: "quick", "full" and perhaps "short" to a `Budget`.
       published: The values of the paper, as points with `codec` and `dataset`. The
         file has them as `columns` and `rows`; null stands for a value that is missing.
       claims: The claims of the paper: `words`, what it says; and `check`, the kind of
         comparison, a key of `checks.CHECKS`, with its arguments.
       picture: `x`, the key of points on the first axis; `label`; `log`, whether that
-        axis is logarithmic. If empty, the picture has a bar for each point.
+        axis is logarithmic; `levels`, NMSE [dB] to the label of a dashed line there.
+        If empty, the picture has a bar for each point.
       paper_steps: Training steps in the paper; None if there is no training.
       test_on: Sources that the networks are tested on; None for their own.
       longer: Results files of longer trainings that other commands made.

@@ -10,32 +10,32 @@ import numpy as np
 import tensorflow as tf
 
 from tfcsi import transforms
-from tfcsi.codecs import neural, requantize
-from tfcsi.codecs.klt import Klt
-from tfcsi.codecs.workdir import CALIBRATION_FILE
+from tfcsi.codecs import requantize
+from tfcsi.codecs.paths import Paths
+from tfcsi.codecs.workdir import CALIBRATION_FILE, load
 from tfcsi.coding.packets import CRC_BITS
-from tfcsi.evaluation import baselines, over_noise
+from tfcsi.evaluation import over_noise
 from tfcsi.evaluation.measure import evaluate
 from tfcsi.evaluation.measure import measure as compared
-from tfcsi.evaluation.rate_distortion import Csi, paths_of
+from tfcsi.model_optimization import dynamic
 from tfcsi.papers.matrices import Splits
 from tfcsi.tflite import convert, runner
 
 _SEED = 1
-_NUM_FFT = 257  # Length of the DFT over the band of COST 2100.
+_ALL_LAYERS = "all layers"  # A precision.
 
 
 class Run(NamedTuple):
     """A trained network and what it is measured on.
 
     Attributes:
-      codec: The trained codec.
+      codec: The trained codec. Only "path_rates" takes one without a network.
       folder: Its workdir.
       splits: The matrices that it was trained on.
       h: complex64 [n, num_tx, num_delay], test matrices.
     """
 
-    codec: neural.Codec
+    codec: Any
     folder: pathlib.Path
     splits: Splits
     h: np.ndarray
@@ -52,7 +52,8 @@ def measure(run: Run, kind: str, **arguments: Any) -> list[dict]:
     Args:
       run: The network and the matrices.
       kind: A key of `MEASURES`.
-      **arguments: Of the measure; `capacity` is none of them.
+      **arguments: Of the measure; `capacity`, for `tfcsi.papers.capacity`, is none of
+        them.
 
     Returns:
       Points, see `tfcsi.evaluation.measure`.
@@ -109,58 +110,55 @@ def _steps(run: Run, steps: Sequence[int]) -> list[dict]:
     return points
 
 
-def _dynamic(run: Run) -> list[dict]:
-    """Float networks, and both with 8-bit weights of all layers: NMSE and sizes.
+def _path_rates(run: Run, steps: Sequence[float], beside: str) -> list[dict]:
+    """NMSE over the bits of path coding with its own tables, and with those of others.
 
-    The 8-bit weights are those of TFLite's "dynamic" form, which leaves layers of less
-    than 1024 weights in float; `bytes` is the size of both networks as TFLite files.
+    `steps` are those of the gains, relative to the norm of a matrix. `beside` is the
+    name of a pretrained codec that knows nothing of these channels.
     """
-    codec, points = run.codec, []
+    own, foreign = run.codec, load(beside)
+    assert isinstance(own, Paths) and isinstance(foreign, Paths)
+    atoms = own.atoms
+    shape = (atoms.num_tx, atoms.num_delay)
+    foreign = foreign.resized(shape, atoms.num_fft, own.domain)
+    named: list[tuple[Paths, dict]] = [(own, {}), (foreign, {"codec": beside})]
+    return [
+        {**evaluate(codec.at_step(step), run.h), "step": step, **name}
+        for codec, name in named
+        for step in steps
+    ]
+
+
+def _dynamic(run: Run) -> list[dict]:
+    """Float networks, and both in 8 bits: NMSE and sizes.
+
+    `precision` is "float32"; "dynamic", the TFLite form, which leaves layers of less
+    than 1024 weights in float; or "all layers", which leaves none. `bytes` is the size
+    of both networks: of their TFLite files, or for "all layers" of the weights alone.
+    """
+    codec = run.codec
     flat = tf.keras.layers.Flatten()(codec.decoder.output)
     networks = (codec.encoder, tf.keras.Model(codec.decoder.input, flat))
-    for precision in ("float32", "dynamic"):
-        ue, bs = (runner.Runner(convert.convert(n, precision)) for n in networks)
-        x = transforms.to_real(run.h)
-        packets = codec.send(*codec.quantize(ue(x), np.zeros((len(x), 0), np.uint16)))
+    x, points = transforms.to_real(run.h), []
+    for precision in ("float32", "dynamic", _ALL_LAYERS):
+        (ue, ue_bytes), (bs, bs_bytes) = (_form(n, precision) for n in networks)
+        side = np.zeros((len(x), 0), np.uint16)
+        packets = codec.send(*codec.quantize(ue(x), side))
         y_hat, _ = codec.dequantize(*codec.receive(packets))
         h_hat = transforms.to_complex(bs(y_hat).reshape(x.shape))
         point = compared(run.h, h_hat, packets, codec.domain)
-        sizes = {"ue_bytes": ue.size, "bytes": ue.size + bs.size}
+        sizes = {"ue_bytes": ue_bytes, "bytes": ue_bytes + bs_bytes}
         points.append({"precision": precision, **point, **sizes})
     return points
 
 
-def capacity(source: str, splits: Splits, arguments: Mapping[str, Any]) -> list[dict]:
-    """What codecs reach with as many bits as a noisy codeword can carry.
-
-    A codeword of n reals at an SNR carries at most n / 2 log2(1 + SNR) bits (Shannon).
-    The codecs are path coding and the KLT, whose packets would arrive without errors.
-
-    Args:
-      source: Name of the source.
-      splits: Its matrices, in the angular-delay domain.
-      arguments: `snr_db`, the SNRs [dB]; `capacity`, the length of the codeword.
-
-    Returns:
-      Points with `snr_db`; one is missing if no codec keeps to so few bits.
-    """
-    csi = Csi(source, "", *splits, _NUM_FFT)
-    paths, points = paths_of(csi), []
-    for snr in arguments["snr_db"]:
-        bits = arguments["capacity"] / 2 * np.log2(1 + 10 ** (snr / 10))
-        codecs: dict[str, Callable] = {
-            "path coding": lambda b=bits: baselines.paths_at_bits(paths, splits.val, b),
-            "KLT": lambda b=bits: Klt.at_bits(splits.train, b),
-        }
-        for name, make in codecs.items():
-            codec = make()
-            point: dict[str, Any] = evaluate(codec, splits.test)
-            if point["bits"] > 1.05 * bits:
-                continue
-            point |= {"codec": f"capacity of the codeword, {name}", "dataset": source}
-            point |= {"snr_db": float(snr), "capacity_bits": float(bits)}
-            points.append({**point, "train_on": source, "split": "test"})
-    return points
+def _form(network: tf.keras.Model, precision: str) -> tuple[Callable, int]:
+    """A network of some precision as a function of arrays, and its bytes."""
+    if precision == _ALL_LAYERS:
+        made = dynamic.dynamic(network)
+        return lambda x: made.predict(x, verbose=0), dynamic.num_bytes(network)
+    lite = runner.Runner(convert.convert(network, precision))
+    return lite, lite.size
 
 
 MEASURES: Mapping[str, Callable[..., list[dict]]] = {
@@ -169,4 +167,5 @@ MEASURES: Mapping[str, Callable[..., list[dict]]] = {
     "bits": _bits,
     "steps": _steps,
     "dynamic": _dynamic,
+    "path_rates": _path_rates,
 }

@@ -27,6 +27,7 @@ _COMPARED = (
 _ALONE = (
     ("bits", "bits", "{:.1f}"),
     ("train_steps", "training steps", "{:,}"),
+    ("train_seconds", "training [s]", "{:.0f}"),
     ("num_matrices", "test matrices", "{:,}"),
 )
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfcsi.papers.experiment import Experiment
+from tfcsi.papers.places import BOUNDS
 
 _COLORS = 10
 
@@ -46,6 +47,7 @@ def draw(experiment: Experiment, points: Sequence[Mapping], budget: str) -> Figu
         if x:
             _lines(axes, ours, papers, x, experiment.picture, y, colors)
             axes.set_xlabel(label)
+            _bound(axes, ours, x, experiment.picture)
         else:
             _bars(axes, ours, papers, experiment.picture, y)
         axes.set_title(source, fontsize=10)
@@ -102,8 +104,8 @@ def _lines(
             if value is not None:
                 color = f"C{values.index(value)}"
             marker, stroke = style[0], style[1:]
-            if name.startswith("capacity"):
-                marker, stroke, color = "^v"["KLT" in name], ":", "gray"
+            if name in BOUNDS:
+                marker, stroke, color = "^vs"[BOUNDS.index(name)], ":", "gray"
             axes.plot(
                 *([p[key] for p in line] for key in (x, y)),
                 marker=marker,
@@ -119,6 +121,21 @@ def _lines(
         lengths = sorted({p[x] for p in [*points, *published] if x in p})
         axes.set_xticks(lengths, labels=map(str, lengths))
         axes.minorticks_off()
+
+
+def _bound(
+    axes: Axes, points: Sequence[Mapping], x: str, picture: Mapping[str, Any]
+) -> None:
+    """Bits that a codeword can carry, above the axis, and levels of claims."""
+    bits = {p[x]: p["capacity_bits"] for p in points if "capacity_bits" in p}
+    if bits:
+        above = axes.secondary_xaxis("top")
+        above.set_xticks(sorted(bits), [f"{bits[at]:.0f}" for at in sorted(bits)])
+        above.tick_params(labelsize=7)
+        above.set_xlabel("most bits that the codeword carries", fontsize=8)
+    for level, label in picture.get("levels", {}).items():
+        height = float(level)
+        axes.axhline(height, color="black", linestyle="--", linewidth=0.8, label=label)
 
 
 def _bars(

@@ -15,6 +15,12 @@ PLACES = (
     *("codec", "dataset", "latent_dim", "codeword_bits", "steps", "snr_db"),
     *("precision", "train_on", "bpp_raw", "widths", "lmbda"),
 )
+# Lines of `tfcsi.papers.capacity`.
+BOUNDS = (
+    "capacity of the codeword, path coding",
+    "capacity of the codeword, KLT",
+    "the best linear code",
+)
 
 
 def place(point: Mapping) -> dict[str, Any]:

@@ -21,13 +21,15 @@ import tensorflow as tf
 
 from tfcsi import datasets, models
 from tfcsi.channels import blocks
-from tfcsi.codecs import neural
-from tfcsi.codecs.workdir import CODEC_FILE
+from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.workdir import CODEC_FILE, KINDS, load
 from tfcsi.models import complexity
-from tfcsi.papers import matrices, measures
+from tfcsi.papers import capacity, matrices, measures
 from tfcsi.papers.experiment import Budget, Experiment, Line
 from tfcsi.training import config as configs
 from tfcsi.training import fit
+
+_NUM_CAPACITY = 2000  # Training matrices of the codecs that show a capacity.
 
 
 def reproduce(
@@ -54,8 +56,14 @@ def reproduce(
       files; the fields of `each`; and what its measure gives.
 
     Raises:
-      ValueError: As `fit.train`, `matrices.read` and the measures.
+      ValueError: If the experiment has no such budget, or as `fit.train`,
+        `matrices.read` and the measures.
     """
+    if budget not in experiment.budgets:
+        raise ValueError(
+            f"budget is {budget!r}; {experiment.name} has "
+            f"{', '.join(experiment.budgets)}"
+        )
     limits = experiment.budgets[budget]
     points: list[dict] = []
     for line, source, fields in jobs(experiment, limits):
@@ -68,10 +76,12 @@ def reproduce(
             continue
         splits = matrices.splits(source, channel, config, data_dir, limits.num_test)
         codec, folder = _trained(line.name, source, config, workdir, splits, progress)
-        steps = config.epochs * (len(splits.train) // config.batch_size)
-        facts |= {"train_steps": steps, "split": "test"}
-        if of_paper := line.paper_steps or experiment.paper_steps:
-            facts["steps_share"] = steps / of_paper
+        facts["split"] = "test"
+        if config.model not in KINDS:
+            steps = config.epochs * (len(splits.train) // config.batch_size)
+            facts["train_steps"] = steps
+            if of_paper := line.paper_steps or experiment.paper_steps:
+                facts["steps_share"] = steps / of_paper
         measure = line.measure or {**experiment.measure, **limits.measure}
         for target in experiment.test_on or [source]:
             h, channel = splits.test, experiment.sources[target]
@@ -88,9 +98,13 @@ def reproduce(
         tf.keras.backend.clear_session()
     measure = {**experiment.measure, **limits.measure}
     if "capacity" in measure:
+        config.num_train = max(config.num_train or 0, _NUM_CAPACITY)
         for source in limits.sources or experiment.sources:
             # The last config; those of an experiment share the matrices.
-            points += measures.capacity(source, splits, measure)
+            of = (experiment.sources[source], config, data_dir, limits.num_test)
+            splits = matrices.splits(source, *of)
+            arguments = measure["snr_db"], measure["capacity"]
+            points += capacity.points(source, splits, *arguments)
     yield points
 
 
@@ -128,7 +142,8 @@ def config_of(
     Raises:
       ConfigError: If a field is not known.
     """
-    changes = {**line.fields, **fields, **budget.fields}
+    shorter = {**budget.fields, **budget.fields_of.get(line.name, {})}
+    changes = {**line.fields, **fields, **shorter}
     names = ("dataset", "scenario")
     own = datasets.parts(source) if data_dir else blocks.parts_of(channel)
     if not data_dir:
@@ -138,8 +153,8 @@ def config_of(
     config = configs.read(line.config, [*_changes(changes)])
     if not data_dir:
         config.data = "simulate"
-    if "epochs" in budget.fields and "warmup_epochs" not in budget.fields:
-        share = min(1.0, budget.fields["epochs"] / plain.epochs)
+    if "epochs" in shorter and "warmup_epochs" not in shorter:
+        share = min(1.0, shorter["epochs"] / plain.epochs)
         config.warmup_epochs = share * plain.warmup_epochs
     return config
 
@@ -163,7 +178,7 @@ def _trained(
     workdir: str | os.PathLike,
     splits: matrices.Splits,
     progress: bool,
-) -> tuple[neural.Codec, pathlib.Path]:
+) -> tuple[Codec, pathlib.Path]:
     """The codec of a training and its folder; a finished training is loaded."""
     digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
     for h in (splits.train, splits.val):
@@ -173,11 +188,13 @@ def _trained(
     if not (folder / CODEC_FILE).exists():
         print(f"training {folder.name}", flush=True)
         fit.train(config, folder, splits.train, splits.val, True, progress)
-    return neural.load(folder), folder
+    return load(folder), folder
 
 
 def _cost(config: ml_collections.ConfigDict) -> dict[str, int]:
     """Parameters and multiply-accumulates of the networks of a config."""
+    if config.model in KINDS:
+        return {}
     model, shape = models.get(config.model), tuple(config.shape)
     ue, bs = (
         complexity.count(build(shape, config.latent_dim, **config.network))
