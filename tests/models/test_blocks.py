@@ -44,6 +44,19 @@ def pass_through(model, name):
     model.get_layer(name).set_weights([np.eye(len(kernel)), 0 * bias])
 
 
+def test_normalisation_takes_bfloat16_and_keeps_its_weights_in_float32():
+    layer = blocks.BatchNormalization(dtype="mixed_bfloat16")
+    exact = blocks.BatchNormalization()
+    x = image(9, 2)
+    y = layer(tf.cast(x, tf.bfloat16), training=True)
+    assert y.dtype == tf.bfloat16
+    assert {weight.dtype for weight in layer.weights} == {tf.float32}
+    expected = exact(tf.cast(tf.cast(x, tf.bfloat16), tf.float32), training=True)
+    np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=2**-8)
+    for weight, same in zip(layer.get_weights(), exact.get_weights()):
+        np.testing.assert_allclose(weight, same, rtol=1e-6)
+
+
 @pytest.mark.parametrize("channels", [2, 7, 8])
 def test_a_training_step_of_normalisation_is_that_of_keras(channels):
     x, mix = tf.constant(image(9, channels)), image(9, channels, seed=2)

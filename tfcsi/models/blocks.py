@@ -298,17 +298,18 @@ class BatchNormalization(layers.BatchNormalization):
         """Normalises by the batch in training, else by the running statistics.
 
         Args:
-          inputs: float32 [n, ..., channels].
+          inputs: float32 or bfloat16 [n, ..., channels].
           training: Whether to normalise by the batch and to update the statistics.
 
         Returns:
-          float32 [n, ..., channels].
+          [n, ..., channels], of the type of the inputs.
         """
         if not training or not self.trainable:
             return super().call(inputs, training=False)
         if inputs.shape[-1] % 8 == 0:
             return super().call(inputs, training=True)
-        y, mean, variance = _normalize(inputs, self.gamma, self.beta, self.epsilon)
+        x = tf.cast(inputs, tf.float32)  # Of a network in bfloat16, too.
+        y, mean, variance = _normalize(x, self.gamma, self.beta, self.epsilon)
         count = tf.cast(tf.size(inputs) // tf.size(mean), tf.float32)
         unbiased = variance * count / tf.maximum(count - 1.0, 1.0)
         for moving, batch in (
@@ -316,7 +317,7 @@ class BatchNormalization(layers.BatchNormalization):
             (self.moving_variance, unbiased),
         ):
             moving.assign_sub((moving - batch) * (1.0 - self.momentum))
-        return y
+        return tf.cast(y, inputs.dtype)
 
 
 def _normalize(x, gamma, beta, epsilon):
