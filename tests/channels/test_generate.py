@@ -17,6 +17,7 @@ from tfcsi.channels import generate as generation
 from tfcsi.channels.epochs import Epochs
 from tfcsi.channels.generate import generate
 from tfcsi.datasets import any_file, cost2100, tfrecord
+from tfcsi.datasets._files import DataError
 
 ROOT = pathlib.Path(__file__).parents[2]
 FEW = 30
@@ -175,6 +176,14 @@ def test_another_array_is_simulated_by_its_setup(tmp_path):
     (path,) = make(tmp_path, 3, form="hdf5", setup={"num_tx": 8, "num_rx": 2})
     with h5py.File(path) as file:
         assert file["h"].shape == (3, 2, 8, 32)
+
+
+def test_tfrecords_of_numbers_that_are_not_finite_are_refused(tmp_path):
+    h = np.ones((1030, 2, 2), np.complex64)
+    h[1026, 1, 0] = np.nan
+    tfrecord.write(tmp_path / "h.tfrecord", h)
+    with pytest.raises(DataError, match="h.tfrecord: matrix 1026 has NaN or infinite"):
+        tfrecord.read([tmp_path / "h.tfrecord"])
 
 
 def test_damaged_tfrecords_are_refused(tmp_path):

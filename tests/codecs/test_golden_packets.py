@@ -1,8 +1,8 @@
 """Packets of each codec without a network decode for ever to the same matrices.
 
 `tests/golden/codecs` holds a small codec of each kind, some CSI, its packets, and what
-they decoded to. Symbols are integers and arrive exactly; h_hat may differ by TOLERANCE
-of the largest entry, because BLAS libraries round in different ways.
+they decoded to. Symbols are integers and arrive exactly; h_hat may differ by
+`golden.TOLERANCE` of the largest entry, because BLAS libraries round in different ways.
 `GENERATE_EXPECTED=1` writes what is missing, and never anew what is there. The networks
 are in `tests/golden/workdirs` (`test_old_runs.py`).
 """
@@ -20,6 +20,7 @@ import pytest
 
 import tfcsi
 from tests.codecs import learned_weights
+from tests.codecs.golden import DECODE, FOLDER, assert_alike, close
 from tests.conftest import correlated_csi
 from tfcsi.codecs.contract import SymbolCodec
 from tfcsi.codecs.dft_grid import DftGrid
@@ -32,10 +33,8 @@ from tfcsi.codecs.workdir import KINDS
 from tfcsi.coding.packet_file import read_file, write_file
 from tfcsi.coding.tables import Tables
 
-FOLDER = pathlib.Path(__file__).parents[1] / "golden" / "codecs"
 ROOT = pathlib.Path(__file__).parents[2]
 SHAPE = (8, 8)
-TOLERANCE = 1e-5
 
 
 def learned(h, folder):
@@ -67,20 +66,6 @@ MACHINES = {
     "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "with oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
 }
-DECODE = """
-import pathlib, sys
-import numpy as np
-import tfcsi
-from tfcsi.coding.packet_file import read_file
-out = {}
-for folder in map(pathlib.Path, sys.argv[2:]):
-    codec = tfcsi.load(folder)
-    _, packets = read_file(folder / "packets.tcsi")
-    out[folder.name] = codec.decompress(packets)
-    if hasattr(codec, "receive"):
-        out[folder.name + "/symbols"] = codec.receive(packets)[0]
-np.savez(sys.argv[1], **out)
-"""
 
 
 def write(name, folder):
@@ -101,10 +86,6 @@ def load(name):
     assert session == codec.session
     with np.load(FOLDER / name / "csi.npz") as stored:
         return codec, packets, stored["h"], stored["h_hat"]
-
-
-def close(one, two):
-    return np.abs(one - two).max() <= TOLERANCE * np.abs(two).max()
 
 
 @pytest.mark.skipif("GENERATE_EXPECTED" not in os.environ, reason="writes files")
@@ -147,14 +128,7 @@ def test_golden_packets_decode_alike_with_other_threads_and_kernels(machine, tmp
     command = [sys.executable, "-c", DECODE, str(tmp_path / "out.npz"), *folders]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **MACHINES[machine]}
     subprocess.run(list(map(str, command)), env=variables, check=True)
-    with np.load(tmp_path / "out.npz") as out:
-        for folder in folders:
-            codec = tfcsi.load(folder)
-            _, packets = read_file(folder / "packets.tcsi")
-            assert close(out[folder.name], codec.decompress(packets))
-            if isinstance(codec, SymbolCodec):
-                symbols = out[f"{folder.name}/symbols"]
-                np.testing.assert_array_equal(symbols, codec.receive(packets)[0])
+    assert_alike(tmp_path / "out.npz", folders)
 
 
 def test_a_golden_codec_that_was_copied_writes_the_golden_session(tmp_path):

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from tests.conftest import correlated_csi
 from tests.hostile.kinds import RUNS, SHAPE, InFile, Kind, matrices, workdir_kinds
 from tfcsi.__main__ import main
+from tfcsi.codecs.workdir import save_calibration
 from tfcsi.datasets import tfrecord
+from tfcsi.transforms import to_real
 from tfcsi.ue import Ue
 
 OF_RUNS = ("csinet", "csi_inr_4bit")
@@ -30,6 +32,7 @@ def make(folder: pathlib.Path) -> dict[str, Kind]:
 
 def _encoder(run: pathlib.Path) -> Kind:
     """The encoder of a phone, whose tables have its digest."""
+    save_calibration(run, to_real(correlated_csi(50, SHAPE)))
     assert main(["tfcsi", "export", f"--workdir={run}", "--precision=float32"]) == 0
     name = "encoder_float32.tflite"
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.codecs import golden
 from tfcsi.codecs.klt import Klt
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -199,6 +200,18 @@ def test_codecs_without_a_network_run_with_numpy_alone(numpy_only, draw_csi):
     assert np.mean(np.abs(h_hat - h) ** 2) < 0.1 * np.mean(np.abs(h) ** 2)
     assert "codec 'klt'" in numpy_only.run("tfcsi", "info", "h.tcsi")
     assert "klt" in numpy_only.run("tfcsi", "info", "klt")
+
+
+def test_golden_packets_decode_alike_in_each_python(numpy_only):
+    folders = sorted(golden.FOLDER.iterdir())
+    numpy_only.run("python", "-c", golden.DECODE, "out.npz", *folders)
+    golden.assert_alike(numpy_only.home / "out.npz", folders)
+
+
+def test_golden_packets_of_networks_decode_alike_in_each_python(full):
+    folders = sorted(golden.RUNS.iterdir())
+    full.run("python", "-c", golden.DECODE, "out.npz", *folders)
+    golden.assert_alike(full.home / "out.npz", folders)
 
 
 def test_what_needs_the_full_set_says_so(numpy_only):

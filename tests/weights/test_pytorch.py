@@ -9,13 +9,14 @@ import argparse
 import os
 import pathlib
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from tests.weights import torch_files
-from tfcsi.weights import reading
+from tfcsi.weights import reading, unpickling
 
 FILES = pathlib.Path(__file__).parent / "files"
 BOTH = pytest.mark.parametrize("row", [False, True], ids=["zip", "row"])
@@ -128,6 +129,26 @@ def test_changed_bytes_are_read_or_refused_and_raise_nothing_else(tmp_path):
                 reading.read(path)
             except ValueError as error:
                 assert "changed.pth" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "words"),
+    [
+        (b"\x80\x02}r\xff\xff\xff\x7f.", "LONG_BINPUT of 2147483647 is too large"),
+        (b"\x80\x02}p2147483647\n.", "PUT of 2147483647 is too large"),
+        (b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b"a.", "bytearray8"),
+        (b"\x80\x04\x95" + (1 << 40).to_bytes(8, "little") + b"}.", "FRAME of 10995"),
+        (b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little") + b"a.", "bytes8"),
+    ],
+)
+def test_a_pickle_that_declares_much_memory_is_refused_in_little(pickled, words):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"a.pth is damaged: .*{words}"):
+            unpickling.read_bytes(pickled, "a.pth")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path):

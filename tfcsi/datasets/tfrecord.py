@@ -123,6 +123,12 @@ def matrices(paths: Sequence[str | os.PathLike], key: str = "x") -> Matrices:
             return transforms.to_complex(np.stack(x)) if x else None
 
         while (h := _read(block, paths)) is not None:
+            if (bad := ~np.isfinite(h).all((1, 2))).any():
+                raise DataError(
+                    f"{', '.join(map(str, paths))}: matrix {first + np.argmax(bad)} "
+                    f"has NaN or infinite values, expected finite"
+                )
+            first += len(h)
             yield h
 
     one = _read(lambda: [*dataset(paths, key).take(1).as_numpy_iterator()], paths)

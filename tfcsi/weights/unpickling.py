@@ -13,8 +13,9 @@ import collections
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -120,6 +121,7 @@ def read(file: BinaryIO, place: str, storages: dict[str, Storage] | None = None)
       ValueError: If it names anything that is not allowed, or is no pickle.
     """
     try:
+        _check_sizes(file)
         return _Unpickler(file, {} if storages is None else storages).load()
     except RefusedName as refused:
         raise ValueError(
@@ -133,6 +135,48 @@ def read(file: BinaryIO, place: str, storages: dict[str, Storage] | None = None)
 def read_bytes(content: bytes, place: str) -> Any:
     """Reads the pickle that is the content of a file; as `read`."""
     return read(io.BytesIO(content), place)
+
+
+class _Rest:
+    """The rest of a file, of which no more is asked than there is."""
+
+    def __init__(self, file: BinaryIO):
+        """`file` can be sought in."""
+        self._file, self._at = file, file.tell()
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(self._at)
+
+    def read(self, count: int) -> bytes:
+        """Returns at most so many bytes."""
+        return self._file.read(min(count, self.size - self._file.tell()))
+
+    def readline(self) -> bytes:
+        """Returns the bytes up to the end of a line."""
+        return self._file.readline()
+
+    def tell(self) -> int:
+        """Returns the place in the file."""
+        return self._file.tell()
+
+
+def _check_sizes(file: BinaryIO) -> None:
+    """Refuses a pickle that would take much more memory than its file has bytes.
+
+    The unpickler of Python makes room for what a pickle declares before it reads it.
+
+    Args:
+      file: Stands at the pickle, here and afterwards.
+
+    Raises:
+      ValueError: If a number of the memo, a frame or an array is too large, or the
+        pickle is damaged.
+    """
+    start, rest = file.tell(), _Rest(file)
+    for operation, argument, _ in pickletools.genops(cast("IO[bytes]", rest)):
+        sized = operation.name in ("FRAME", "PUT", "LONG_BINPUT")
+        if sized and int(argument or 0) > rest.size:
+            raise ValueError(f"{operation.name} of {argument} is too large")
+    file.seek(start)
 
 
 class RefusedName(Exception):
