@@ -6,8 +6,11 @@ BIN := .venv/bin
 READY := .venv/installed
 
 WORKDIR ?= runs/demo
+CODEC ?= cllwcsinet-indoor-cr8
+PATHS ?= paths
 PRECISION ?= float32
 PAGE := docs/demo
+FILES := runs/page
 INPUTS ?= 100000
 MANY ?= 10000000
 SECONDS_OF_SOAK ?= 3600
@@ -74,12 +77,15 @@ check-arm: $(READY)  ## Runs the encoders of WORKDIR on emulated 64-bit ARM (doc
 	sh tflite/arm64.sh .arm64 $(BIN)/python
 	$(BIN)/python tflite/check_arm.py --workdir='$(WORKDIR)' --machine=.arm64
 
-browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the encoder of WORKDIR (docs/demo/README.md)
-	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(WORKDIR)/encoder_$(PRECISION).tflite&tables=/$(WORKDIR)/tables.npz"
+browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the codecs CODEC and PATHS (docs/demo/README.md)
+	$(BIN)/tfcsi export --codec='$(CODEC)' --folder=$(FILES) --precision=$(PRECISION) --decoder
+	$(BIN)/tfcsi export --codec='$(PATHS)' --folder=$(FILES)/paths
+	@echo "open http://localhost:8000/$(PAGE)/?encoder=/$(FILES)/encoder_$(PRECISION).tflite&decoder=/$(FILES)/decoder.tflite&tables=/$(FILES)/tables.npz&paths=/$(FILES)/paths/tables.npz"
 	$(BIN)/python -m http.server --bind 127.0.0.1 8000
 
 test-browser: $(READY) $(PAGE)/node_modules  ## Tests that page and reports; needs Chromium
 	$(BIN)/python -m pytest -m 'slow or not slow' tests/programs/test_browser.py \
+		tests/programs/test_browser_codecs.py tests/programs/test_browser_page.py \
 		tests/programs/test_pages.py
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json

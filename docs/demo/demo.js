@@ -1,217 +1,282 @@
-// The page: files and CSI in, the picture, the symbols and the packet out.
+// The page: files in; pictures, packets and files of packets out.
 
-import { Tensor, loadAndCompile, loadLiteRt } from "@litertjs/core";
-import { readNpy, readNpz } from "./npy.js";
-import { packetFile, packetParts } from "./packet.js";
-import { encodeOutput, networkInput, readTables } from "./ue.js";
+import * as charts from "./charts.js";
+import { NeuralCodec, PathNetworkCodec } from "./codecs.js";
+import { randomPaths, readCsi } from "./csi.js";
+import { inForm, toAngularDelay } from "./domains.js";
+import { drawFigures, drawPacket, element, offer, paint } from "./draw.js";
+import { checkNetwork, loadNetwork, runNetwork } from "./networks.js";
+import { readNpz } from "./npy.js";
+import { packetFile } from "./packet.js";
+import { bitsByKind, partsOf } from "./parts.js";
+import { errorOf, PathCodec } from "./path_codec.js";
+import { readTables } from "./ue.js";
 
-const WASM = new URL("node_modules/@litertjs/core/wasm/", import.meta.url).pathname;
-const GIVEN = new URLSearchParams(location.search); // ?encoder=URL&tables=URL&csi=URL
-const DEFAULTS = { encoder: "encoder.tflite", tables: "tables.npz", csi: "csi.npy" };
-const $ = (id) => document.getElementById(id);
-const state = { encoder: null, ue: null, csi: null }; // csi: [{shape, h}]
+const GIVEN = new URLSearchParams(location.search); // Such as ?paths=URL&csi=URL.
+const DEFAULTS = {
+  paths: "paths.npz",
+  tables: "tables.npz",
+  encoder: "encoder.tflite",
+  decoder: "decoder.tflite",
+  csi: "csi.npy",
+};
+const $ = (selector) => document.querySelector(selector);
+const inDb = (linear) => 10 * Math.log10(linear);
+const loaded = {}; // By the names of DEFAULTS. A file that was refused leaves nothing.
 
 const LOADERS = {
-  async encoder(bytes) {
-    const before = state.encoder;
-    try {
-      state.encoder = await loadAndCompile(bytes, { accelerator: "wasm" });
-    } catch (error) {
-      throw new Error(
-        `the encoder does not run here, choose one that takes float32: ${error.message}`,
-      );
-    }
-    before?.delete();
+  paths: async (bytes) => {
+    const ue = readTables(await readNpz(bytes));
+    if (!ue.sets) throw new Error(`The tables are of ${ue.codec}, not of the codec paths.`);
+    return new PathCodec(ue);
   },
-  async tables(bytes) {
-    state.ue = readTables(await readNpz(bytes));
-  },
-  async csi(bytes) {
-    const { shape, data } = readNpy(bytes);
-    const [numTx, numDelay, parts] = shape.slice(-3);
-    if (shape.length < 3 || shape.length > 4 || parts !== 2) {
-      throw new Error(`CSI must be complex [n, num_tx, num_delay], got [${shape}]`);
-    }
-    const size = 2 * numTx * numDelay;
-    state.csi = Array.from({ length: data.length / size }, (_, i) => ({
-      shape: [numTx, numDelay],
-      h: data.slice(i * size, (i + 1) * size),
-    }));
-    $("matrix").value = 0;
-  },
+  tables: async (bytes) => readTables(await readNpz(bytes)),
+  encoder: async (bytes) => ({ bytes, network: await loadNetwork(bytes) }),
+  decoder: async (bytes) => ({ bytes, network: await loadNetwork(bytes) }),
+  csi: async (bytes) => readCsi(bytes),
 };
 
+// The codecs of the page: where each is shown, and how it is made of what is loaded.
+const CODECS = [
+  {
+    place: "#of-paths",
+    make: () =>
+      loaded.paths ?? "Choose the tables of paths. tfcsi export --codec=paths writes them.",
+    wishes: () => ({ nmseDb: $("#nmse").value === "" ? null : $("#nmse").valueAsNumber }),
+  },
+  { place: "#of-neural", make: neural, wishes: () => ({}) },
+];
+
+async function neural() {
+  const { tables, encoder, decoder } = loaded;
+  if (!tables || !encoder) {
+    return "Choose an encoder and its tables. tfcsi export --decoder writes all three files.";
+  }
+  await checkNetwork(encoder.bytes, tables, "encoder");
+  const encode = (x) => runNetwork(encoder.network, x, tables.step);
+  if (tables.sets) return new PathNetworkCodec(tables, encode);
+  if (!decoder) return new NeuralCodec(tables, encode, null);
+  await checkNetwork(decoder.bytes, tables, "decoder");
+  return new NeuralCodec(tables, encode, (y) => runNetwork(decoder.network, y));
+}
+
 async function start() {
-  for (const [id, load] of Object.entries(LOADERS)) {
+  for (const { place } of CODECS) $(place).append($("#codec").content.cloneNode(true));
+  for (const id of Object.keys(DEFAULTS)) {
     onEvent(id, "change", async () => {
-      const [file] = $(id).files;
-      if (file) await load(new Uint8Array(await file.arrayBuffer()));
+      const [file] = $(`#${id}`).files;
+      if (file) await load(id, file.name, new Uint8Array(await file.arrayBuffer()));
       await show();
     });
   }
-  onEvent("matrix", "input", show);
+  for (const id of ["matrix", "nmse"]) onEvent(id, "input", show);
+  onEvent("domain", "change", show);
   onEvent("random", "click", async () => {
-    state.csi = [randomPaths(state.ue?.shape ?? [32, 32])];
-    $("matrix").value = 0;
+    const { ue } = loaded.paths ?? { ue: loaded.tables };
+    loaded.csi = randomPaths(ue?.shape ?? [32, 32]);
+    $("#domain").value = "angular_delay";
+    $("#matrix").value = 0;
     await show();
   });
-  await loadLiteRt(WASM);
+  onEvent("all", "click", compressAll);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  if (GIVEN.has("domain")) $("#domain").value = GIVEN.get("domain");
   for (const [id, url] of Object.entries(DEFAULTS)) {
     const response = await fetch(GIVEN.get(id) ?? url);
-    if (response.ok) await LOADERS[id](new Uint8Array(await response.arrayBuffer()));
-    else if (GIVEN.has(id)) throw new Error(`${GIVEN.get(id)}: ${response.statusText}`);
+    if (response.ok) {
+      await load(id, response.url, new Uint8Array(await response.arrayBuffer()));
+    } else if (GIVEN.has(id)) {
+      throw new Error(`${GIVEN.get(id)}: ${response.statusText}`);
+    }
   }
   await show();
 }
 
-function onEvent(id, event, task) {
-  $(id).addEventListener(event, () => inTurn(task));
+async function load(id, name, bytes) {
+  loaded[id]?.network?.delete();
+  delete loaded[id];
+  if (id === "csi") $("#matrix").value = 0;
+  try {
+    loaded[id] = await LOADERS[id](bytes);
+  } catch (error) {
+    throw new Error(`${name.split("/").pop()}: ${error.message}`);
+  }
 }
 
-// Runs `task` after those before it; shows its error on the page.
+// Events are served one after the other; a new one ends the work on all matrices.
 let last = Promise.resolve();
+let newest = 0;
+function onEvent(id, event, task) {
+  $(`#${id}`).addEventListener(event, () => inTurn(task));
+}
+
 function inTurn(task) {
-  last = last.then(task).catch((error) => {
-    console.error(error);
-    say(error.message ?? String(error), true);
-  });
+  const number = ++newest;
+  last = last
+    .then(() => task(number))
+    .catch(async (error) => {
+      console.warn(error);
+      clear();
+      say($("#status"), error.message ?? String(error), true);
+    })
+    .then(paint)
+    .then(() => (document.body.dataset.painted = number));
 }
 
-function say(text, bad = false) {
-  $("status").textContent = text;
-  $("status").className = bad ? "bad" : "";
+function say(place, text, bad = false) {
+  place.textContent = text;
+  place.classList.toggle("bad", bad);
 }
 
+function clear() {
+  $("#overview").hidden = $("#together").hidden = true;
+  for (const { place } of CODECS) {
+    $(`${place} .result`).hidden = true;
+    say($(`${place} .facts`), "");
+  }
+}
+
+// Compresses the chosen matrix by both codecs, and shows what comes of it.
 async function show() {
-  ["csi-facts", "symbol-facts", "packet-facts", "packet"].forEach(
-    (id) => ($(id).textContent = ""),
-  );
-  $("save").hidden = true;
-  delete $("packet").dataset.matrix;
-  $("matrix").max = (state.csi?.length ?? 1) - 1;
-  $("count").textContent = state.csi ? `of 0 to ${state.csi.length - 1}` : "";
-  const matrix = state.csi?.[$("matrix").valueAsNumber];
-  if (!matrix) return say("Choose CSI, a .npy file, and one of its matrices.");
-  drawMatrix(matrix);
-  if (!state.encoder || !state.ue) {
-    return say(
-      "Choose an encoder and the tables.npz beside it, which tfcsi export wrote.",
-    );
+  const { csi } = loaded;
+  clear();
+  $("#matrix").max = (csi?.num ?? 1) - 1;
+  $("#count").textContent = csi ? `of 0 to ${csi.num - 1}` : "";
+  const number = $("#matrix").valueAsNumber;
+  if (!csi) return say($("#status"), "Choose CSI, a .npy file.", true);
+  if (!Number.isInteger(number) || number < 0 || number >= csi.num) {
+    return say($("#status"), `Choose a matrix of 0 to ${csi.num - 1}.`, true);
   }
-  const { x, gain } = networkInput(matrix.h, state.ue);
-  const began = performance.now();
-  const y = await run(x);
-  const encoded = performance.now();
-  const sent = encodeOutput(y, gain, state.ue);
-  const done = performance.now();
-  drawSymbols(sent.symbols);
-  writePacket(sent, 4 * x.length);
-  const times = [encoded - began, done - encoded].map((ms) => ms.toFixed(1));
-  say(`${state.ue.codec}: encoder ${times[0]} ms, quantiser and coder ${times[1]} ms`);
-}
-
-async function run(x) {
-  // A network of paths takes the number of the step too.
-  const inputs = state.encoder.getInputDetails().map(({ shape }) => {
-    const content = shape.length > 1 ? x : Int32Array.of(state.ue.step);
-    return new Tensor(content, Array.from(shape));
-  });
-  const [output] = await state.encoder.run(inputs);
-  const y = output.toTypedArray().slice();
-  [...inputs, output].forEach((tensor) => tensor.delete());
-  return y;
-}
-
-function drawMatrix({ shape: [numTx, numDelay], h }) {
-  const canvas = $("picture");
-  [canvas.width, canvas.height] = [numDelay, numTx];
-  const magnitude = Array.from({ length: h.length / 2 }, (_, i) =>
-    Math.hypot(h[2 * i], h[2 * i + 1]),
-  );
-  const peak = Math.max(...magnitude);
-  const image = new ImageData(numDelay, numTx);
-  magnitude.forEach((m, i) => image.data.set([...color(m / peak), 255], 4 * i));
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  $("csi-facts").textContent = `${numTx} x ${numDelay}, at most ${peak.toPrecision(3)}`;
-}
-
-// A dark to light scale, 0 to 1; the square root shows weak paths too.
-const SCALE = [
-  [13, 8, 60],
-  [84, 16, 120],
-  [176, 42, 107],
-  [240, 110, 60],
-  [252, 235, 150],
-];
-function color(share) {
-  const at = Math.sqrt(share || 0) * (SCALE.length - 1);
-  const k = Math.min(Math.floor(at), SCALE.length - 2);
-  return SCALE[k].map((from, i) => from + (at - k) * (SCALE[k + 1][i] - from));
-}
-
-function drawSymbols(symbols) {
-  const canvas = $("bars");
-  const ratio = devicePixelRatio;
-  [canvas.width, canvas.height] = [
-    canvas.clientWidth * ratio,
-    canvas.clientHeight * ratio,
-  ];
-  const [low, high] = [Math.min(0, ...symbols), Math.max(0, ...symbols)];
-  const unit = (canvas.height - 2 * ratio) / Math.max(high - low, 1);
-  const zero = ratio + high * unit;
-  const width = canvas.width / symbols.length;
-  const context = canvas.getContext("2d");
-  const style = getComputedStyle(canvas);
-  context.fillStyle = style.getPropertyValue("color");
-  context.fillRect(0, zero, canvas.width, 1);
-  symbols.forEach((symbol, i) => {
-    context.fillRect(i * width, zero, Math.max(width - 1, 1), -symbol * unit);
-  });
-  const zeros = symbols.filter((symbol) => !symbol).length;
-  $("symbol-facts").textContent =
-    `${symbols.length} integers from ${low} to ${high}, ${zeros} of them zero`;
-}
-
-function writePacket({ packet, side }, rawBytes) {
-  const hex = (byte) => byte.toString(16).padStart(2, "0");
-  const size = packet.length;
-  $("packet-facts").textContent =
-    `${size} bytes, ${8 * size} bits; ` +
-    `1/${Math.round(rawBytes / size)} of ${rawBytes} bytes of float32`;
-  for (const [name, start, end] of packetParts(packet, side, state.ue)) {
-    const part = document.createElement("span");
-    part.className = name;
-    part.textContent = Array.from(packet.slice(start, end), hex).join(" ") + " ";
-    $("packet").append(part);
-  }
-  $("packet").dataset.matrix = $("matrix").value;
-  URL.revokeObjectURL($("save").href);
-  $("save").href = URL.createObjectURL(new Blob([packetFile(state.ue, [packet])]));
-  $("save").hidden = false;
-}
-
-// A few paths, each a peak over angle and delay with side lobes; max |h| = 0.5.
-function randomPaths([numTx, numDelay]) {
-  const normal = () =>
-    Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-  const sinc = (v) => (v ? Math.sin(Math.PI * v) / (Math.PI * v) : 1);
-  const h = new Float64Array(2 * numTx * numDelay);
-  const sector = Math.random() * numTx;
-  for (let path = 0; path < 4; path++) {
-    const angle = sector + (normal() * numTx) / 16;
-    const delay = -1.5 * Math.log(1 - Math.random());
-    const gain = [normal(), normal()].map((part) => part * Math.exp(-delay / 4));
-    for (let i = 0; i < h.length; i++) {
-      const cell = i >> 1;
-      const apart = Math.floor(cell / numDelay) - angle;
-      const around = apart - numTx * Math.round(apart / numTx); // Angles are cyclic.
-      h[i] += gain[i & 1] * sinc(around) * sinc((cell % numDelay) - delay);
+  const matrix = csi.matrix(number);
+  say($("#status"), `${csi.num} CSI matrices of ${csi.shape.join(" x ")}`);
+  const bits = {};
+  let first = null; // What was drawn as the true matrix.
+  for (const { place, make, wishes } of CODECS) {
+    try {
+      const codec = await make();
+      if (typeof codec === "string") {
+        say($(`${place} .facts`), codec);
+        continue;
+      }
+      const result = await compressed(codec, matrix, wishes());
+      first ??= await showTrue(result, codec.ue);
+      await showResult(place, codec, result, first, number);
+      bits[nameOf(codec, bits)] = bitsByKind(result.parts);
+    } catch (error) {
+      console.warn(error);
+      say($(`${place} .facts`), error.message ?? String(error), true);
     }
   }
-  let peak = 0;
-  for (let i = 0; i < h.length; i += 2)
-    peak = Math.max(peak, Math.hypot(h[i], h[i + 1]));
-  return { shape: [numTx, numDelay], h: h.map((part) => (part * 0.5) / peak) };
+  if (!first) return;
+  $("#together").hidden = false;
+  $("#together .scroll").hidden = true;
+  $("#progress").textContent = "";
+  await drawFigures($("#overview .bits .row"), [charts.bitsOfParts(bits)]);
+}
+
+function nameOf(codec, others) {
+  return codec.ue.codec in others ? `${codec.ue.codec}, by a network` : codec.ue.codec;
+}
+
+async function compressed(codec, matrix, wishes) {
+  const { domain, shape } = codec.ue;
+  const h = inForm(matrix, $("#domain").value, domain, shape);
+  const began = performance.now();
+  const sent = await codec.compress(h, wishes);
+  const ms = performance.now() - began;
+  const nmse = sent.hHat ? errorOf(h, sent.hHat) : null;
+  return { ...sent, h, ms, nmse, parts: partsOf(sent, codec.ue) };
+}
+
+// Draws the true matrix of a result; returns its form.
+async function showTrue({ h, hHat }, { shape, domain }) {
+  $("#overview").hidden = false;
+  const [picture] = charts.csi(h, hHat ?? h, shape, domain, 0);
+  await drawFigures($("#overview .true .row"), [picture]);
+  return `${shape} ${domain}`;
+}
+
+async function showResult(place, codec, result, first, number) {
+  const { packet, parts, paths, hHat, h, nmse, ms } = result;
+  const { ue } = codec;
+  const at = (selector) => $(`${place} ${selector}`);
+  at("h2").textContent = `${ue.codec}${codec.encode && paths ? ", by a network" : ""}`;
+  at(".result").hidden = false;
+  at(".csi").hidden = !hHat;
+  if (hHat) {
+    const figures = charts.csi(h, hHat, ue.shape, ue.domain, inDb(nmse));
+    const same = first === `${ue.shape} ${ue.domain}`; // The true matrix is above.
+    await drawFigures(at(".csi .row"), figures.slice(same ? 1 : 0));
+  }
+  const own = paths
+    ? charts.paths(paths, result.scale, inAngles(h, ue), codec.atoms)
+    : charts.symbolBars(result.symbols);
+  await drawFigures(at(".own .row"), [own]);
+  at(".own figcaption").textContent = paths
+    ? "The paths in the packet, over the true matrix"
+    : "The symbols in the packet";
+  drawPacket(at(".packet"), packet, parts, bitsByKind(parts));
+  at(".packet").dataset.matrix = number;
+  offer(at(".save"), packetFile(ue, [packet]), "Save the packet for tfcsi decompress");
+  at(".save").download = `${ue.codec}.tcsi`;
+  const facts = [
+    `${packet.length} bytes, ${8 * packet.length} bits`,
+    ue.contexts ? "the page has no decoder of this codec" : nmseWords(nmse),
+    paths ? `${paths.length} paths` : `${result.symbols.length} symbols`,
+    `${ms.toFixed(0)} ms`,
+  ];
+  if (result.missed) facts.push("the finest step misses the NMSE that was asked for");
+  if (result.scaled) facts.push("the packet does not tell the power of the matrix");
+  say(at(".facts"), facts.join("; "), result.missed);
+}
+
+function nmseWords(nmse) {
+  if (nmse === null) return "choose the decoder for the NMSE";
+  return nmse ? `NMSE ${inDb(nmse).toFixed(2)} dB` : "no error";
+}
+
+function inAngles(h, { shape, domain }) {
+  return domain === "space_frequency" ? toAngularDelay(h, shape) : h;
+}
+
+// Compresses all matrices by each codec, and offers files of their packets.
+async function compressAll(number) {
+  const rows = [];
+  for (const { make, wishes } of CODECS) {
+    const codec = await make();
+    if (typeof codec === "string") continue;
+    const packets = [];
+    let error = 0;
+    for (let i = 0; i < loaded.csi.num; i++) {
+      const sent = await compressed(codec, loaded.csi.matrix(i), wishes()).catch((cause) => {
+        throw new Error(`Matrix ${i}, ${codec.ue.codec}: ${cause.message}`);
+      });
+      packets.push(sent.packet);
+      error += (sent.nmse ?? NaN) / loaded.csi.num;
+      $("#progress").textContent = `${codec.ue.codec}: ${i + 1} of ${loaded.csi.num}`;
+      await new Promise((done) => setTimeout(done)); // The page stays alive.
+      if (number !== newest) return;
+    }
+    rows.push(rowOf(codec, packets, error));
+  }
+  $("#progress").textContent = "";
+  $("#together .scroll").hidden = false;
+  $("#together tbody").replaceChildren(...rows);
+}
+
+function rowOf({ ue }, packets, error) {
+  const bits = packets.reduce((sum, packet) => sum + 8 * packet.length, 0);
+  const name = `${ue.codec}.tcsi`;
+  const link = element("a", { download: name, class: "save" });
+  offer(link, packetFile(ue, packets), name);
+  const cells = [
+    ue.codec,
+    packets.length,
+    (bits / packets.length).toFixed(1),
+    Number.isNaN(error) ? "" : inDb(error).toFixed(2),
+    link,
+  ];
+  return element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
 }
 
 inTurn(start);

@@ -73,16 +73,21 @@ export function sessionHeader({ codec, shape, fingerprint, version }) {
 
 const word32 = (number) => [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff);
 
-// What a packet's bytes are for: [name, first byte, byte after the last]. In version 2,
-// a part begins 5 bits before the end of the byte in front, for the check has 11 bits.
-export function packetParts(packet, side, { version }) {
-  const head = version === 1 ? HEADER_BYTES : 2;
-  const coded = head + 2 * side.length;
-  return [
-    ["header", 0, head],
-    ["side", head, coded],
-    ["symbols", coded, packet.length],
-  ].filter(([, start, end]) => start < end);
+// Bits of the check in front of a packet, with the length in version 1.
+export function checkBits({ version }) {
+  return version === 1 ? 8 * HEADER_BYTES : CRC_BITS;
+}
+
+// Ideal sizes of symbols [bits].
+export function symbolBits(symbols, tables) {
+  const codes = tables.coder === "huffman" ? tables.cdf.map(huffmanCodes) : null;
+  return symbols.map((symbol, i) => {
+    const t = tables.index[i];
+    const cdf = tables.cdf[t];
+    const [k, number] = split(symbol - tables.offset[t], cdf.length - 2);
+    const own = codes ? codes[t][k].length : PRECISION - Math.log2(cdf[k + 1] - cdf[k]);
+    return own + digitsOf(number);
+  });
 }
 
 // Coded symbols of version 1: bytes, without trailing zero bytes.
@@ -114,7 +119,7 @@ export function codeSymbol(coder, symbol, tables, t) {
   const cdf = tables.cdf[t];
   const [interval, number] = split(symbol - tables.offset[t], cdf.length - 2);
   coder.interval(cdf, interval);
-  const digits = number ? 2 * Math.floor(Math.log2(Math.floor(number / 2))) + 2 : 0;
+  const digits = digitsOf(number);
   for (let k = digits - 1; k >= 0; k--) coder.bit(Math.floor(number / 2 ** k) % 2);
 }
 
@@ -144,6 +149,11 @@ function split(v, regular) {
   if (v < 0) return [regular, 2 * -v + 1];
   if (v >= regular) return [regular, 2 * (v - regular + 1)];
   return [v, 0];
+}
+
+// Binary digits of such a number as it is sent.
+function digitsOf(number) {
+  return number ? 2 * Math.floor(Math.log2(Math.floor(number / 2))) + 2 : 0;
 }
 
 // The interval [low, low + size), 2^27 < size <= 2^28; `bits` are those before low.

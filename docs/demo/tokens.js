@@ -4,6 +4,7 @@
 // The tables of the symbols are picked by a network of integers. Its sums stay below
 // 2^53, so that plain JavaScript numbers are exact.
 
+import { checkMatrix } from "./domains.js";
 import { bitPacket, codeSymbol, IntervalEncoder, round, tablesOf } from "./packet.js";
 
 const PRECISION = 16; // Binary digits of all probabilities.
@@ -31,6 +32,7 @@ export function readTokenTables(arrays) {
   return {
     version: Number(arrays.format.data[0]),
     codec: arrays.codec,
+    domain: arrays.domain,
     shape: numbers("shape"),
     fingerprint: numbers("fingerprint"),
     rate,
@@ -49,14 +51,9 @@ export function readTokenTables(arrays) {
 
 // {x, norm}: the network's input of CSI h (re, im in turn), and the number of the norm by
 // which it was divided.
-export function tokenInput(h, { shape: [numTx, numDelay] }) {
-  if (h.length !== 2 * numTx * numDelay) {
-    throw new Error(
-      `the matrix has ${h.length / 2} entries, not ${numTx} x ${numDelay}`,
-    );
-  }
+export function tokenInput(h, ue) {
+  checkMatrix(h, ue.shape);
   const length = Math.sqrt(h.reduce((sum, part) => sum + part * part, 0));
-  if (!Number.isFinite(length)) throw new Error("the matrix holds NaN or infinity");
   const norm = length ? round(OCTAVE * Math.log2(length)) : 0;
   if (Math.abs(norm) > LARGEST_NORM) {
     throw new Error(`the matrix has norm ${length}, which no packet states`);

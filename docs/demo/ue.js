@@ -1,8 +1,12 @@
-// The UE beside its network, as tfcsi/ue.py: its file of tables, CSI to the network's
-// input, codeword to packet. No DOM, no libraries.
+// What stands beside the networks, as tfcsi/ue.py: the file of tables, CSI to the input of
+// the encoder, its output to a packet, symbols to the input of the decoder. No DOM, no
+// libraries.
 
-import { makePacket, round, tablesOf } from "./packet.js";
-import { pathInput, pathPacket, readPathTables } from "./paths.js";
+import { checkMatrix, DOMAINS } from "./domains.js";
+import { sorted } from "./lattice.js";
+import { float16 } from "./npy.js";
+import { makePacket, round, symbolBits, tablesOf } from "./packet.js";
+import { codePaths, pathInput, readPathTables } from "./paths.js";
 import { readTokenTables, tokenInput, tokenPacket } from "./tokens.js";
 
 const VERSIONS = [1, 2];
@@ -14,14 +18,16 @@ const LARGEST_SYMBOL = 2 ** 31 - 2 ** 7;
 export function readTables(arrays) {
   const version = Number(arrays.format?.data[0]);
   if (!VERSIONS.includes(version)) {
-    throw new Error("not a UE's tables.npz, as tfcsi export writes it");
+    throw new Error("This is no tables.npz of tfcsi export. Choose one that it wrote.");
   }
-  if (arrays.codec === "paths") return readPathTables(arrays);
-  if (arrays.codec === "learned") return readTokenTables(arrays);
+  const digests = Object.entries(arrays).filter(([name]) => name.startsWith("encoders/"));
+  const encoders = digests.map(([, { data }]) => data);
+  if (arrays.codec === "paths") return { ...readPathTables(arrays), encoders };
+  if (arrays.codec === "learned") return { ...readTokenTables(arrays), encoders };
   if (arrays["tables/kind"]) {
     throw new Error(
-      `tables of the kind "${arrays["tables/kind"]}" (priors with hyper-latents or ` +
-        "contexts), which this page does not write; use python -m tfcsi.ue",
+      `These are tables of the kind "${arrays["tables/kind"]}" (priors with hyper-latents ` +
+        "or contexts), which this page does not write; use python -m tfcsi.ue.",
     );
   }
   const numbers = (name) => Array.from(arrays[name].data);
@@ -34,8 +40,10 @@ export function readTables(arrays) {
   return {
     version,
     codec: arrays.codec,
+    domain: arrays.codec.split("@")[1] ?? DOMAINS[0], // The name tells the other one.
     shape: numbers("shape"),
     fingerprint: numbers("fingerprint"),
+    encoders,
     sendGain: Boolean(arrays.send_gain.data[0]),
     quantizer,
     latentDim,
@@ -44,52 +52,53 @@ export function readTables(arrays) {
   };
 }
 
-// {x, gain}: the network's input of CSI h (re, im in turn) and the words of its scale.
-// Of the codecs `paths` and `learned`, the word is the number of the norm.
+// {x, gain, scale}: the network's input of CSI h (re, im in turn), the words that state its
+// scale, and what the output of the decoder is multiplied by. Of the codecs `paths` and
+// `learned`, the word is the number of the norm. A codec that sends no scale takes
+// max |h| = 0.5; another matrix is scaled to it, as by `tfcsi compress --scale`.
 export function networkInput(h, ue) {
   if (ue.sets || ue.contexts) {
     const { x, norm } = (ue.sets ? pathInput : tokenInput)(h, ue);
     return { x, gain: [norm] };
   }
-  const [numTx, numDelay] = ue.shape;
-  if (h.length !== 2 * numTx * numDelay) {
-    throw new Error(
-      `the matrix has ${h.length / 2} entries, not ${numTx} x ${numDelay}`,
-    );
-  }
+  checkMatrix(h, ue.shape);
   const x = Float32Array.from(h);
   let peak = 0;
   for (let i = 0; i < x.length; i += 2) {
-    peak = Math.max(peak, Math.fround(Math.hypot(x[i], x[i + 1])));
+    peak = Math.max(peak, f(Math.hypot(x[i], x[i + 1])));
   }
-  if (!Number.isFinite(peak)) throw new Error("the matrix holds NaN or infinity");
+  const times = (scale) => x.map((value) => value * f(1 / scale)); // As NumPy divides.
   if (ue.sendGain) {
     const octaves = Math.log2(Math.max(peak, 2 ** -127));
     const word = Math.min(Math.max(round(256 * (octaves + 128)), 0), 65535);
-    const inverse = Math.fround(1 / Math.fround(2 ** (word / 256 - 128) / PEAK));
-    return { x: x.map((value) => value * inverse), gain: [word] }; // As NumPy divides.
+    const scale = f(2 ** (word / 256 - 128) / PEAK);
+    return { x: times(scale), gain: [word], scale };
   }
-  if (Math.abs(peak - PEAK) > PEAK_TOLERANCE) {
-    throw new Error(`the matrix has max |h| = ${peak.toPrecision(3)}, not ${PEAK}`);
-  }
-  return { x, gain: [] };
+  if (Math.abs(peak - PEAK) <= PEAK_TOLERANCE) return { x, gain: [], scale: 1 };
+  if (!peak) throw new Error("The matrix is zero, and this codec sends no scale.");
+  const scale = f(peak / PEAK);
+  return { x: times(scale), gain: [], scale };
 }
 
-// {symbols, side, packet} of what the network put out: a float32 codeword; or int32,
-// the symbols and, behind them, the words of side information, or a list of paths.
+// {symbols, side, packet, parts} of what the network put out: a float32 codeword; or int32,
+// the symbols and, behind them, the words of side information, or a list of paths. Parts
+// [what, bits] say what the bits carry, in order.
 export function encodeOutput(y, gain, ue) {
   if (ue.sets) {
     const symbols = Array.from(y);
     const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
-    return { symbols, side: [], packet: pathPacket(rows, ue.step, gain[0], ue) };
+    return { symbols, side: [], ...codePaths(sorted(rows), ue.step, gain[0], ue) };
   }
-  if (ue.contexts) return tokenPacket(y, gain[0], ue);
+  if (ue.contexts) {
+    return { ...tokenPacket(y, gain[0], ue), parts: [["coded CSI", Infinity]] };
+  }
   const ready = y instanceof Int32Array;
   const numSymbols = ue.tables.index.length;
   const expected = ready ? numSymbols + ue.numSide : ue.latentDim;
   if (y.length !== expected) {
     throw new Error(
-      `the encoder gives ${y.length} numbers, the tables are for ${expected}`,
+      `The encoder gives ${y.length} numbers, and the tables are for ${expected}. Choose ` +
+        "an encoder and a tables.npz of one export.",
     );
   }
   const { symbols, side } = ready
@@ -97,46 +106,80 @@ export function encodeOutput(y, gain, ue) {
         symbols: Array.from(y.slice(0, numSymbols)),
         side: Array.from(y.slice(numSymbols)),
       }
-    : GRIDS[ue.quantizer.name](y, ue.quantizer);
+    : GRIDS[ue.quantizer.name].quantize(y, ue.quantizer);
   const words = [...gain, ...side];
+  const bits = symbolBits(symbols, ue.tables);
+  const kinds = ["symbols that are not zero", "symbols that are zero"];
   return {
     symbols,
     side: words,
     packet: makePacket(symbols, words, ue),
+    parts: [
+      ["side information", 16 * words.length],
+      ...symbols.map((symbol, i) => [kinds[Number(symbol === 0)], bits[i]]),
+    ],
   };
 }
 
-// Codeword to {symbols, side} in float32, as tfcsi/coding/grids.py.
+// The decoder's input, a float32 codeword, of symbols and words of side information.
+export function decoderInput(symbols, side, ue) {
+  const words = side.slice(side.length - ue.numSide);
+  return GRIDS[ue.quantizer.name].dequantize(symbols, words, ue.quantizer);
+}
+
+// Codeword to {symbols, side} and back in float32, as tfcsi/coding/grids.py.
 const f = Math.fround;
 const GRIDS = {
-  uniform(y, { step, offset }) {
-    const limit = (s) => Math.min(Math.max(s, -LARGEST_SYMBOL), LARGEST_SYMBOL);
-    const symbols = Array.from(y, (v, i) =>
-      limit(round(f(f(v / step[i]) - (offset ? offset[i] : 0)))),
-    );
-    return { symbols, side: [] };
+  uniform: {
+    quantize(y, { step, offset }) {
+      const limit = (s) => Math.min(Math.max(s, -LARGEST_SYMBOL), LARGEST_SYMBOL);
+      const symbols = Array.from(y, (v, i) =>
+        limit(round(f(f(v / step[i]) - (offset ? offset[i] : 0)))),
+      );
+      return { symbols, side: [] };
+    },
+    dequantize(symbols, side, { step, offset }) {
+      return Float32Array.from(symbols, (s, i) => f(s + (offset ? offset[i] : 0)) * step[i]);
+    },
   },
-  mulaw(y, { bits, mu }) {
-    const clipped = y.map((v) => Math.min(Math.max(v, -6e4), 6e4));
-    const low = half(Math.min(...clipped));
-    const apart = Math.max(f(Math.abs(low) * 2 ** -9), 2 ** -10);
-    const high = half(Math.max(Math.max(...clipped), f(low + apart)));
-    const scale = f(Math.log1p(mu));
-    const symbols = Array.from(y, (v) => {
-      const s = f(f(f(2 * f(v - low)) / f(high - low)) - 1);
-      const size = Math.min(Math.abs(s), 1);
-      const companded = Math.sign(s) * f(f(Math.log1p(f(mu * size))) / scale);
-      return round(f(f(companded + 1) * f((2 ** bits - 1) / 2)));
-    });
-    return { symbols, side: [low, high].map(halfBits) };
+  mulaw: {
+    quantize(y, { bits, mu }) {
+      const clipped = y.map((v) => Math.min(Math.max(v, -6e4), 6e4));
+      const low = half(Math.min(...clipped));
+      const apart = Math.max(f(Math.abs(low) * 2 ** -9), 2 ** -10);
+      const high = half(Math.max(Math.max(...clipped), f(low + apart)));
+      const scale = f(Math.log1p(mu));
+      const symbols = Array.from(y, (v) => {
+        const s = f(f(f(2 * f(v - low)) / f(high - low)) - 1);
+        const size = Math.min(Math.abs(s), 1);
+        const companded = Math.sign(s) * f(f(Math.log1p(f(mu * size))) / scale);
+        return round(f(f(companded + 1) * f((2 ** bits - 1) / 2)));
+      });
+      return { symbols, side: [low, high].map(halfBits) };
+    },
+    dequantize(symbols, side, { bits, mu }) {
+      const [low, high] = side.map(float16);
+      return Float32Array.from(symbols, (symbol) => {
+        const s = (2 * symbol) / (2 ** bits - 1) - 1;
+        const expanded = (Math.sign(s) * Math.expm1(Math.abs(s) * Math.log1p(mu))) / mu;
+        return low + ((expanded + 1) * (high - low)) / 2;
+      });
+    },
   },
-  float(y) {
-    const view = new DataView(new ArrayBuffer(4));
-    const words = (v) => {
-      view.setFloat32(0, v);
-      return [view.getUint16(0), view.getUint16(2)];
-    };
-    return { symbols: [], side: Array.from(y).flatMap(words) };
+  float: {
+    quantize(y) {
+      const view = new DataView(new ArrayBuffer(4));
+      const words = (v) => {
+        view.setFloat32(0, v);
+        return [view.getUint16(0), view.getUint16(2)];
+      };
+      return { symbols: [], side: Array.from(y).flatMap(words) };
+    },
+    dequantize(symbols, side) {
+      const view = new DataView(new ArrayBuffer(2 * side.length));
+      side.forEach((word, i) => view.setUint16(2 * i, word));
+      return Float32Array.from({ length: side.length / 2 }, (_, i) => view.getFloat32(4 * i));
+    },
   },
 };
 

@@ -1,48 +1,33 @@
-"""The page in docs/demo: its packets are those of the codec, to the last byte.
+"""The coders of the page in docs/demo: their packets are those of the codec.
 
-`make test-browser` installs what it needs from the npm registry and runs this file.
+They run in Node.js. `make test-browser` runs this file, and so does `make test` where
+there is Node.js.
 """
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import pathlib
-import shutil
-import subprocess
-import threading
 
 import numpy as np
 import pytest
 
 import tfcsi
+from tests.programs.browser import needs_node, node
 from tfcsi import transforms
 from tfcsi.channels import cost2100
 from tfcsi.coding import grids, rangecoder, sending
 from tfcsi.coding.network_tables import IntegerNetwork, NetworkTables
-from tfcsi.coding.packet_file import read_file, write_file
+from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_encoder import norm_of, scaled
 from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.tables import CODERS, Tables
 from tfcsi.coding.token_contexts import law_tables
-from tfcsi.tflite import convert, exports, path_convert, runner
 
-DEMO = pathlib.Path(__file__).parents[2] / "docs" / "demo"
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
-NODE = shutil.which("node")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-EXPORTS = [("float32", "codeword"), ("int8", "codeword"), ("int8", "symbols")]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(NODE is None, reason="needs Node.js"),
-]
-in_chromium = pytest.mark.skipif(
-    CHROMIUM is None or not (DEMO / "node_modules" / "playwright-core").exists(),
-    reason="needs Chromium, and `npm ci` in docs/demo",
-)
+pytestmark = [pytest.mark.browser, needs_node]
 
 ENCODE = """
 const { encode } = await import(`${demo}/packet.js`);
@@ -111,42 +96,6 @@ FORMS = {
     "all_taps": ((16, 12), 12, "angular_delay"),
     "subcarriers": ((16, 12), 12, "space_frequency"),
 }
-
-
-def node(script, message):
-    """What `script` prints of `message`."""
-    head = f"const demo = {json.dumps(DEMO.as_uri())};\n"
-    head += "const print = (value) => console.log(JSON.stringify(value));\n"
-    head += 'const message = JSON.parse((await import("node:fs")).readFileSync(0));\n'
-    command = [NODE, "--input-type=module", "--eval", head + script]
-    done = subprocess.run(
-        command, input=json.dumps(message), capture_output=True, text=True
-    )
-    assert not done.returncode, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def site(codec, h, tmp_path_factory):
-    """URL and folder of the page on localhost, with encoders, tables and CSI beside."""
-    folder = tmp_path_factory.mktemp("site")
-    for path in DEMO.iterdir():
-        (folder / path.name).symlink_to(path)
-    (folder / "csi.npy").unlink()
-    np.save(folder / "csi.npy", h[-3:])
-    codec.save_ue(folder / "tables.npz")
-    for precision, output in EXPORTS:
-        flatbuffer = convert.export(
-            codec, precision, transforms.to_real(h[:100]), output
-        )
-        (folder / exports.file_name(precision, output)).write_bytes(flatbuffer)
-    handler = type("Handler", (http.server.SimpleHTTPRequestHandler,), {})
-    handler.log_message = lambda *args: None
-    handler = functools.partial(handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", folder
-        server.shutdown()
 
 
 def test_the_coders_write_the_golden_payloads():
@@ -284,49 +233,3 @@ def test_the_output_of_a_network_of_paths_becomes_a_file_of_packets(matrices, tm
     x = transforms.to_real((matrices / unit).astype(np.complex64))
     sent = np.float32([row["x"] for row in reply["sent"]])
     np.testing.assert_array_equal(sent, x.reshape(len(x), -1))
-
-
-@in_chromium
-@pytest.mark.tflite
-@pytest.mark.parametrize("precision, output", EXPORTS)
-def test_the_page_shows_the_packet_of_the_codec(
-    precision, output, site, codec, h, tmp_path, monkeypatch
-):
-    url, folder = site
-    encoder = exports.file_name(precision, output)
-    flatbuffer = (folder / encoder).read_bytes()
-    monkeypatch.setattr(codec, "analysis", runner.Runner(flatbuffer))
-    packets = codec.compress(h[-3:])
-    picture = tmp_path / "page.png"
-    address = f"{url}?encoder={encoder}"
-    check_page(address, codec.session, packets, picture)
-
-
-@in_chromium
-@pytest.mark.tflite
-def test_the_page_shows_the_packet_of_paths(site, tmp_path):
-    url, folder = site
-    codec, h = tfcsi.load("paths_cost2100_indoor"), cost2100.simulate(3, 4, "indoor")
-    content = path_convert.convert(codec.sender, "float32", "light")
-    (folder / "paths.tflite").write_bytes(content)
-    codec.save_ue(folder / "paths.npz")
-    np.save(folder / "paths.npy", h)
-    address = f"{url}?encoder=paths.tflite&tables=paths.npz&csi=paths.npy"
-    packets = codec.compress(h, effort="light")
-    check_page(address, codec.session, packets, tmp_path / "page.png")
-
-
-def check_page(address, session, packets, picture):
-    """Opens the page in Chromium; it shows these packets and saves them."""
-    command = [NODE, "drive.mjs", CHROMIUM, address, str(len(packets)), str(picture)]
-    done = subprocess.run(
-        command, cwd=DEMO, capture_output=True, text=True, timeout=300
-    )
-    assert not done.returncode and not done.stderr, done.stderr
-    for shown, packet in zip(json.loads(done.stdout), packets):
-        assert shown["packet"] == packet.hex()
-        assert shown["facts"].startswith(f"{len(packet)} bytes, {8 * len(packet)} bits")
-        saved = picture.with_suffix(".tcsi")
-        saved.write_bytes(bytes.fromhex(shown["file"]))
-        assert read_file(saved) == (session, [packet])
-    assert picture.stat().st_size > 10_000

@@ -12,7 +12,8 @@ import pytest
 
 import tfcsi
 from tests.codecs.learned_weights import arrays
-from tests.programs.test_browser import NODE, REFUSED, SEND, node
+from tests.programs.browser import NODE, node
+from tests.programs.test_browser import REFUSED, SEND
 from tfcsi.channels import cost2100
 from tfcsi.codecs.learned import Learned
 from tfcsi.coding.scales import OtherScale

@@ -72,6 +72,13 @@ def add_arguments(parser: Parser) -> None:
         "and decoder.onnx.",
     )
     parser.add_argument(
+        "--decoder",
+        action="store_true",
+        default=None,
+        help=f"Write the decoder in float32, too, as {exports.DECODER_FILE}. The page "
+        "in docs/demo runs it.",
+    )
+    parser.add_argument(
         "--clusters",
         type=flags.integer(),
         metavar="N",
@@ -155,14 +162,14 @@ def _refuse_others(args: argparse.Namespace, model: str) -> None:
             if getattr(args, flag) is not None and model != name:
                 raise UsageError(f"--{flag} is only for the codec {name}")
         if model == name:
-            for flag in ("output", "clusters", "sparsity"):
+            for flag in ("output", "decoder", "clusters", "sparsity"):
                 if getattr(args, flag) is not None:
                     raise UsageError(f"--{flag} is not for the codec {name}")
 
 
 def _export_whole(args: argparse.Namespace) -> None:
     """Writes networks in another form than TFLite."""
-    every = [*("precision", "output", "clusters", "sparsity", "tune_steps")]
+    every = [*("precision", "output", "decoder", "clusters", "sparsity", "tune_steps")]
     for name in every + [flag for own in _OWN.values() for flag in own]:
         if getattr(args, name) is not None:
             raise UsageError(f"--{name} does not go with --format={args.format}")
@@ -194,7 +201,9 @@ def _export_network(
     from tfcsi.tflite import convert
 
     codec = neural.load(workdir)
-    x = np.load(workdir / CALIBRATION_FILE).astype(np.float32)
+    x, path = None, workdir / CALIBRATION_FILE
+    if path.exists():  # Codecs of the zoo have none.
+        x = np.load(path).astype(np.float32)
     kind = _shrink(codec, x, args, args.tune_steps or 300)
     encoders, output = {}, args.output or exports.OUTPUTS[0]
     for precision in args.precision or ["float32"]:
@@ -202,6 +211,9 @@ def _export_network(
         content = convert.export(codec, precision, rounded_by, output)
         path = folder / exports.file_name(precision, output, kind)
         encoders[path.name] = _write(path, content)
+    if args.decoder:
+        path = folder / exports.DECODER_FILE
+        encoders[path.name] = _write(path, convert.export_decoder(codec))
     codec.save_ue(folder / TABLES_FILE, **encoders)
 
 
@@ -287,10 +299,17 @@ def _write(path: pathlib.Path, content: bytes) -> bytes:
     return content
 
 
-def _shrink(codec: Codec, x: np.ndarray, args: argparse.Namespace, steps: int) -> str:
+def _shrink(
+    codec: Codec, x: np.ndarray | None, args: argparse.Namespace, steps: int
+) -> str:
     """Gives the encoder few values or many zeros; returns a name for it."""
     if args.clusters is None and args.sparsity is None:
         return ""
+    if x is None:
+        raise UsageError(
+            "--clusters and --sparsity need the training matrices of a run, which this "
+            "codec does not have; give --workdir=DIR of a run of tfcsi train"
+        )
     from tfcsi.model_optimization import sparsity
 
     if args.clusters is None:

@@ -38,7 +38,7 @@ from tfcsi.model_optimization import codeword
 from tfcsi.models.contract import Model
 from tfcsi.tflite import flatbuffer
 from tfcsi.tflite.exports import CALIBRATED, OUTPUTS, PRECISIONS
-from tfcsi.tflite.runner import Runner
+from tfcsi.tflite.runner import Runner, interpreter
 
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 _MIN_WEIGHTS = 1024  # Smaller operations stay float in "int8".
@@ -171,6 +171,26 @@ def export(
         return convert_quantized(codec, precision, x, quantize)
     model = models.get(codec.name)
     return convert(codec.encoder, precision, x, model, quantizer.step, quantize)
+
+
+def export_decoder(codec: Codec) -> bytes:
+    """Converts the decoder of a codec, in float32.
+
+    Args:
+      codec: tfcsi.codecs.neural.Codec.
+
+    Returns:
+      The flatbuffer, which maps a received codeword, y_hat float32 [1, latent], to
+      x_hat float32 [1, num_tx, num_delay, 2].
+
+    Raises:
+      ConversionError: As `convert`.
+    """
+    decoder = codec.decoder
+    with quietly(), refusals("float32"):
+        content = _network(decoder, "float32", None, ended=True)
+        interpreter(content).invoke()
+    return content
 
 
 def _calibration(precision: str, x: np.ndarray | None) -> np.ndarray:

@@ -14,6 +14,7 @@ TOKEN_PRECISIONS = ("float32", "float16", "dynamic", "int8")  # Of the codec lea
 EFFORTS = ("default", "light")  # Of `pursuit.EFFORTS`, those that a network can have.
 NUM_PATHS = 32  # Most paths of a matrix that such a network finds, if not said.
 OUTPUTS = ("codeword", "symbols")
+DECODER_FILE = "decoder.tflite"  # The decoder in float32, if it is exported, too.
 CALIBRATED = ("int8", "int8_full", "int16x8")  # Precisions that need some matrices.
 
 
