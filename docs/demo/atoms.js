@@ -112,14 +112,14 @@ export class Atoms {
   add(picture, { re, im, angle, delay }, scale = 1) {
     const [left, right] = [this.angle.row(angle), this.delay.row(delay)];
     const numDelay = right.length;
-    left.forEach((height, a) => {
-      const [x, y] = [scale * re * height, scale * im * height];
+    for (let a = 0; a < left.length; a++) {
+      const [x, y] = [scale * re * left[a], scale * im * left[a]];
       const start = 2 * a * numDelay;
       for (let d = 0; d < numDelay; d++) {
         picture[start + d] += x * right[d];
         picture[start + numDelay + d] += y * right[d];
       }
-    });
+    }
   }
 
   // The picture of paths.

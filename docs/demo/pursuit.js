@@ -168,27 +168,33 @@ class Pursuit {
       this.atoms.delay.wrap(round(delay)),
       cell,
     );
-    const about = (scale) =>
-      gains.flatMap((row, i) =>
-        row.flatMap(([re, im], j) =>
-          CORNERS.map(([right, up]) => {
-            const shrink = scale(Math.hypot(re, im));
-            const q = { re: Math.floor(re * shrink) + right };
-            q.im = Math.floor(im * shrink) + up;
-            const power = q.re ** 2 + q.im ** 2;
-            const earned = re * re + im * im - (re - q.re) ** 2 - (im - q.im) ** 2;
-            const allowed = power > 0 && power <= MAX_POWER;
-            const fits = allowed && fineness(power) === digits;
-            return { ...q, i, j, power, earned, fits };
-          }),
-        ),
-      );
-    let points = about(() => 1);
+    let points = pointsAbout(gains, digits);
     if (points.every(({ power }) => power > MAX_POWER)) {
-      points = about((size) => RADIUS / size); // They were too large for the lattice.
+      // They were too large for the lattice.
+      const shrunk = ([re, im]) => [re, im].map((part) => (part * RADIUS) / Math.hypot(re, im));
+      points = pointsAbout(gains, digits, shrunk);
     }
     return { points, angles, delays };
   }
+}
+
+// The four lattice points round each gain, or round what `shrunk` makes of it.
+function pointsAbout(gains, digits, shrunk = (gain) => gain) {
+  const points = [];
+  gains.forEach((row, i) =>
+    row.forEach((gain, j) => {
+      const [left, low] = shrunk(gain).map(Math.floor);
+      for (const [right, up] of CORNERS) {
+        const [re, im] = [left + right, low + up];
+        const power = re * re + im * im;
+        const rest = (gain[0] - re) ** 2 + (gain[1] - im) ** 2;
+        const earned = gain[0] ** 2 + gain[1] ** 2 - rest;
+        const fits = power > 0 && power <= MAX_POWER && fineness(power) === digits;
+        points.push({ re, im, i, j, power, earned, fits });
+      }
+    }),
+  );
+  return points;
 }
 
 function alike(one, two) {

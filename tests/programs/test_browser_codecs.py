@@ -192,11 +192,14 @@ def sent_by_the_page(codec, h, folder, pictures=False, **wishes):
 def test_the_page_finds_the_paths_that_the_codec_finds(form, tmp_path):
     shape, num_fft, domain = FORMS[form]
     codec = tfcsi.load("paths").resized(shape, num_fft, domain)
-    h = cost2100.simulate(6, 5, "indoor")[:, : shape[0], : shape[1]]
-    h = h * np.logspace(-3, 3, 6).astype(np.float32)[:, None, None]
-    noise = np.random.default_rng(0).standard_normal((*h.shape, 2)) @ [1, 1j]
-    h[5:] += 0.01 * np.abs(h[5:]).max() * noise[5:]
-    for wishes, ours in (({}, {}), ({"nmseDb": -12}, {"nmse_db": -12})):
+    noisy = cost2100.simulate(6, 5, "indoor")[:, : shape[0], : shape[1]]
+    noisy = noisy * np.logspace(-3, 3, 6).astype(np.float32)[:, None, None]
+    noise = np.random.default_rng(0).standard_normal((*shape, 2)) @ [1, 1j]
+    noisy[5] += 0.01 * np.abs(noisy[5]).max() * noise
+    for h, wishes, ours in (
+        (noisy, {}, {}),
+        (noisy[2:5], {"nmseDb": -12}, {"nmse_db": -12}),
+    ):
         sent = sent_by_the_page(codec, h, tmp_path, **wishes)
         packets = [bytes.fromhex(one["packet"]) for one in sent]
         _, _, lists = codec.receive_lists(packets)
