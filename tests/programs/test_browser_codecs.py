@@ -5,8 +5,8 @@ They run in Node.js. `make test-browser` runs this file.
 
 from __future__ import annotations
 
+import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -96,7 +96,7 @@ FORMS = {
     "all_taps": ((16, 12), 12, "angular_delay"),
     "subcarriers": ((16, 12), 12, "space_frequency"),
 }
-SCALES = ("colorscale", "zmax", "customdata", "z", "x", "y")  # Numbers of a picture.
+NUMBERS = ("colorscale", "zmax", "customdata", "z", "x", "y")  # Of a picture.
 
 
 def saved(array, order="C"):
@@ -230,25 +230,37 @@ def test_a_zero_matrix_and_one_that_cannot_be_met_have_packets(tmp_path):
     assert len(missed["rows"]) > 64
 
 
+def plain(value):
+    """Parts of a picture with lists in the place of arrays, which plotly packs."""
+    if isinstance(value, dict) and "bdata" in value:
+        numbers = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+        shape = value.get("shape", str(numbers.size))
+        return numbers.reshape([int(side) for side in shape.split(",")]).tolist()
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return (
+        [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+    )
+
+
 def same_picture(wrote, figure):
     """Whether a picture is that of plotly's Python side, numbers up to rounding."""
-    figure = json.loads(figure.to_json(engine="json"))
+    figure = plain(figure.to_plotly_json())
     layout = {k: v for k, v in figure["layout"].items() if k != "template"}
     assert wrote["layout"] == layout
     for mine, theirs in zip(wrote["data"], figure["data"], strict=False):
         assert mine.keys() == theirs.keys()
         for key, value in theirs.items():
-            close = {"rtol": 1e-4, "atol": 2e-5}
+            own = mine[key]
             if key == "marker" and "size" in value:
-                np.testing.assert_allclose(mine[key].pop("size"), value.pop("size"))
+                np.testing.assert_allclose(own.pop("size"), value.pop("size"))
             if key == "colorscale":
-                assert [c for _, c in mine[key]] == [c for _, c in value]
-                value = [at for at, _ in value]
-                mine = {key: [at for at, _ in mine[key]]}
-            if key in SCALES and not isinstance(np.ravel(value)[0], str):
-                np.testing.assert_allclose(mine[key], value, **close)
+                assert [colour for _, colour in own] == [colour for _, colour in value]
+                own, value = ([at for at, _ in scale] for scale in (own, value))
+            if key in NUMBERS and not isinstance(np.ravel(value)[0], str):
+                np.testing.assert_allclose(own, value, rtol=1e-4, atol=2e-5)
             else:
-                assert mine[key] == value, key
+                assert own == value, key
     assert len(wrote["data"]) == len(figure["data"])
 
 
@@ -311,7 +323,7 @@ def test_symbols_become_codewords_and_parts_of_packets(quantizer, coder, tmp_pat
     codec = Receiver(session, tables, symbols, side)
     for i, (one, parts) in enumerate(zip(sent, packet_parts.parts(codec, packets))):
         assert one["packet"] == packets[i].hex()
-        np.testing.assert_allclose(one["y"], y_hat[i], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one["y"], y_hat[i], rtol=1e-5, atol=2e-4)
         assert [what for what, _ in one["parts"]] == [part.kind for part in parts]
         sizes = [part.bits for part in parts]
         np.testing.assert_allclose([bits for _, bits in one["parts"]], sizes)
@@ -320,8 +332,7 @@ def test_symbols_become_codewords_and_parts_of_packets(quantizer, coder, tmp_pat
 class Receiver:
     """As much of a codec of symbols as `packet_parts` asks for."""
 
-    symbols = bits_estimated = None
-
     def __init__(self, session, tables, symbols, side):
         self.session, self.tables = session, tables
+        self.symbols = self.bits_estimated = lambda h: None
         self.receive = lambda packets: (symbols, side)
