@@ -15,7 +15,9 @@ export function element(name, attributes = {}, ...content) {
 // Draws pictures side by side in place of what an element holds.
 export async function drawFigures(place, figures) {
   place.querySelectorAll(".chart").forEach((chart) => Plotly.purge(chart));
-  const charts = figures.map(() => element("div", { class: "chart" }));
+  const charts = figures.map(({ layout: { height } }) =>
+    element("div", { class: "chart", style: `height:${height}px` }),
+  );
   place.replaceChildren(...charts);
   await Promise.all(
     figures.map(({ data, layout }, i) => Plotly.newPlot(charts[i], data, layout, CONFIG)),

@@ -104,8 +104,21 @@ function measure() {
   const wide = document.documentElement.clientWidth;
   const charts = [...document.querySelectorAll(".js-plotly-plot")];
   const marks = ".scatterlayer .point, .heatmaplayer image, .barlayer path";
+  // Charts, captions and packets lie below each other.
+  const boxes = [...document.querySelectorAll("main p, .chart, figcaption, .bytes, h2")]
+    .filter((part) => part.getClientRects().length)
+    .map((part) => [part, part.getBoundingClientRect(), part.querySelector(".main-svg")]);
+  const real = boxes.map(([, box, svg]) => (svg ? svg.getBoundingClientRect() : box));
+  const collisions = real.flatMap((a, i) =>
+    real.slice(i + 1).filter(
+      (b) =>
+        Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1,
+    ),
+  );
   const visible = charts.filter((chart) => chart.getBoundingClientRect().width);
   return {
+    collisions: collisions.length,
     overflow: document.documentElement.scrollWidth - wide,
     charts: visible.map((chart) => ({
       width: chart.getBoundingClientRect().width,

@@ -230,7 +230,7 @@ def test_nothing_leaves_the_page_at_any_width_and_in_both_schemes(site):
         for scheme in LETTERS
     ]
     for step, shown in zip(steps, drive(address, [{}, *steps])["shown"][1:]):
-        assert shown["overflow"] <= 0
+        assert shown["overflow"] <= 0 and not shown["collisions"]
         # True, bits; decoded and error, and its own, of each codec.
         assert len(shown["charts"]) == 2 + 2 * 3
         for chart in shown["charts"]:
