@@ -92,10 +92,10 @@ async function saved(page, link) {
 function settled() {
   const wide = (element) => element.getBoundingClientRect().width;
   return [...document.querySelectorAll(".js-plotly-plot")].every((chart) => {
-    const own = getComputedStyle(chart.querySelector("text")).fill;
-    const painted = own === getComputedStyle(document.body).color;
-    const fits = Math.abs(wide(chart) - wide(chart.querySelector(".main-svg"))) < 2;
-    return !wide(chart) || (painted && fits);
+    const [words, svg] = [chart.querySelector("text"), chart.querySelector(".main-svg")];
+    if (!wide(chart)) return true; // It is hidden.
+    const painted = words && getComputedStyle(words).fill === getComputedStyle(document.body).color;
+    return painted && Math.abs(wide(chart) - wide(svg)) < 2;
   });
 }
 
