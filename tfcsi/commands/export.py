@@ -201,7 +201,8 @@ def _export_network(
     from tfcsi.tflite import convert
 
     codec = neural.load(workdir)
-    x, path = None, workdir / CALIBRATION_FILE
+    x: np.ndarray | None = None
+    path = workdir / CALIBRATION_FILE
     if path.exists():  # Codecs of the zoo have none.
         x = np.load(path).astype(np.float32)
     kind = _shrink(codec, x, args, args.tune_steps or 300)
