@@ -1,11 +1,11 @@
 """Speed of training steps in float32, in bfloat16 and with XLA, network by network.
 
-    OMP_NUM_THREADS=1 python benchmarks/training_precision.py \
-        --output=results/training_precision.json
+    python benchmarks/training_precision.py --output=results/training_precision.json
 
 The forms of a network take turns. A step is the relative error of the networks and its
 gradient for all weights, which are float32 in all forms; without quantiser, prior and
-optimizer. Processor time counts, so that other programs disturb little; one thread.
+optimizer. Processor time counts, so that other programs disturb little.
+OMP_NUM_THREADS=1 keeps it to one thread.
 """
 
 import json

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-FOLDERS = ("train", "tflite", "configs", "benchmarks")
+FOLDERS = ("train", "tflite", "configs", "benchmarks", "zoo")
 # What makes a command small: words that a line must have, flags that are added.
 EPOCH = ("--config.epochs=1",)
 NETWORK = ("--config.latent_dim=32", "--config.batch_size=50")

@@ -14,7 +14,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 PAGES = [
     *"commands index tasks/train tasks/choose tasks/rate tasks/compare".split(),
     *"tasks/scale import zoo quantisation entropy noise".split(),
-    *"models results phone csi_inr".split(),
+    *"models results phone csi_inr cllwcsinet".split(),
 ]
 # Pages whose commands need more than this repository and small data.
 ELSEWHERE = {

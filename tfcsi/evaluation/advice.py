@@ -22,6 +22,7 @@ from tfcsi.codecs.learned import Learned
 from tfcsi.codecs.paths import NUM_FFT, Paths
 from tfcsi.codecs.topk import TopK
 from tfcsi.coding import pursuit
+from tfcsi.coding.scales import OtherScale
 from tfcsi.coding.wishes import MissedTarget
 from tfcsi.evaluation import measure
 from tfcsi.evaluation.baselines import TOPK_MU
@@ -107,6 +108,7 @@ class Candidate:
             wishes["effort"] = self.effort
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MissedTarget)  # `met` tells.
+            warnings.simplefilter("ignore", OtherScale)  # The command tells.
             began = time.process_time()
             packets = self.codec.compress(h, **wishes)
             ended = time.process_time()
