@@ -14,6 +14,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = ("train", "tflite", "configs", "benchmarks", "zoo")
+LARGE = ("--num", "--num_test")  # Numbers that are given to be large.
 # What makes a command small: words that a line must have, flags that are added.
 EPOCH = ("--config.epochs=1",)
 NETWORK = ("--config.latent_dim=32", "--config.batch_size=50")
@@ -34,6 +35,7 @@ SMALLER = (
     (("benchmarks/csi_inr.py",), ("--bits=4", "--steps=1")),
     (("phone.py",), ("--epochs=1", "--systems=cllwcsinet", "--ratios=16")),
     (("phone.py",), ("--scenarios=indoor",)),
+    (("all_layers.py",), ("--num_test=80",)),
 )
 
 
@@ -56,8 +58,8 @@ def small(line: str) -> list[str]:
         if all(word in line for word in needed):
             for flag in flags:
                 name = flag.partition("=")[0]
-                if name == "--num":  # The only number that is given to be large.
-                    words = [word for word in words if not word.startswith("--num=")]
+                if name in LARGE:
+                    words = [word for word in words if not word.startswith(f"{name}=")]
                 if not any(word.partition("=")[0] == name for word in words):
                     words.append(flag)
     return words
