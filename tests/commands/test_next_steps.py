@@ -119,7 +119,7 @@ def test_a_training_that_ctrl_c_stops_goes_on_as_it_says(tmp_path):
     flags += ["--config.batch_size=20", "--noprogress"]
     command = ["train", *flags, f"--workdir={tmp_path / 'a run'}"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tfcsi", *command],
+        [sys.executable, "-u", "-m", "tfcsi", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
