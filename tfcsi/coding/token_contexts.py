@@ -107,14 +107,13 @@ class TokenContexts:
         tokens = angles * delays
         symbols = np.zeros((n, tokens, self.channels), np.int64)
         state = np.zeros((n, angles, delays + 4, 2, self.channels))
+        read = state.reshape(n, math.prod(state.shape[1:]))  # The same memory.
         for p in range(self.passes):
             places, inputs, b1, w1, w2, w3 = self._passes[p]
             first = p // 2 * self.size
             channels = np.arange(first, first + self.size)
             r1 = self.arrays["r1"][rate, p].astype(np.int64)
-            x = state.reshape(n, math.prod(state.shape[1:]))[
-                :, inputs
-            ]  # [n, k, inputs], integers.
+            x = read[:, inputs]  # [n, k, inputs], integers.
             total = (x @ w1).astype(np.int64) + b1 + r1[:, None]
             total = _activations(total) @ w2 + self.arrays["b2"][p]
             total = _activations(total) @ w3 + self.arrays["b3"][p]

@@ -119,12 +119,10 @@ class TokenSender:
         Returns:
           int64 [k], numbers of those that changed.
         """
-        over = np.array([8 * len(packet) > max_bits for packet in packets], bool)
-        for i, packet in zip(
-            np.flatnonzero(over), self._within(norm[over], y[over], max_bits)
-        ):
+        over = np.flatnonzero([8 * len(packet) > max_bits for packet in packets])
+        for i, packet in zip(over, self._within(norm[over], y[over], max_bits)):
             packets[i] = packet
-        return np.flatnonzero(over)
+        return over
 
     def tokens(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norms int64 [n] and tokens float32 [n, ...] of finite matrices."""
