@@ -115,14 +115,16 @@ def test_a_stopped_command_says_how_to_go_on(capsys):
 def test_a_training_that_ctrl_c_stops_goes_on_as_it_says(tmp_path):
     """Stops a real process after its first epoch, and runs what it prints."""
     flags = ["--config=autoencoder:csinet", "--channel=cost2100_indoor"]
-    flags += ["--config.num_train=60", "--config.num_val=20", "--config.epochs=60"]
+    flags += ["--config.num_train=60", "--config.num_val=20", "--config.epochs=10"]
     flags += ["--config.batch_size=20", "--noprogress"]
     command = ["train", *flags, f"--workdir={tmp_path / 'a run'}"]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "tfcsi", *command],
+        [sys.executable, "-m", "tfcsi", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test in the background ignores the signal, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert any("epoch " in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
