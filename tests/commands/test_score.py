@@ -134,6 +134,16 @@ def test_a_decoder_that_takes_too_long_is_ended_with_all_it_started(
     assert not late.exists()
 
 
+def test_a_decoder_that_writes_too_much_is_ended(handed_in, capsys):
+    for command in (
+        "sh -c 'mkdir d; yes > d/large & sleep 60'",
+        "dd if=/dev/zero of=large bs=1M count=3",  # It has ended at the first look.
+    ):
+        limit = "--megabytes=2"
+        assert score(handed_in, "h.bin", f"--decoder={command}", limit) == 1
+        assert "wrote more than 2 MB and was ended" in capsys.readouterr().err
+
+
 def test_what_is_handed_in_wrong_is_refused_before_the_decoder_runs(
     handed_in, tmp_path, monkeypatch, capsys
 ):

@@ -89,6 +89,13 @@ def add_arguments(parser: Parser) -> None:
         help="Time limit of the decoder in seconds.",
     )
     parser.add_argument(
+        "--megabytes",
+        type=flags.number(0),
+        default=10000.0,
+        metavar="MB",
+        help="Limit of what the decoder may write to its folder, in 10^6 bytes.",
+    )
+    parser.add_argument(
         "--domain",
         type=flags.choice(*transforms.DOMAINS),
         default=transforms.DOMAINS[0],
@@ -126,7 +133,8 @@ def run(args: argparse.Namespace) -> None:
         if h.num:  # Before the decoder runs.
             packets.bytes_of(h.num)
         report(f"{args.packets}: {packets.form}")
-        with score.decoded(packets, args.decoder, args.seconds) as (h_hat, seconds):
+        limits = args.seconds, args.megabytes
+        with score.decoded(packets, args.decoder, *limits) as (h_hat, seconds):
             with progress(h.num, "score") as done:
                 measured = score.score(h, h_hat, packets, args.domain, done)
     point = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import re
@@ -29,6 +30,7 @@ from tfcsi.evaluation import measure
 from tfcsi.matrices import Matrices
 
 RESULT = "h_hat.npy"  # The file that a decoder writes.
+_LOOK = 0.1  # Seconds between two looks at the folder of a decoder.
 _SHOWN = 500  # Characters of what a decoder printed that an error tells.
 
 
@@ -140,7 +142,10 @@ def _natural(path: pathlib.Path) -> tuple[list, str]:
 
 @contextlib.contextmanager
 def decoded(
-    packets: Packets, command: Sequence[str], seconds: float
+    packets: Packets,
+    command: Sequence[str],
+    seconds: float,
+    megabytes: float = math.inf,
 ) -> Iterator[tuple[Matrices, float]]:
     """Runs a decoder on packets, and opens what it wrote.
 
@@ -148,6 +153,8 @@ def decoded(
       packets: The packets.
       command: Program of the decoder and its arguments.
       seconds: Time limit [s].
+      megabytes: Limit of what the folder may hold [10^6 bytes], packets included. It is
+        looked at ten times a second, so a fast decoder may write more before it ends.
 
     Yields:
       The matrices that the decoder wrote, complex, and how long it ran [s]. They can be
@@ -155,6 +162,7 @@ def decoded(
 
     Raises:
       TimeoutError: If the decoder takes longer. It is ended then.
+      OverflowError: If the folder holds more. The decoder is ended then.
       ValueError: If it fails, or writes no complex [n, num_tx, num_delay].
       OSError: If it cannot be started, or the packets cannot be copied.
     """
@@ -162,7 +170,7 @@ def decoded(
         folder = pathlib.Path(name)
         packets.put(folder)
         began = time.monotonic()
-        _run(command, folder, seconds)
+        _run(command, folder, seconds, megabytes)
         took = time.monotonic() - began
         result = folder / RESULT
         if result.is_symlink() or not result.exists():
@@ -178,7 +186,9 @@ def decoded(
         yield matrices, took
 
 
-def _run(command: Sequence[str], folder: pathlib.Path, seconds: float) -> None:
+def _run(
+    command: Sequence[str], folder: pathlib.Path, seconds: float, megabytes: float
+) -> None:
     """Runs a command in a folder; all that it has started ends with it."""
     try:
         process = subprocess.Popen(
@@ -199,12 +209,7 @@ def _run(command: Sequence[str], folder: pathlib.Path, seconds: float) -> None:
     reader = threading.Thread(target=_keep, args=(process.stdout, printed), daemon=True)
     reader.start()
     try:
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(
-            f"the decoder still ran after {seconds:g} seconds and was ended; --seconds "
-            f"sets the limit"
-        ) from None
+        status = _wait(process, folder, seconds, megabytes)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -215,6 +220,37 @@ def _run(command: Sequence[str], folder: pathlib.Path, seconds: float) -> None:
             f"ended with status {status}" if status > 0 else f"died of signal {-status}"
         )
         raise ValueError(f"the decoder {how}{_told(printed)}{_astray(command)}")
+
+
+def _wait(
+    process: subprocess.Popen, folder: pathlib.Path, seconds: float, megabytes: float
+) -> int:
+    """The status of a process, which ends within a time and a size of its folder."""
+    end, status = time.monotonic() + seconds, None
+    while status is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(max(0.0, min(_LOOK, end - time.monotonic())))
+        if _bytes_in(folder) > 1e6 * megabytes:
+            raise OverflowError(
+                f"the decoder wrote more than {megabytes:g} MB and was ended; "
+                f"--megabytes sets the limit"
+            )
+        if status is None and time.monotonic() >= end:
+            raise TimeoutError(
+                f"the decoder still ran after {seconds:g} seconds and was ended; "
+                f"--seconds sets the limit"
+            )
+    return status
+
+
+def _bytes_in(folder: pathlib.Path) -> int:
+    """Bytes that a folder takes on the disk, links not followed."""
+    total = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # It was removed in between.
+                total += 512 * os.lstat(os.path.join(inner, name)).st_blocks
+    return total
 
 
 def _keep(stream: IO[bytes], printed: bytearray) -> None:
