@@ -151,6 +151,10 @@ def test_networks_of_other_results_files_become_lines(root, tmp_path):
         measured("crnet, CR 4", 300.0, -6.0),
         measured("crnet, CR 8", 200.0, -5.0),
         measured("crnet, CR 16", 250.0, -4.0),  # Beaten by the one before.
+        # Trained on for another rate, so it is on the line of its source.
+        measured(
+            "crnet, low", 50.0, -2.0, config={**CRNET, "epochs": 1}, epochs_before=4
+        ),
         measured("crnet, near", 260.0, -5.05),  # Hardly better.
         measured("crnet, int8", 90.0, -7.0, config={**CRNET, "qat": {}}),
         measured("stnet", 300.0, -6.0),
@@ -164,7 +168,11 @@ def test_networks_of_other_results_files_become_lines(root, tmp_path):
     flags = ["--codecs=topk", f"--results={tmp_path / 'others.json'}"]
     assert reproduce(root, path, *flags, "--networks=crnet") == 0
     lines = [p for p in results.read(path)["points"] if "results" in p]
-    assert [p["measured_as"] for p in lines] == ["crnet, CR 8", "crnet, CR 4"]
+    assert [p["measured_as"] for p in lines] == [
+        "crnet, low",
+        "crnet, CR 8",
+        "crnet, CR 4",
+    ]
     assert {p["codec"] for p in lines} == {"crnet, 4 epochs"}
     assert {p["results"] for p in lines} == {"others.json"}
     assert reproduce(root, path, "--codecs=topk") == 0  # Lines stay.

@@ -48,6 +48,9 @@ def test_a_run_of_floats_gets_a_rate_and_keeps_what_it_learned(floats, h, tmp_pa
     )
     assert before < -6 and after < before + 1
     assert codec.config.network == source.config.network
+    assert codec.describe()["epochs_before"] == source.config.epochs
+    seconds = source.describe()["train_seconds"]
+    assert codec.describe()["train_seconds_before"] == seconds
 
 
 def test_a_quantiser_with_arguments_takes_those_of_the_tuning(floats, h, tmp_path):

@@ -12,6 +12,7 @@ _LEAST = 0.1  # Least gain of a point over the one before it [dB].
 _KEPT = (
     *("num_matrices", "nmse_db", "nmse_db_low", "nmse_db_high", "sgcs", "bits", "bpp"),
     *("packet_bytes", "ue_params", "bs_params", "config", "train_seconds"),
+    *("epochs_before", "train_seconds_before"),
 )
 
 
@@ -23,7 +24,8 @@ def read(
 ) -> list[dict]:
     """Reads the points of trained networks on the test matrices of a source.
 
-    A line is a network after some number of epochs, such as "stqenet, 16 epochs". Left
+    A line is a network after some number of epochs, such as "stqenet, 16 epochs". A run
+    that was trained on for another rate belongs to the line of its source. Left
     out are points that are less than 0.1 dB better than one of the line with fewer
     bits, and runs that were trained on with fake quantisation.
 
@@ -44,7 +46,8 @@ def read(
     for path in map(pathlib.Path, paths):
         for point in results.read(path)["points"]:
             config = point.get("config", {})
-            network, epochs = config.get("model"), config.get("epochs")
+            network = config.get("model")
+            epochs = point.get("epochs_before", config.get("epochs"))
             sound = {"split": "test", "dataset": dataset, "num_matrices": num_matrices}
             if epochs is None or any(point.get(k) != v for k, v in sound.items()):
                 continue

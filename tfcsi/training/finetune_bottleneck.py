@@ -55,7 +55,9 @@ def finetune(
         with config.unlocked():
             config.quantizer_args = ml_collections.ConfigDict()
     start = functools.partial(_copy, source=source)
-    return run.train(config, workdir, h_train, h_val, resume, progress, start)
+    return run.train(
+        config, workdir, h_train, h_val, resume, progress, start, source=source
+    )
 
 
 def _copy(codec: Codec, h: np.ndarray, source: Codec) -> None:

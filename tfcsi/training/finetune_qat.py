@@ -64,7 +64,9 @@ def finetune(
     config.update(tuning)
     config.stages = ()
     start = functools.partial(initialize, source=source)
-    codec = run.train(config, workdir, h_train, h_val, resume, progress, start)
+    codec = run.train(
+        config, workdir, h_train, h_val, resume, progress, start, source=source
+    )
     if codec.quantizer.num_symbols:
         symbols, _ = codec.symbols(h_train[: run.MAX_TABLE_MATRICES])
         codec.use(refitted(codec, symbols))

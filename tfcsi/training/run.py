@@ -24,7 +24,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ml_collections
@@ -65,6 +65,7 @@ def train(
     start: Callable[[Codec, np.ndarray], None] | None = None,
     tensorboard: bool = False,
     make: Callable[..., Any] = Pair,
+    source: Codec | None = None,
 ) -> Codec:
     """Trains a codec, keeps the epoch that is best on validation data, and saves it.
 
@@ -87,6 +88,8 @@ def train(
       make: Class of what is trained, made of config, h_train and start: `Pair`, or one
         with the same attributes and methods, such as `tokens.TokenPair`. Its `finished`
         returns the codec.
+      source: Codec whose training this one goes on from. Its epochs and its time become
+        the facts `epochs_before` and `train_seconds_before`.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
@@ -108,7 +111,10 @@ def train(
         pair = make(config, matrices, start)
         with locks.locked(own):
             board = Board(own, h_val) if tensorboard else None
-            return _train(pair, config, own, of_epoch, h_val, resume, progress, board)
+            before = _before(source)
+            return _train(
+                *(pair, config, own, of_epoch, h_val, resume, progress, board, before)
+            )
 
 
 def _train(
@@ -120,6 +126,7 @@ def _train(
     resume: bool,
     progress: bool,
     board: Board | None,
+    before: Mapping[str, float],
 ) -> Codec:
     """Trains a pair in a folder that is locked; arguments and errors as `train`."""
     _claim(config, workdir, resume)
@@ -166,12 +173,25 @@ def _train(
         "best_epoch": _best(rows[first:])["epoch"],
         "num_train": len(matrices),
         "num_val": len(h_val),
+        **before,
     }
     codec = pair.finished(matrices[sample], facts)
     codec.save(workdir)
     x = transforms.to_real(matrices[sample[:_CALIBRATION_MATRICES]])
     save_calibration(workdir, x)
     return codec
+
+
+def _before(source: Codec | None) -> dict[str, float]:
+    """What all trainings took that made a codec."""
+    if source is None:
+        return {}
+    facts: dict[str, Any] = source.facts
+    seconds = facts.get("train_seconds", 0) + facts.get("train_seconds_before", 0)
+    return {
+        "epochs_before": source.config.epochs + facts.get("epochs_before", 0),
+        "train_seconds_before": round(seconds, 1),
+    }
 
 
 def _always(h_train: np.ndarray, epoch: int) -> np.ndarray:
