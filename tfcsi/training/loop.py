@@ -8,7 +8,6 @@ optimizer, and a loss. `pair.py` trains an encoder, a decoder, a quantiser and a
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -73,10 +72,7 @@ class Loop:
         self._loss = loss
         self._trained = trained or [group.variables for group in self.groups]
         self.train_step = strategy.distributed(self._train_step)
-        # A function object of its own: TensorFlow counts the traces of each, and would
-        # warn of those of many short stages.
-        evaluate = functools.partial(self._eval_step)
-        self.eval_step = tf.function(evaluate, reduce_retracing=True)
+        self.eval_step = tf.function(self._eval_step, reduce_retracing=True)
 
     def train_epoch(
         self,
