@@ -84,6 +84,7 @@ def relative_error(h, h_hat):
     return metrics.nmse(h, h_hat).max()
 
 
+@pytest.mark.slow
 def test_another_process_gets_the_same_symbols_and_csi(codec, workdir, some, tmp_path):
     names = [str(tmp_path / n) for n in ("h.npy", "packets.tcsi", "answer.npz")]
     packets = codec.compress(some)

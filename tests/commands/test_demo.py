@@ -25,6 +25,7 @@ def small_config():
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
 def test_the_demo_trains_sends_exports_compares_and_reports(tmp_path, capsys):
     workdir = tmp_path / "demo"

@@ -89,7 +89,13 @@ def test_defaults_stand_in_the_help_and_the_parser_takes_the_example(command, ca
     assert parser.parse_args(words[2:])
 
 
-@pytest.mark.parametrize("program", [*PROGRAMS, *BENCHMARKS])
+def slow(cases):
+    """Cases that are slow, because the program starts TensorFlow first."""
+    cases = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize("program", [*PROGRAMS, *slow(BENCHMARKS)])
 def test_the_help_of_a_program_has_its_own_flags_and_absls_on_request(program):
     done = started(program, "--help")
     assert done.returncode == 0 and not done.stderr
@@ -199,7 +205,7 @@ def test_a_wrong_command_line_is_refused_with_2_and_a_hint(command, words, capsy
 @pytest.mark.parametrize(
     ("program", "flag", "nearest"),
     [(program, "--wrokdir", "--workdir") for program in PROGRAMS]
-    + [(program, "--ouptut", "--output") for program in BENCHMARKS],
+    + slow((program, "--ouptut", "--output") for program in BENCHMARKS),
 )
 def test_every_program_refuses_misspelt_and_missing_flags(program, flag, nearest):
     done = started(program, f"{flag}=a")

@@ -62,6 +62,7 @@ def assert_same(networks, others):
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "release"), RELEASES)
 def test_the_weights_of_every_release_come_back_as_they_were(name, release):
     networks = pair(name, **release.options)

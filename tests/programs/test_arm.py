@@ -88,6 +88,7 @@ def test_operations_that_may_round_otherwise_are_named(tmp_path):
     assert "CONV_2D" in names[0] and names[1:] == [[], ["SOFTMAX"]]
 
 
+@pytest.mark.slow
 def test_matrices_must_be_given_for_paths(tmp_path):
     (tmp_path / "site").mkdir()
     phone = f"--folder={tmp_path}"

@@ -60,6 +60,7 @@ def root(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_a_deepmimo_scenario_is_trained_on_and_evaluated(root, tmp_path, capsys):
     folder, workdir = root / "deepmimo", tmp_path / "run"
     flags = [f"--data_dir={folder}", "--config.scenario=street"]
@@ -101,6 +102,7 @@ def test_a_quadriga_file_is_trained_on(root, tmp_path):
     assert load_config(tmp_path / "run").dataset == "quadriga"
 
 
+@pytest.mark.slow
 def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
     flags = ["--config.data=simulate", "--config.num_train=60", "--config.num_val=20"]
     done = run("cost2100", "autoencoder", tmp_path / "run", *flags, "--config.epochs=2")
@@ -112,6 +114,7 @@ def test_fresh_channels_are_simulated_for_each_epoch(tmp_path):
     assert load_config(tmp_path / "run").data == "simulate"
 
 
+@pytest.mark.slow
 def test_another_array_and_domain_are_simulated(tmp_path):
     lines = [
         "from tfcsi.training.config import defaults",
@@ -135,6 +138,7 @@ def test_another_array_and_domain_are_simulated(tmp_path):
     assert load_config(tmp_path / "run").simulator.num_tx == 16
 
 
+@pytest.mark.slow
 def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
     flags = ["--channel=cost2100_semi_urban_300mhz_los", "--config.num_train=60"]
     done = run(

@@ -125,6 +125,7 @@ def test_a_workdir_tells_what_was_run(workdir, make_config):
     assert not [path for path in workdir.rglob("*") if path.name.endswith(".tmp")]
 
 
+@pytest.mark.slow
 def test_matrices_may_come_anew_for_each_epoch(workdir, make_config, h, tmp_path):
     asked = []
 
@@ -137,6 +138,7 @@ def test_matrices_may_come_anew_for_each_epoch(workdir, make_config, h, tmp_path
     assert asked == sorted(asked) and set(asked) == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_run_on_fresh_matrices_resumes_to_the_same_bits(
     make_config, dense, draw_csi, h, tmp_path
 ):
@@ -156,6 +158,7 @@ def test_a_run_on_fresh_matrices_resumes_to_the_same_bits(
     assert_same_run(tmp_path / "stopped", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bits(workdir, make_config, h, tmp_path):
     config, killed = make_config(), tmp_path / "killed"
     np.save(tmp_path / "h.npy", h)
