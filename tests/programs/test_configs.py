@@ -17,7 +17,7 @@ from tfcsi.training import config_files, fit
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CHANGES = {"bottleneck", "qat"}  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-SLOW = {"learned_indoor"}  # tests/training/test_tokens.py trains a small one.
+SLOW = {"learned_indoor", "paths_outdoor"}  # Small ones are trained elsewhere.
 TRAINED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
     for name in sorted({*NAMES} - CHANGES)
