@@ -6,6 +6,7 @@ import io
 
 import matplotlib.image
 import numpy as np
+from matplotlib.colors import to_hex as color_of
 
 from tfcsi.evaluation import plots
 
@@ -37,6 +38,15 @@ def test_rate_distortion_is_a_line_a_codec_in_order_of_bits():
     assert list(drawn) == ["b", "a"]
     np.testing.assert_array_equal(drawn["b"], [[100, 300], [-3, -9]])
     np.testing.assert_array_equal(drawn["a"], [[200], [-4]])
+
+
+def test_no_two_of_many_lines_look_alike():
+    points = [{"codec": str(i), "bits": 100, "nmse_db": -i} for i in range(50)]
+    (axes,) = plots.rate_distortion(points).axes
+    handles, _ = axes.get_legend_handles_labels()
+    looks = {(bars[0].get_color(), bars[0].get_marker()) for bars in handles}
+    # "C10" is the colour of "C0".
+    assert len({(color_of(color), mark) for color, mark in looks}) == 50
 
 
 def test_points_without_an_interval_or_with_an_empty_one_are_drawn():

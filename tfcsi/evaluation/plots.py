@@ -14,6 +14,8 @@ from tfcsi import files
 
 matplotlib.use("Agg")
 
+_COLORS, _MARKS = 10, "os^Dv"  # Each mark goes through all colours, C0 to C9.
+
 
 def rate_distortion(
     points: Sequence[Mapping],
@@ -225,13 +227,16 @@ def _nmse_over(points: Sequence[Mapping], key: str, label: str) -> Figure:
     """Draws NMSE and its interval over a key of the points, one line for each codec."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name, line in _lines(points, key).items():
+    for i, (name, line) in enumerate(_lines(points, key).items()):
         nmse = np.array([p["nmse_db"] for p in line])
         low = [p.get("nmse_db_low", p["nmse_db"]) for p in line]
         high = [p.get("nmse_db_high", p["nmse_db"]) for p in line]
         bars = np.maximum([nmse - low, high - nmse], 0.0)
         x = [p[key] for p in line]
-        axes.errorbar(x, nmse, bars, marker="o", capsize=3, label=name)
+        mark = _MARKS[i // _COLORS % len(_MARKS)]
+        axes.errorbar(
+            *(x, nmse, bars), marker=mark, color=f"C{i}", capsize=3, label=name
+        )
     axes.set(xlabel=label, ylabel="NMSE [dB]")
     axes.grid(alpha=0.3)
     if points:
