@@ -10,6 +10,7 @@ import pytest
 
 from tfcsi import results
 from tfcsi.__main__ import main
+from tfcsi.coding.path_steps import step_number
 from tfcsi.papers import (
     checks,
     experiment,
@@ -46,6 +47,22 @@ def test_an_experiment_names_lines_measures_and_checks_that_there_are(name):
         assert {*(budget.lines or ())} <= lines
         assert {*(budget.sources or ())} <= {*study.sources}
         assert {*budget.fields_of} <= lines
+
+
+def test_path_coding_has_the_steps_of_experiments_and_of_their_claims():
+    asked = 0
+    for study in map(experiment.read, NAMES):
+        steps = {
+            step
+            for line in study.lines
+            if line.measure and line.measure["kind"] == "path_rates"
+            for step in line.measure["steps"]
+        }
+        asked += len({step_number(step) for step in steps})
+        for claim in study.claims:
+            step = claim["check"].get("where", {}).get("step")
+            assert step is None or step in steps
+    assert asked
 
 
 @pytest.mark.parametrize(
