@@ -6,8 +6,8 @@ Each matrix of a test file is coded in two ways: with the step that errs least w
 the budget, and with one step for all matrices whose packets keep to the budget. The
 usual step of the session, which costs the fewest bits, is chosen on validation data. In
 the second way it is the coarsest whose mean is 87 % of the budget there. The last
-column is the NMSE of packets of one step without a budget and the same mean, by a
-straight line between two steps.
+columns are the NMSE of packets of one step without a budget and the same mean, by a
+straight line between two steps, with the effort of the packets and with the default.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import tfcsi
 from tfcsi import datasets, results
 from tfcsi.codecs.paths import Paths
+from tfcsi.coding import pursuit
 from tfcsi.commands import flags, program
 from tfcsi.evaluation import measure
 
@@ -34,23 +35,28 @@ def measured(codec: Paths, h: np.ndarray, **limits: float) -> tuple[dict, int]:
     return point, 8 * max(map(len, packets))
 
 
-def usual_step(codec: Paths, h_val: np.ndarray, budget: int) -> float:
+def usual_step(codec: Paths, h_val: np.ndarray, limits: dict) -> float:
     """Returns the usual step with the least NMSE of validation matrices in a budget."""
     levels = [
-        measured(codec.at_step(step), h_val, max_bits=budget)[0]["nmse_db"]
-        for step in USUAL
+        measured(codec.at_step(step), h_val, **limits)[0]["nmse_db"] for step in USUAL
     ]
     return float(USUAL[np.argmin(levels)])
 
 
-def one_step(codec: Paths, h_val: np.ndarray, budget: int) -> float:
+def one_step(codec: Paths, h_val: np.ndarray, limits: dict) -> float:
     """Returns the coarsest step whose mean, within a budget, is a share of it."""
     for step in ONE:
-        limits = {"step": float(step), "max_bits": budget}
-        point, _ = measured(codec.at_step(step), h_val, **limits)
-        if point["bits"] >= _USED * budget:
+        step = float(step)
+        point, _ = measured(codec.at_step(step), h_val, step=step, **limits)
+        if point["bits"] >= _USED * limits["max_bits"]:
             break
-    return float(step)
+    return step
+
+
+def curve(codec: Paths, h: np.ndarray, effort: str) -> tuple[list, list]:
+    """Returns bits and NMSE [dB] of packets of one step without a budget."""
+    points = [measured(codec.at_step(step), h, effort=effort)[0] for step in STEPS]
+    return [p["bits"] for p in points], [p["nmse_db"] for p in points]
 
 
 def add_arguments(parser) -> None:
@@ -84,6 +90,19 @@ def add_arguments(parser) -> None:
         metavar="N",
         help="Number of test matrices.",
     )
+    parser.add_argument(
+        "--effort",
+        choices=pursuit.EFFORTS,
+        default="default",
+        help="How much the encoder searches.",
+    )
+    parser.add_argument(
+        "--ways",
+        type=flags.choices("any", "one"),
+        default=["any", "one"],
+        metavar="NAME,...",
+        help="any: each matrix has the step that errs least. one: all have the same.",
+    )
 
 
 def main(args) -> None:
@@ -91,28 +110,31 @@ def main(args) -> None:
     points: list[dict] = []
     results.check_output(args.output)
     columns = "source | budget | steps | usual step | largest packet | mean | NMSE [dB]"
-    print(f"| {columns} | no budget [dB] |\n|{'---|' * 8}")
+    columns += " | no budget [dB] | default effort [dB]"
+    print(f"| {columns} |\n|{'---|' * 9}")
     for name in args.datasets:
         codec = tfcsi.load(f"paths_{name}")
         h = datasets.load(name, args.data_root, "test", codec.domain)[: args.num]
         h_val = datasets.load(name, args.data_root, "val", codec.domain)
         h_val = h_val[: args.num_val]
-        curve = [measured(codec.at_step(step), h)[0] for step in STEPS]
-        rates, levels = ([point[k] for point in curve] for k in ("bits", "nmse_db"))
+        curves = [curve(codec, h, effort) for effort in (args.effort, "default")]
         for budget in args.budgets:
-            limits = {"max_bits": budget}
-            ways = {"any": (usual_step(codec, h_val, budget), limits)}
-            step = one_step(codec, h_val, budget)
-            ways["one"] = step, {**limits, "step": step}
-            for way, (step, limits) in ways.items():
+            for way in args.ways:
+                limits = {"max_bits": budget, "effort": args.effort}
+                if way == "any":
+                    step = usual_step(codec, h_val, limits)
+                else:
+                    step = one_step(codec, h_val, limits)
+                    limits["step"] = step
                 point, largest = measured(codec.at_step(step), h, **limits)
-                same = float(np.interp(point["bits"], rates, levels))
+                same, default = (float(np.interp(point["bits"], *c)) for c in curves)
                 row = f"| {name} | {budget} | {way} | {step:.4g} | {largest} "
-                row += f"| {point['bits']:.1f} | {point['nmse_db']:.2f} | {same:.2f} |"
-                print(row, flush=True)
+                row += f"| {point['bits']:.1f} | {point['nmse_db']:.2f} | {same:.2f} "
+                print(f"{row}| {default:.2f} |", flush=True)
                 facts = {"codec": f"paths_{name}", "dataset": name, "max_bits": budget}
-                facts |= {"steps": way, "step": step, "bits_max": largest}
-                points.append({**facts, "nmse_db_one_step": same, **point})
+                facts |= {"effort": args.effort, "steps": way, "step": step}
+                facts |= {"bits_max": largest, "nmse_db_one_step": same}
+                points.append({**facts, "nmse_db_default_effort": default, **point})
         results.write(args.output, points, 0)
 
 

@@ -69,7 +69,7 @@ def add_arguments(parser) -> None:
 def unrolled(lists: Lists, size: int) -> Lists:
     """Takes delays behind the last bin of a circular axis to those before the first."""
     behind = lists.delay > size * UNIT - HALF
-    lists.delay = np.where(behind, lists.delay - size * UNIT, lists.delay)
+    lists.delay[behind] -= size * UNIT
     return lists
 
 

@@ -118,18 +118,18 @@ def test_tables_of_another_kind_are_refused(run, tmp_path, capsys):
 @pytest.mark.parametrize("effort", ["light", "default"])
 def test_the_stated_work_is_that_of_the_pursuit(codec, matrices, monkeypatch, effort):
     atoms, done = codec.atoms, 0
-    for name, cost in (
-        ("_peak", pursuit.macs_peak(atoms)),
-        ("correlate", pursuit.macs_search(atoms)),
-        ("_difference", pursuit.macs_update(atoms)),
+    for kind, name, cost in (
+        (pursuit._Block, "_peak", pursuit.macs_peak(atoms)),
+        (pursuit.Near, "correlate", pursuit.macs_search(atoms)),
+        (pursuit, "difference", pursuit.macs_update(atoms)),
     ):
-        kind = pursuit.Near if name == "correlate" else pursuit._Block
         method = getattr(kind, name)
 
-        def counted(self, first, *more, method=method, cost=cost):
+        def counted(*args, method=method, cost=cost):
             nonlocal done
-            done += cost * len(getattr(first, "re", first))
-            return method(self, first, *more)
+            places = args[1]  # Of an array or of lists of single paths.
+            done += cost * len(getattr(places, "re", places))
+            return method(*args)
 
         monkeypatch.setattr(kind, name, counted)
     packets = codec.compress(matrices, effort=effort)

@@ -16,7 +16,7 @@ import pytest
 
 import tfcsi
 from tfcsi.channels import cost2100
-from tfcsi.coding.path_lists import FIELDS
+from tfcsi.coding.path_lists import Lists
 
 CODEC = "paths_cost2100_indoor"
 # Writes what it searched, its packets, and what it reads in the packets of the test.
@@ -35,14 +35,11 @@ if sys.argv[4] == "float64":
 encoder = sender.encoder(h, sender.atoms, sender.coder, "default", 0.0)
 steps = np.full(len(h), sender.step)
 lists = encoder.find(np.arange(len(h)), steps).sorted()
-names = ("re", "im", "angle", "delay")
-arrays = {f"sent/{name}": getattr(lists, name) for name in names}
-arrays["norm"] = encoder.norm
+arrays = {"sent": lists.paths, "norm": encoder.norm}
 packets = sender.send(h)
 arrays["packets"] = np.array([packet.hex() for packet in packets])
 _, norm, read = codec.receive_lists([bytes.fromhex(p) for p in given["packets"]])
-arrays |= {f"read/{name}": getattr(read, name) for name in names}
-arrays["read/norm"] = norm
+arrays |= {"read": read.paths, "norm_read": norm}
 np.savez(sys.argv[2], **arrays)
 """
 MACHINES = {
@@ -65,17 +62,8 @@ def h():
 
 
 def integers(lists):
-    """The paths of lists, int64 [n, paths, 4], without empty columns at the end."""
-    paths = np.stack([getattr(lists, name) for name in FIELDS], axis=-1)
-    return paths[:, : int((paths != 0).any(axis=(0, 2)).sum())].astype(np.int64)
-
-
-class Stored:
-    """Lists of the other machine."""
-
-    def __init__(self, arrays, part):
-        for name in FIELDS:
-            setattr(self, name, arrays[f"{part}/{name}"])
+    """The paths of lists, int32 [4, n, paths], without empty columns at the end."""
+    return lists.narrow(int((lists.power > 0).any(axis=0).sum())).paths
 
 
 @pytest.mark.slow
@@ -94,13 +82,13 @@ def test_what_another_machine_searched_and_wrote_arrives_here(
     packets = [bytes.fromhex(str(packet)) for packet in other["packets"]]
     _, norm, lists = codec.receive_lists(packets)
     np.testing.assert_array_equal(norm, other["norm"])
-    sent = integers(Stored(other, "sent"))
-    assert sent.shape[1] > 5
+    sent = integers(Lists(other["sent"]))
+    assert sent.shape[2] > 5
     np.testing.assert_array_equal(integers(lists), sent)
     # And it reads in the packets of this machine what is read here.
     _, norm, lists = codec.receive_lists(own)
-    np.testing.assert_array_equal(norm, other["read/norm"])
-    np.testing.assert_array_equal(integers(lists), integers(Stored(other, "read")))
+    np.testing.assert_array_equal(norm, other["norm_read"])
+    np.testing.assert_array_equal(integers(lists), integers(Lists(other["read"])))
 
 
 def test_a_pursuit_in_other_floats_writes_packets_that_arrive(codec, h):

@@ -11,7 +11,7 @@ from tfcsi.channels import cost2100
 from tfcsi.coding import path_moves, pursuit
 from tfcsi.coding.atoms import UNIT
 from tfcsi.coding.path_encoder import PathEncoder
-from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
+from tfcsi.coding.path_lists import MAX_POWER, Lists, fineness
 from tfcsi.coding.path_steps import step_of
 
 STEP = 26
@@ -51,7 +51,7 @@ def costs(x, code, lists, atoms):
 def moves_by_hand(lists, atoms):
     """All lists that differ from one list by a move, in plain loops."""
     for slot in range(int(lists.count[0])):
-        old = [int(getattr(lists, field)[0, slot]) for field in FIELDS]
+        old = lists.paths[:, 0, slot].tolist()
         cell = UNIT >> int(fineness(np.array(old[0] ** 2 + old[1] ** 2)))
         becomes = [[0, 0, 0, 0]]
         for k, size in enumerate((1, 1, cell, cell)):
@@ -66,9 +66,8 @@ def moves_by_hand(lists, atoms):
                     new[i] = int(axis.wrap((new[i] + grid // 2) // grid * grid))
                 becomes.append(new)
         for new in becomes:
-            other = Lists(*(getattr(lists, field).copy() for field in FIELDS))
-            for field, value in zip(FIELDS, new):
-                getattr(other, field)[0, slot] = value
+            other = Lists(lists.paths.copy())
+            other.paths[:, 0, slot] = new
             yield other.sorted()
 
 

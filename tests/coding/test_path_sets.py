@@ -12,7 +12,6 @@ from tfcsi.coding.contexts import SYMBOLS
 from tfcsi.coding.intervals import Reader
 from tfcsi.coding.packets import PacketError, unpack
 from tfcsi.coding.path_coder import read_symbol
-from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.path_sets import MAX_SETS, PathTableSets, tables_of
 from tfcsi.ue import PathUe
 
@@ -67,10 +66,9 @@ def test_batches_single_packets_and_the_phone_agree(codec, matrices, packets, tm
     together = codec.receive_lists(packets)[2]
     for row, packet in enumerate(packets):
         alone = codec.receive_lists([packet])[2]
-        for field in FIELDS:
-            one, all_ = getattr(alone, field)[0], getattr(together, field)[row]
-            np.testing.assert_array_equal(one, all_[: len(one)])
-            assert not all_[len(one) :].any()
+        one, all_ = alone.paths[:, 0], together.paths[:, row]
+        np.testing.assert_array_equal(one, all_[:, : one.shape[1]])
+        assert not all_[:, one.shape[1] :].any()
     codec.save_ue(tmp_path / "tables.npz")
     ue = PathUe(tmp_path / "tables.npz")
     assert [ue.encode(h) for h in matrices[::8]] == packets[::8]

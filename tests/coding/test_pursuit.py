@@ -25,8 +25,8 @@ def apart(num, seed=0):
         lists.angle[:, k] = (5 * k + 1) * UNIT + rng.integers(0, UNIT, num)
         lists.delay[:, k] = (4 * k + 1) * UNIT + rng.integers(0, UNIT, num)
     cell = UNIT >> fineness(lists.power)
-    lists.angle = lists.angle // cell * cell
-    lists.delay = lists.delay // cell * cell
+    lists.angle[:] = lists.angle // cell * cell
+    lists.delay[:] = lists.delay // cell * cell
     return lists.sorted()
 
 

@@ -21,7 +21,6 @@ from tfcsi.coding.network_tables import IntegerNetwork, NetworkTables
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_encoder import norm_of, scaled
-from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.tables import CODERS, Tables
 from tfcsi.coding.token_contexts import law_tables
 
@@ -204,7 +203,7 @@ def test_a_list_of_paths_becomes_the_packet_of_the_codec(
     h = np.ascontiguousarray(matrices[:, : shape[0], : shape[1]])
     packets = codec.compress(h, step=step, effort="light")
     steps, norms, lists = codec.receive_lists(packets)
-    rows = np.stack([getattr(lists, field) for field in FIELDS], axis=-1)
+    rows = np.moveaxis(lists.paths, 0, -1)
     rows = np.random.default_rng(0).permutation(rows, axis=1)  # In any order.
     tables = tmp_path / "tables.npz"
     codec.save_ue(tables)
@@ -219,7 +218,7 @@ def test_a_list_of_paths_becomes_the_packet_of_the_codec(
 def test_the_output_of_a_network_of_paths_becomes_a_file_of_packets(matrices, tmp_path):
     codec = tfcsi.load("paths_cost2100_indoor")
     packets = codec.compress(matrices)
-    rows = [getattr(codec.receive_lists(packets)[2], field) for field in FIELDS]
+    rows = codec.receive_lists(packets)[2].paths
     paths = {name: str(tmp_path / f"{name}.npy") for name in ("h", "y")}
     paths |= {"tables": str(tmp_path / "tables.npz"), "symbols": True}
     codec.save_ue(paths["tables"])

@@ -17,7 +17,6 @@ from tfcsi import metrics, transforms
 from tfcsi.channels import cost2100
 from tfcsi.coding import grids, sending
 from tfcsi.coding.packets import Session
-from tfcsi.coding.path_lists import FIELDS
 from tfcsi.coding.tables import CODERS, Tables
 from tfcsi.evaluation import charts, packet_parts, report
 
@@ -204,7 +203,7 @@ def test_the_page_finds_the_paths_that_the_codec_finds(form, tmp_path):
         packets = [bytes.fromhex(one["packet"]) for one in sent]
         _, _, lists = codec.receive_lists(packets)
         for i, one in enumerate(sent):
-            rows = np.stack([getattr(lists[i], field) for field in FIELDS], axis=-1)
+            rows = lists.paths[:, i].T
             assert one["rows"] == rows[: lists.count[i]].tolist()
         nmse = np.asarray(metrics.nmse(h, codec.decompress(packets)))
         np.testing.assert_allclose([one["nmse"] for one in sent], nmse, rtol=1e-3)

@@ -18,6 +18,7 @@ from tfcsi.coding.contexts import ANYWHERE, MASS, NEAR, NEAR_ANGLE, NEAR_DELAY
 PRECISION = 22  # Binary digits of the probability of a place.
 _AT_ONCE = 192  # Cells that a search looks at in a turn, over all rows.
 _MOST_WAYS = 48
+_ENDS = np.arange(2)  # Of a cell: its own number and the next one.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +169,6 @@ class PlaceLaws:
             near = alone = 0
         shares = np.repeat([contexts.WEIGHT, near, alone], [1, rank, rank])
         shares[0] -= rank * (near + alone)
-        shares = np.broadcast_to(shares, (len(earlier), 1 + 2 * rank))
         parts = self._delays.parts(2 * earlier, s, s)
         total = contexts.WEIGHT
         return Mixture(self.delay, fineness, self._delays, parts, shares, total)
@@ -218,7 +218,7 @@ class PlaceLaws:
         shares >>= np.maximum(digits - 30, 0)[:, None]
         boxes = self.angle_near.table.shape[1]
         parts = self._angles.parts(2 * earlier, s, s * boxes + box)
-        total = shares.sum(axis=1)
+        total = shares.sum(axis=1, keepdims=True)
         return Mixture(self.angle, fineness, self._angles, parts, shares, total)
 
 
@@ -237,16 +237,18 @@ class Mixture:
         shares: np.ndarray,
         total: np.ndarray | int,
     ):
-        """Takes parts and their shares [n, m], which sum to total [n] in each row."""
+        """Takes parts and their shares [n, m], which sum to total [n, 1].
+
+        If the shares are the same in each row, they may be [m] and the total a number.
+        """
         self.axis, self.laws, self.parts = axis, laws, parts
         self.cell = EDGE >> fineness  # Width of a cell, in 1 / EDGE bin.
         self.num_cells = axis.num_cells(fineness)
         self.start = 2 * axis.origin - self.cell // 2
         room = (1 << PRECISION) - self.num_cells
-        total = np.broadcast_to(total, room.shape)
-        self.weights = shares * room[:, None] // total[:, None]
+        self.weights = shares * room[:, None] // total
         self.weights[:, 0] += room - self.weights.sum(axis=1)
-        ends = self._mass(np.stack([self.num_cells * 0, self.num_cells], axis=1))
+        ends = self._mass(self.num_cells[:, None] * _ENDS)
         self.zeros = ends[:, 0]
         self.spans = np.maximum(ends[:, 1] - ends[:, 0], 1)
 
@@ -271,12 +273,12 @@ class Mixture:
 
     def ends(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the part [lower, upper) of the probability of cells [n]."""
-        lower, upper = self.below(np.stack([cell, cell + 1], axis=1)).T
+        lower, upper = self.below(cell[:, None] + _ENDS).T
         return lower, upper
 
     def masses(self, cell: np.ndarray) -> np.ndarray:
         """Returns the mass of cells [n] under each part, [n, m] of MASS."""
-        ends = self._mass(np.stack([cell, cell + 1], axis=1))
+        ends = self._mass(cell[:, None] + _ENDS)
         return (ends[:, 1] - ends[:, 0]) * MASS // self.spans
 
     def search(self, position: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ NUM_CLASSES = (
     32  # Class c holds the lattice points with 2^(c/2) <= |q|^2 < 2^((c+1)/2).
 )
 MAX_POWER = (1 << NUM_CLASSES // 2) - 1  # Largest |q|^2.
-FIELDS = ("re", "im", "angle", "delay")
+FIELDS = ("re", "im", "angle", "delay")  # Of a path, in the order of `Lists.paths`.
 
 
 @dataclasses.dataclass
@@ -27,19 +27,36 @@ class Lists:
     """Paths of n matrices, a matrix in each row; unused entries are all zero.
 
     Attributes:
-      re, im: int32 [n, paths], the gain in units of the step.
-      angle, delay: int32 [n, paths], places in 1 / `atoms.UNIT` bin.
+      paths: int32 [4, n, paths]: the gain in units of the step, re and im, and the
+        place in 1 / `atoms.UNIT` bin, angle and delay.
     """
 
-    re: np.ndarray
-    im: np.ndarray
-    angle: np.ndarray
-    delay: np.ndarray
+    paths: np.ndarray
 
     @classmethod
     def empty(cls, num: int, width: int) -> Lists:
         """Returns lists of `num` matrices without paths."""
-        return cls(*(np.zeros((num, width), np.int32) for _ in FIELDS))
+        return cls(np.zeros((len(FIELDS), num, width), np.int32))
+
+    @property
+    def re(self) -> np.ndarray:
+        """Real parts of the gains, [n, paths]."""
+        return self.paths[0]
+
+    @property
+    def im(self) -> np.ndarray:
+        """Imaginary parts of the gains, [n, paths]."""
+        return self.paths[1]
+
+    @property
+    def angle(self) -> np.ndarray:
+        """Angles, [n, paths]."""
+        return self.paths[2]
+
+    @property
+    def delay(self) -> np.ndarray:
+        """Delays, [n, paths]."""
+        return self.paths[3]
 
     @property
     def power(self) -> np.ndarray:
@@ -53,16 +70,19 @@ class Lists:
 
     def __getitem__(self, rows: np.ndarray | slice) -> Lists:
         """Returns the lists of some rows."""
-        return Lists(*(getattr(self, field)[rows] for field in FIELDS))
+        return Lists(self.paths[:, rows])
 
     def at(self, rows: np.ndarray, slot: np.ndarray) -> Lists:
         """Returns the path in a column `slot` [n] of each of some rows, entries [n]."""
-        return Lists(*(getattr(self, field)[rows, slot] for field in FIELDS))
+        return Lists(self.paths[:, rows, slot])
+
+    def set(self, rows: np.ndarray, slot: np.ndarray, other: Lists) -> None:
+        """Writes entries [n] to a column `slot` [n] of each of some rows."""
+        self.paths[:, rows, slot] = other.paths
 
     def unlike(self, other: Lists) -> np.ndarray:
         """Returns which paths are not those of other lists, bool [n, ...]."""
-        gains = (self.re != other.re) | (self.im != other.im)
-        return gains | (self.angle != other.angle) | (self.delay != other.delay)
+        return (self.paths != other.paths).any(axis=0)
 
     def gains_and_places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns gains complex128, angles and delays, for `Atoms.synthesize`."""
@@ -70,36 +90,31 @@ class Lists:
 
     def narrow(self, width: int) -> Lists:
         """Returns the first columns."""
-        return Lists(*(getattr(self, field)[:, :width] for field in FIELDS))
+        return Lists(self.paths[:, :, :width])
 
     def wider(self, width: int) -> Lists:
         """Returns the lists with at least so many columns."""
-        more = max(width - self.re.shape[1], 0)
-        fields = (getattr(self, field) for field in FIELDS)
-        return Lists(*(np.pad(array, ((0, 0), (0, more))) for array in fields))
+        more = max(width - self.paths.shape[2], 0)
+        return Lists(np.pad(self.paths, ((0, 0), (0, 0), (0, more))))
 
     def without(self, slot: np.ndarray) -> Lists:
         """Returns the lists without the path of a column `slot` [n] of each row."""
-        lists = Lists(*(getattr(self, field).copy() for field in FIELDS))
-        for field in FIELDS:
-            getattr(lists, field)[np.arange(len(slot)), slot] = 0
+        lists = Lists(self.paths.copy())
+        lists.paths[:, np.arange(len(slot)), slot] = 0
         return lists
 
     def put(self, rows: np.ndarray | slice, lists: Lists) -> None:
         """Writes the lists of some rows; they must be as wide or narrower."""
-        width = lists.re.shape[1]
-        for field in FIELDS:
-            getattr(self, field)[rows] = 0
-            getattr(self, field)[rows, :width] = getattr(lists, field)
+        width = lists.paths.shape[2]
+        self.paths[:, rows, :width] = lists.paths
+        self.paths[:, rows, width:] = 0
 
     def sorted(self) -> Lists:
         """Returns the lists in the order of packets, without unused columns."""
         number = np.where(self.power > 0, lattice().number(self.re, self.im), -1)
         order = np.lexsort((self.angle, self.delay, -number), axis=1)
         order = order[:, : self.count.max(initial=0)]
-        return Lists(
-            *(np.take_along_axis(getattr(self, f), order, axis=1) for f in FIELDS)
-        )
+        return Lists(np.take_along_axis(self.paths, order[None], axis=2))
 
 
 def fineness(power: np.ndarray) -> np.ndarray:

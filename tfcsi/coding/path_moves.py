@@ -18,7 +18,7 @@ from tfcsi.coding.atoms import UNIT, Atoms
 from tfcsi.coding.packets import CRC_BITS, size_of
 from tfcsi.coding.path_lists import FIELDS, MAX_POWER, Lists, fineness
 from tfcsi.coding.path_sets import AnyCoder
-from tfcsi.coding.pursuit import LAMBDA
+from tfcsi.coding.pursuit import LAMBDA, difference
 
 ROUNDS = 8  # Most moves or pairs that a list makes; few lists make more than three.
 _PAIRED = 40  # Moves of a list of which all pairs are looked at.
@@ -91,7 +91,7 @@ def _move(
         return owner
     rest = (x[rows] - atoms.synthesize(*now.gains_and_places())).reshape(len(rows), -1)
     error, ideal = (rest**2).sum(axis=1), code.ideal(rows, now)
-    change = _difference(now, owner, slot, new, atoms).reshape(len(owner), -1)
+    change = difference(now.at(owner, slot), new, atoms).reshape(len(owner), -1)
     more_error = (change * (2 * rest[owner] + change)).sum(axis=1)
     able = more_error < np.where(new.power > 0, _MOVE, _LOSS)
     owner, slot, new, more_error = owner[able], slot[able], new[able], more_error[able]
@@ -146,40 +146,27 @@ def _single_moves(lists: Lists, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, L
     row, slot = np.nonzero(lists.power)
     old = lists.at(row, slot)
     cell = UNIT >> fineness(old.power)
-    rows, slots, becomes = [row], [slot], [Lists(*np.zeros((4, len(row)), np.int32))]
-    for field in FIELDS:
+    rows, slots, becomes = [row], [slot], [np.zeros_like(old.paths)]
+    for i, field in enumerate(FIELDS):
         for sign in (-1, 1):
-            new = dataclasses.replace(old)
-            size = cell if field in ("angle", "delay") else 1
-            setattr(new, field, getattr(old, field) + sign * size)
+            new = Lists(old.paths.copy())
+            new.paths[i] += sign * (cell if field in ("angle", "delay") else 1)
             power = new.power
             spacing = UNIT >> fineness(np.maximum(power, 1))
-            for axis, name in ((atoms.angle, "angle"), (atoms.delay, "delay")):
-                place = (getattr(new, name) + spacing // 2) // spacing * spacing
-                setattr(new, name, axis.wrap(place).astype(np.int32))
+            for axis, place in ((atoms.angle, new.angle), (atoms.delay, new.delay)):
+                place[:] = axis.wrap((place + spacing // 2) // spacing * spacing)
             allowed = np.flatnonzero((power > 0) & (power <= MAX_POWER))
             rows.append(row[allowed])
             slots.append(slot[allowed])
-            becomes.append(new[allowed])
-    fields = (np.concatenate([getattr(new, f) for new in becomes]) for f in FIELDS)
-    return np.concatenate(rows), np.concatenate(slots), Lists(*fields)
-
-
-def _difference(
-    lists: Lists, row: np.ndarray, slot: np.ndarray, new: Lists, atoms: Atoms
-) -> np.ndarray:
-    """Pictures of paths before a move minus those after it."""
-    old = lists.at(row, slot)
-    gain = np.stack([old.re + 1j * old.im, -new.re - 1j * new.im], axis=1)
-    angle = np.stack([old.angle, new.angle], axis=1)
-    return atoms.synthesize(gain, angle, np.stack([old.delay, new.delay], axis=1))
+            becomes.append(new.paths[:, allowed])
+    new = Lists(np.concatenate(becomes, axis=1))
+    return np.concatenate(rows), np.concatenate(slots), new
 
 
 def _with(lists: Lists, slot: np.ndarray, new: Lists) -> Lists:
     """Lists with another path in a column of each, all [n]."""
     lists = lists.without(slot)
-    for field in FIELDS:
-        getattr(lists, field)[np.arange(len(slot)), slot] = getattr(new, field)
+    lists.set(np.arange(len(slot)), slot, new)
     return lists
 
 

@@ -98,8 +98,8 @@ def vertices(power: np.ndarray, spacing: int) -> np.ndarray:
     Returns:
       int64 [n, (angle, delay)].
     """
-    before, middle = power[:, [0, 1], [1, 0]], power[:, 1, 1][:, None]
-    behind = power[:, [2, 1], [1, 2]]
+    flat = power.reshape(len(power), 9)
+    before, middle, behind = flat[:, 1:4:2], flat[:, 4:5], flat[:, 7:4:-2]
     curve = 2 * middle - before - behind
     slope = behind - before
     top = slope / np.maximum(2 * curve, 1e-30)

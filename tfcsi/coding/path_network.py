@@ -67,7 +67,7 @@ class PathNetwork:
                 self._interpreter.set_tensor(self._step, np.array([step], np.int32))
                 self.run()
                 paths[i] = self._interpreter.get_tensor(self._output)[0]
-        return Lists(*np.moveaxis(paths, 2, 0))
+        return Lists(np.ascontiguousarray(np.moveaxis(paths, 2, 0)))
 
     def run(self) -> None:
         """Runs the network on the inputs that it has."""

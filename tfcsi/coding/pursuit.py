@@ -16,12 +16,13 @@ compression", IEEE Signal Processing Magazine 1998).
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
 from tfcsi.coding.atoms import HALF, UNIT, Atoms
 from tfcsi.coding.contexts import STEPS_A_CONTEXT
-from tfcsi.coding.path_lists import FIELDS, Lists
+from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_near import Near, digits_of, vertices
 from tfcsi.coding.path_prices import Prices
 
@@ -30,6 +31,8 @@ LAMBDA = 0.15  # step^2 a bit, chosen on validation data; see docs/paths.md.
 # Largest of the noise's powers on the grid, in variances: about ln(4 num_tx num_delay).
 _PEAKS = 8.0
 _BLOCK = 128  # Matrices at a time, so that they stay in the cache.
+_SIGNS = np.array([1, -1])  # Of what a path was and of what it is now.
+_AT_ONCE = 16  # Searches at a time of few matrices, whose cost is that of the calls.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +165,37 @@ def find(
     return lists.narrow(int(used.max(initial=-1)) + 1)
 
 
+def difference(old: Lists, new: Lists, atoms: Atoms) -> np.ndarray:
+    """Returns pictures of old paths minus those of new ones, both entries of [n]."""
+    re, im, angle, delay = np.stack([old.paths, new.paths], axis=-1)
+    return atoms.synthesize((re + 1j * im) * _SIGNS, angle, delay)
+
+
+class _Found(NamedTuple):
+    """What searches found.
+
+    Attributes:
+      rows: int64 [n], the matrices.
+      slot: int64 [n], the slots of the paths in their lists.
+      old: Entries [n], the paths before; without gain if they are new.
+      chosen: Entries [n], the paths now; without gain if they earn too little.
+      moved: bool [n], whether the two differ.
+    """
+
+    rows: np.ndarray
+    slot: np.ndarray
+    old: Lists
+    chosen: Lists
+    moved: np.ndarray
+
+    def part(self, which: np.ndarray) -> _Found:
+        """Returns some of them."""
+        old, chosen = self.old[which], self.chosen[which]
+        return _Found(
+            self.rows[which], self.slot[which], old, chosen, self.moved[which]
+        )
+
+
 class _Block:
     """The pursuit of a few matrices.
 
@@ -169,7 +203,8 @@ class _Block:
       rest: float32 [n, num_tx, 2, num_delay], what the paths leave.
       lists: The paths so far, those of a matrix in any of its slots.
       width: Number of slots that have been used.
-      moved: bool [n], whether a search has changed a matrix.
+      settled: bool [n, MAX_PATHS], whether a search of a path has left it as it is and
+        nothing of its matrix has changed since.
     """
 
     def __init__(
@@ -185,7 +220,7 @@ class _Block:
         self.prices, self.context = prices, context
         self.floor = floor
         self.lists, self.width = Lists.empty(len(x), MAX_PATHS), 0
-        self.moved = np.zeros(len(x), bool)
+        self.settled = np.zeros((len(x), MAX_PATHS), bool)
         self.priced = effort.priced_growth and prices is not None
 
     def run(self) -> Lists:
@@ -193,7 +228,7 @@ class _Block:
         rows = np.arange(len(self.rest))
         for _ in range(2 * MAX_PATHS):
             power, angle, delay = self._peak(rows)
-            free = self.lists.power[rows] == 0
+            free = self.lists.narrow(self.width + 1)[rows].power == 0
             least = np.maximum(self.effort.stop**2, self.floor[rows])
             going = (power > least) & free.any(axis=1)
             rows, angle, delay = rows[going], angle[going], delay[going]
@@ -201,40 +236,56 @@ class _Block:
             if not rows.size:
                 break
             self.width = max(self.width, int(slot.max()) + 1)
-            kept = self._search(rows, slot, angle, delay, new=True)
-            rows, slot = rows[kept], slot[kept]
+            found = self._search(rows, slot, (angle, delay))
+            self._put(found)
+            rows, slot = rows[found.moved], slot[found.moved]
             if not rows.size:
                 break
             if self.effort.near:
                 self._refine(rows, slot)
         self.priced = self.prices is not None
+        self.settled[:] = False
         rows = np.arange(len(self.rest))
         for _ in range(self.effort.passes):
-            self.moved[:] = False
             self._refine(rows)
-            rows = np.flatnonzero(self.moved)  # Another pass leaves the others alone.
         return self.lists
 
     def _refine(self, rows: np.ndarray, new: np.ndarray | None = None) -> None:
-        """Searches paths anew, weakest first: all, or those near slots `new` [n]."""
-        power = self.lists.power[rows]
+        """Searches paths anew, weakest first: all, or those near slots `new` [n].
+
+        Of few matrices, several paths are searched at once. The first one that changes
+        is taken, and those behind it are searched again: so the result is that of one
+        search after the other.
+        """
+        lists = self.lists.narrow(self.width)[rows]
+        power = lists.power
         chosen = power > 0
         if new is not None:
             at = np.arange(len(rows))
             chosen[at, new] = False
             if np.isfinite(self.effort.near):
                 for name in ("angle", "delay"):
-                    place, axis = (
-                        getattr(self.lists, name)[rows],
-                        getattr(self.atoms, name),
-                    )
+                    place, axis = getattr(lists, name), getattr(self.atoms, name)
                     far = axis.distance(place, place[at, new][:, None])
                     chosen &= np.abs(far) <= self.effort.near * UNIT
         order = np.argsort(np.where(chosen, power, 1 << 40), axis=1, kind="stable")
-        num = chosen.sum(axis=1)
-        for k in range(num.max(initial=0)):
-            i, j = rows[num > k], order[num > k, k]
-            self._search(i, j, self.lists.angle[i, j], self.lists.delay[i, j])
+        num, done = chosen.sum(axis=1), np.zeros(len(rows), np.int64)
+        ahead = np.arange(max(1, _AT_ONCE // max(len(rows), 1)))
+        while (left := np.flatnonzero(done < num)).size:
+            k, matrix = done[left, None] + ahead, rows[left, None]
+            slot = order[left[:, None], np.minimum(k, self.width - 1)]
+            sought = (k < num[left, None]) & ~self.settled[matrix, slot]
+            i, j = np.nonzero(sought)
+            if not i.size:
+                done[left] += len(ahead)
+                continue
+            found = self._search(rows[left[i]], slot[i, j])
+            moved = np.zeros(slot.shape, bool)
+            moved[i, j] = found.moved
+            first, still = moved.argmax(axis=1), ~moved.any(axis=1)
+            done[left] += np.where(still, len(ahead), first + 1)
+            self.settled[found.rows[still[i]], found.slot[still[i]]] = True
+            self._put(found.part(found.moved & (j == first[i])))
 
     def _peak(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The largest |g|^2 on the grid of half bins, and its angle and delay, [n]."""
@@ -264,26 +315,21 @@ class _Block:
         self,
         rows: np.ndarray,
         slot: np.ndarray,
-        angle: np.ndarray,
-        delay: np.ndarray,
-        new: bool = False,
-    ) -> np.ndarray:
-        """Takes a path out of some matrices and finds it anew near a place.
+        place: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> _Found:
+        """Takes a path out of some matrices and finds it anew.
 
         Args:
           rows: int64 [n], the matrices.
           slot: int64 [n], the slot of the path in each; empty if the path is new.
-          angle: int [n], where to search.
-          delay: int [n], where to search.
-          new: Whether the place is that of a grid of half bins.
-
-        Returns:
-          bool [n], whether there is a path now.
+          place: Angles and delays int [n] of a grid of half bins, where a new path is
+            searched; None for the path's own place.
         """
         lists, angles, delays = self.lists, self.atoms.angle, self.atoms.delay
         old = lists.at(rows, slot)
+        angle, delay = place or (old.angle, old.delay)
         near = Near(self.atoms, self.rest[rows], old)
-        for spacing in (HALF, UNIT // 8) if new else (UNIT // 8,):
+        for spacing in (HALF, UNIT // 8) if place else (UNIT // 8,):
             g = near.correlate(angle, delay, np.full(len(rows), spacing))[0]
             power = g[:, :, 0] ** 2 + g[:, :, 1] ** 2
             offset = vertices(power, spacing)
@@ -315,25 +361,17 @@ class _Block:
         best, at = earned.argmax(axis=1), np.arange(len(rows))
         kept = earned[at, best] > least
         i, j, k = best // 12, best // 4 % 3, best % 4
-        chosen = Lists(
-            np.where(kept, q[at, i, 0, j, k], 0).astype(np.int32),
-            np.where(kept, q[at, i, 1, j, k], 0).astype(np.int32),
-            np.where(kept, near_angles[at, i], 0).astype(np.int32),
-            np.where(kept, near_delays[at, j], 0).astype(np.int32),
-        )
-        moved = np.flatnonzero(old.unlike(chosen))
-        if moved.size:
-            i, j = rows[moved], slot[moved]
-            self.moved[i] = True
-            self.rest[i] = near.rest[moved] + self._difference(
-                old[moved], chosen[moved]
-            )
-            for field in FIELDS:
-                getattr(lists, field)[i, j] = getattr(chosen, field)[moved]
-        return kept
+        paths = np.empty(old.paths.shape, np.int32)
+        paths[:2] = q[at, i, :, j, k].T
+        paths[2], paths[3] = near_angles[at, i], near_delays[at, j]
+        chosen = Lists(paths * kept)
+        return _Found(rows, slot, old, chosen, old.unlike(chosen))
 
-    def _difference(self, old: Lists, new: Lists) -> np.ndarray:
-        """Pictures of old paths [n] minus those of new ones."""
-        gain = np.stack([old.re + 1j * old.im, -new.re - 1j * new.im], axis=1)
-        angle = np.stack([old.angle, new.angle], axis=1)
-        return self.atoms.synthesize(gain, angle, np.stack([old.delay, new.delay], 1))
+    def _put(self, found: _Found) -> None:
+        """Writes the paths that searches have changed, one of a matrix at most."""
+        if not found.moved.any():
+            return
+        rows, slot, old, chosen, _ = found.part(found.moved)
+        self.settled[rows] = False
+        self.rest[rows] += difference(old, chosen, self.atoms)
+        self.lists.set(rows, slot, chosen)
