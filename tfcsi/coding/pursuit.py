@@ -109,7 +109,8 @@ def macs_update(atoms: Atoms) -> int:
 def macs(atoms: Atoms, effort: Effort, paths: int) -> int:
     """Multiply-accumulates of the pursuit of a matrix, without prices and parabolas.
 
-    Each path is counted as found at once, never dropped, and moved by each search.
+    Each path is counted as found at once, never dropped, and moved by each search. The
+    search of one matrix alone makes about a tenth more: see `_Block._refine`.
 
     Args:
       atoms: The atoms of the picture.
@@ -190,10 +191,8 @@ class _Found(NamedTuple):
 
     def part(self, which: np.ndarray) -> _Found:
         """Returns some of them."""
-        old, chosen = self.old[which], self.chosen[which]
-        return _Found(
-            self.rows[which], self.slot[which], old, chosen, self.moved[which]
-        )
+        rows, slot, old, chosen, moved = self
+        return _Found(rows[which], slot[which], old[which], chosen[which], moved[which])
 
 
 class _Block:
