@@ -8,6 +8,7 @@ READY := .venv/installed
 WORKDIR ?= runs/demo
 CODEC ?= cllwcsinet-indoor-cr8
 PATHS ?= paths
+REPORTED ?= paths paths_cost2100_indoor
 PRECISION ?= float32
 PAGE := docs/demo
 FILES := runs/page
@@ -18,7 +19,7 @@ SECONDS_OF_SOAK ?= 3600
 .DEFAULT_GOAL := help
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHONS ?= python3.9 python3.10 python3.11
-.PHONY: help demo test test-all soak lint docs lock release-check audit check-arm browser test-browser
+.PHONY: help demo report test test-all soak lint docs lock release-check audit check-arm browser test-browser
 
 help:  ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -27,6 +28,12 @@ help:  ## Lists the targets
 demo: $(READY)  ## Runs the main job on simulated channels, or on the files in DATA_DIR
 	$(BIN)/python train/demo.py --config=configs/demo.py --workdir=runs/demo \
 		$(if $(DATA_DIR),--data_dir='$(DATA_DIR)')
+
+report: $(READY)  ## Draws the codecs REPORTED on the CSI in INPUT, or on simulated channels
+	@mkdir -p runs
+	$(if $(INPUT),,$(BIN)/tfcsi generate --channel=cost2100_indoor --num=20,20,200 --out=runs/channels)
+	$(BIN)/tfcsi report $(REPORTED) --input='$(or $(INPUT),runs/channels/DATA_Htestin.mat)' \
+		--output=runs/report.html
 
 test: lint  ## Runs lint and the whole default suite
 	$(PYTEST)
