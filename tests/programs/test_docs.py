@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from tfcsi import __main__ as command_line
+from tfcsi.codecs import zoo
 from tfcsi.commands import flags
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
@@ -75,6 +76,8 @@ def test_every_flag_and_config_field_of_a_written_command_is_known(page, words):
     args = command_line.parser_of(command).parse_args(rest)
     if getattr(args, "config", None):
         flags.config_of(args, tuning=command == "finetune")
+    if command == "zoo" and args.add:  # A taken name would be refused.
+        assert args.name not in zoo.entries()
 
 
 def test_the_page_of_commands_has_every_command(pages):

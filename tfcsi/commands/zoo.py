@@ -1,6 +1,6 @@
 """Lists the codecs that load by name, and adds trained runs to them.
 
-    tfcsi zoo --add=runs/a --name=stqenet-indoor-470 --data_dir=DIR
+    tfcsi zoo --add=runs/a --name=our-stqenet --data_dir=DIR
 
 Without a flag it lists all codecs: name, source, bits, NMSE and size at the UE, as
 their results files have them. With the name of a codec it prints its card. --add copies
