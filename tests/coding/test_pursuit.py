@@ -108,3 +108,18 @@ def test_a_path_whose_gain_lies_between_two_resolutions_is_kept(atoms, effort):
     found = pursuit.find(x, atoms, None, pursuit.EFFORTS[effort])
     rest = ((x - picture(atoms, found)) ** 2).sum(axis=(1, 2, 3))
     assert (rest < 0.1 * border**2).all()
+
+
+@every_form
+@pytest.mark.parametrize("effort", ["light", "default"])
+def test_a_matrix_alone_has_the_paths_that_it_has_among_others(atoms, effort):
+    """Alone, several of its paths are searched at once."""
+    rng = np.random.default_rng(4)
+    x = 2 * rng.normal(size=(4, 16, 2, atoms.num_delay)).astype(np.float32)
+    effort = pursuit.EFFORTS[effort]
+    together = pursuit.find(x, atoms, None, effort)
+    for row in range(len(x)):
+        alone = pursuit.find(x[row : row + 1], atoms, None, effort)
+        width = alone.paths.shape[2]
+        np.testing.assert_array_equal(alone.paths[:, 0], together.paths[:, row, :width])
+        assert not together.paths[:, row, width:].any()
