@@ -288,7 +288,7 @@ class Mixture:
         parts, in fewer turns.
         """
         rows = np.arange(len(position))
-        ways = int(np.clip(_AT_ONCE // max(len(rows), 1), 2, _MOST_WAYS))
+        ways = min(max(_AT_ONCE // max(len(rows), 1), 2), _MOST_WAYS)
         steps = np.arange(ways + 1)
         low, size = np.zeros_like(self.num_cells), self.num_cells
         while (size > 1).any():
