@@ -104,6 +104,7 @@ def test_a_finished_run_is_resumed_only_with_its_own_config(root, capsys):
     assert "seed" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_codec_is_trained_on_fresh_channels_of_a_simulator(tmp_path):
     fields = ["--config.num_train=40", "--config.num_val=20"]
     assert train(tmp_path / "run", "--channel=cost2100_outdoor", *fields) == 0
@@ -111,6 +112,7 @@ def test_a_codec_is_trained_on_fresh_channels_of_a_simulator(tmp_path):
     assert (config.data, config.scenario) == ("simulate", "outdoor")
 
 
+@pytest.mark.slow
 def test_a_codec_is_trained_on_several_sources(root, tmp_path, capsys):
     flags = [f"--data_root={root}", "--sources=cost2100_indoor,cost2100_outdoor"]
     assert train(tmp_path / "run", *flags) == 0
@@ -119,6 +121,7 @@ def test_a_codec_is_trained_on_several_sources(root, tmp_path, capsys):
     assert config.dataset == "mixed" and "cost2100_outdoor" in config.scenario
 
 
+@pytest.mark.slow
 def test_a_run_is_fine_tuned_beside_itself_or_where_one_says(root, tmp_path, capsys):
     shutil.copytree(root / "run", tmp_path / "run")
     places = [f"--workdir={tmp_path}/run/", f"--data_dir={root}/cost2100"]

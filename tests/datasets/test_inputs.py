@@ -142,6 +142,7 @@ def test_what_does_not_go_with_the_form_of_a_file_is_refused(tmp_path, foreign):
 
 
 @pytest.mark.parametrize("domain", transforms.DOMAINS)
+@pytest.mark.slow
 def test_a_ray_traced_run_codes_its_own_file_as_well_as_evaluate_says(
     tmp_path, foreign, domain, capsys
 ):

@@ -27,6 +27,7 @@ def point(bits, nmse_db, meets="yes", **more):
     return {"bits": bits, "nmse_db": nmse_db, "meets": meets, **more}
 
 
+@pytest.mark.slow
 def test_every_codec_of_the_package_is_tried_for_its_shape():
     candidates = list(advice.of_the_zoo((32, 32), "angular_delay"))
     names = {one.name.split(" for ")[0] for one in candidates}

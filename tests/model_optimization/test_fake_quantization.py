@@ -179,6 +179,7 @@ def test_a_fine_tuned_codec_sends_what_its_integer_encoder_makes(tuned, floating
     }
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_that_was_stopped_continues_to_the_same_bits(
     tuned, floating, h, tmp_path, monkeypatch
 ):

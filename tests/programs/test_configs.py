@@ -17,7 +17,15 @@ from tfcsi.training import config_files, fit
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CHANGES = {"bottleneck", "qat"}  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-SLOW = {"learned_indoor", "paths_outdoor"}  # Small ones are trained elsewhere.
+# Small ones are trained elsewhere, and their models by other configs.
+SLOW = {
+    "learned_indoor",
+    "paths_outdoor",
+    "paper_stqenet",
+    "demo",
+    "quadriga",
+    "csi_inr",
+}
 TRAINED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
     for name in sorted({*NAMES} - CHANGES)

@@ -59,6 +59,7 @@ def exported(project):
     return project
 
 
+@pytest.mark.slow
 def test_a_file_is_written_for_each_variant(exported):
     assert list(exports.find(exported / "run")) == [
         *("float32", "float32_symbols", "dynamic_clusters8"),
@@ -67,6 +68,7 @@ def test_a_file_is_written_for_each_variant(exported):
     assert (exported / "run" / "tables.npz").exists()
 
 
+@pytest.mark.slow
 def test_clusters_and_zeros_show_in_the_file(exported):
     encoders = exports.find(exported / "run")
 
@@ -81,6 +83,7 @@ def test_clusters_and_zeros_show_in_the_file(exported):
     assert np.mean(weights("int8") == 0) < 0.1
 
 
+@pytest.mark.slow
 def test_the_check_measures_all_variants_and_draws_them(exported):
     flags = ["--workdir=run", "--data_dir=data", "--html", "--max_loss_db=99"]
     status, output, errors = run("check.py", exported, *flags)
@@ -96,12 +99,14 @@ def test_the_check_measures_all_variants_and_draws_them(exported):
     assert page.count("<img") == 1 and "LEAKY_RELU" in page
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_says_which_and_by_how_much(exported):
     flags = ["--workdir=run", "--data_dir=data", "--max_loss_db=-1"]
     status, _, errors = run("check.py", exported, *flags)
     assert status == 1 and "csinet, TFLite int8 loses" in errors
 
 
+@pytest.mark.slow
 def test_the_benchmark_compares_runtimes_side_by_side(exported):
     pytest.importorskip("ai_edge_litert")
     flags = ["--workdirs=run", "--rounds=2", "--runs=3", "--matrices=3", "--profile"]

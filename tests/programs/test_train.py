@@ -77,6 +77,7 @@ def test_a_deepmimo_scenario_is_trained_on_and_evaluated(root, tmp_path, capsys)
     assert point["dataset"] == "deepmimo_street" and point["num_matrices"] == 50
 
 
+@pytest.mark.slow
 def test_a_run_on_several_sources_is_evaluated_on_each(root, tmp_path, capsys):
     sources = "quadriga_my.mat,deepmimo_street"
     flags = [f"--data_root={root}", f"--sources={sources}"]
@@ -95,6 +96,7 @@ def test_a_run_on_several_sources_is_evaluated_on_each(root, tmp_path, capsys):
     assert names in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_quadriga_file_is_trained_on(root, tmp_path):
     flags = [f"--data_dir={root}/quadriga", "--config.scenario=my.mat"]
     done = run("quadriga", "quadriga", tmp_path / "run", *flags)

@@ -83,6 +83,7 @@ def source(matrices, tmp_path_factory):
     return codec, folder / "codec"
 
 
+@pytest.mark.slow
 def test_a_training_starts_from_a_codec(source, matrices, tmp_path):
     source, folder = source
     rates = ("learning_rate=1e-9", "prior_learning_rate=1e-9", "epochs=1")
