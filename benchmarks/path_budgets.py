@@ -105,7 +105,8 @@ def add_arguments(parser) -> None:
         type=flags.choices("any", "one"),
         default=["any", "one"],
         metavar="NAME,...",
-        help="any: each matrix has the step that errs least. one: all have the same.",
+        help="How steps are chosen: any takes the one that errs least for each matrix, "
+        "one takes the same for all.",
     )
 
 
