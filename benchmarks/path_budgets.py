@@ -122,7 +122,8 @@ def main(args) -> None:
         h = datasets.load(name, args.data_root, "test", codec.domain)[: args.num]
         h_val = datasets.load(name, args.data_root, "val", codec.domain)
         h_val = h_val[: args.num_val]
-        curves = [curve(codec, h, effort) for effort in (args.effort, "default")]
+        efforts = (args.effort, "default")
+        curves = {effort: curve(codec, h, effort) for effort in {*efforts}}
         for budget in args.budgets:
             for way in args.ways:
                 limits = {"max_bits": budget, "effort": args.effort}
@@ -132,7 +133,9 @@ def main(args) -> None:
                     step = one_step(codec, h_val, limits)
                     limits["step"] = step
                 point, largest = measured(codec.at_step(step), h, **limits)
-                same, default = (float(np.interp(point["bits"], *c)) for c in curves)
+                same, default = (
+                    float(np.interp(point["bits"], *curves[e])) for e in efforts
+                )
                 row = f"| {name} | {budget} | {way} | {step:.4g} | {largest} "
                 row += f"| {point['bits']:.1f} | {point['nmse_db']:.2f} | {same:.2f} "
                 print(f"{row}| {default:.2f} |", flush=True)

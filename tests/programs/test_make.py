@@ -15,14 +15,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def make(folder, *words):
-    """Runs make in a folder that has the Makefile and this environment."""
+    """Runs make in a folder that gets the Makefile, with this environment."""
+    shutil.copy(ROOT / "Makefile", folder)
     bin_ = pathlib.Path(sys.executable).parent
     words = ("make", f"BIN={bin_}", "READY=", *words)
     return subprocess.run(words, cwd=folder, capture_output=True, text=True)
 
 
 def test_one_command_ends_in_a_report(tmp_path):
-    shutil.copy(ROOT / "Makefile", tmp_path)
     done = make(tmp_path, "report")
     assert not done.returncode, done.stderr
     page = (tmp_path / "runs" / "report.html").read_text()
@@ -30,7 +30,6 @@ def test_one_command_ends_in_a_report(tmp_path):
 
 
 def test_the_report_is_that_of_a_file_that_is_named(tmp_path):
-    shutil.copy(ROOT / "Makefile", tmp_path)
     np.save(tmp_path / "h.npy", correlated_csi(4, (32, 32)))
     done = make(tmp_path, "report", "INPUT=h.npy", "REPORTED=paths")
     assert not done.returncode, done.stderr

@@ -40,22 +40,22 @@ class Lists:
 
     @property
     def re(self) -> np.ndarray:
-        """Real parts of the gains, [n, paths]."""
+        """Real parts of the gains, int32 [n, paths], in steps."""
         return self.paths[0]
 
     @property
     def im(self) -> np.ndarray:
-        """Imaginary parts of the gains, [n, paths]."""
+        """Imaginary parts of the gains, int32 [n, paths], in steps."""
         return self.paths[1]
 
     @property
     def angle(self) -> np.ndarray:
-        """Angles, [n, paths]."""
+        """Angles, int32 [n, paths], in 1 / `atoms.UNIT` bin."""
         return self.paths[2]
 
     @property
     def delay(self) -> np.ndarray:
-        """Delays, [n, paths]."""
+        """Delays, int32 [n, paths], in 1 / `atoms.UNIT` bin."""
         return self.paths[3]
 
     @property
