@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 
 from tfcsi.coding import grids
+from tfcsi.coding.packets import PacketError
 from tfcsi.coding.sending import quantize
 from tfcsi.entropy import quantizers
 
 LATENT = 24
 # Arguments of a quantiser besides the length of the codeword.
-ARGUMENTS = {"float": {}, "mulaw": {"bits": 5, "mu": 100.0}, "uniform": {}}
+ARGUMENTS = {
+    "float": {},
+    "mulaw": {"bits": 5, "mu": 100.0},
+    "uniform": {},
+    "uniform_rates": {"rates": 4, "rate": 3},
+}
 CASES = [
     *ARGUMENTS.items(),
     *(("uniform", {"offset": offset}) for offset in ("learned", "dither")),
@@ -47,7 +53,7 @@ def test_every_grid_has_a_quantizer_and_arguments_here():
 
 
 def test_a_grid_from_its_arrays_is_the_quantizer(quantizer, grid, y):
-    for field in ("latent_dim", "num_symbols", "num_side", "num_levels"):
+    for field in ("latent_dim", "num_symbols", "num_side", "num_levels", "num_rates"):
         assert getattr(grid, field) == getattr(quantizer, field)
     np.testing.assert_array_equal(grid.step, quantizer.step)
     sent = grid.quantize(y)
@@ -89,3 +95,23 @@ def test_what_is_no_grid_is_refused():
     for step in (np.zeros(3), np.full(3, np.nan), np.ones((3, 3))):
         with pytest.raises(ValueError, match="step must be positive numbers"):
             grids.from_arrays("uniform", {"step": step})
+    with pytest.raises(ValueError, match=r"steps must be positive numbers \[rates"):
+        grids.RatesGrid(np.ones(3), 0)
+    with pytest.raises(ValueError, match="rate is 2; it must be 0 to 1"):
+        grids.RatesGrid(np.ones((2, 3)), 2)
+
+
+def test_each_rate_of_a_grid_has_its_steps_and_is_named_first(y):
+    steps = np.float32([[1.0] * LATENT, [0.5] * LATENT, np.linspace(0.1, 0.2, LATENT)])
+    grid = grids.RatesGrid(steps, 1)
+    rate = np.arange(50) % 3
+    symbols, side = grid.quantize(y, rate)
+    np.testing.assert_array_equal(symbols[:, 0], rate)
+    apart = np.abs(grid.dequantize(symbols, side) - y)
+    assert np.all(apart <= 0.5001 * steps[rate])
+    np.testing.assert_array_equal(grid.quantize(y)[0][:, 0], 1)
+    assert np.all(np.diff(grid.mean_steps) < 0)
+    for wrong in (-1, 3):
+        symbols[7, 0] = wrong
+        with pytest.raises(PacketError, match=f"packet 7: rate {wrong} is none of"):
+            grid.dequantize(symbols, side)

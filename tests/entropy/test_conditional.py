@@ -12,7 +12,8 @@ from tfcsi.coding import any_tables
 from tfcsi.coding import token_contexts as integers
 from tfcsi.coding.tables import Tables
 from tfcsi.entropy import priors
-from tfcsi.entropy.conditional import ORDERS, Contexts, companded, passes_of
+from tfcsi.entropy.conditional import Contexts, companded
+from tfcsi.entropy.orders import ORDERS, passes_of
 
 LATENT = 24
 CASES = {

@@ -295,7 +295,7 @@ def test_the_page_draws_the_pictures_of_the_report(form, tmp_path):
 
 
 @pytest.mark.parametrize("coder", CODERS)
-@pytest.mark.parametrize("quantizer", [*grids.GRIDS, "dithered"])
+@pytest.mark.parametrize("quantizer", ["uniform", "mulaw", "float", "dithered"])
 def test_symbols_become_codewords_and_parts_of_packets(quantizer, coder, tmp_path):
     rng = np.random.default_rng(0)
     y = (3 * rng.standard_normal((4, 8))).astype(np.float32)

@@ -163,6 +163,21 @@ class SearchingCodec(Protocol):
     efforts: Sequence[str]
 
 
+def rates_of(codec: Codec) -> tuple[np.ndarray, int] | None:
+    """Returns the rates of a codec whose packets name one of several.
+
+    Args:
+      codec: Any codec.
+
+    Returns:
+      The step of each rate that `compress(h, step=STEP)` takes, float64 [rates],
+      falling; and the number of the rate without wishes. None if it has one rate, or
+      any step, as the codec `paths`.
+    """
+    steps = getattr(codec, "steps", None)
+    return None if steps is None else (np.asarray(steps), getattr(codec, "rate", 0))
+
+
 def refuse_wishes(
     codec: str, remedies: Mapping[str, str], **wishes: float | None
 ) -> None:

@@ -36,7 +36,6 @@ from tfcsi.coding.token_sending import (
     TokenSender,
     norms_of,
 )
-from tfcsi.coding.wishes import check_wishes, warn_of_missed
 
 # Fields of a config that count in a training, besides those of every codec.
 OF_TRAINING = (
@@ -179,33 +178,14 @@ class Learned(ClassicalCodec):
             to 2^64, if both `step` and `nmse_db` are given, or if `max_bits` cannot be
             met.
         """
-        check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
-        if nmse_db is None:
-            return self.sender.send(h, step=step, max_bits=max_bits)
         h = transforms.finite_csi(h, self.shape)
-        return self._meet(h, float(nmse_db), max_bits) if len(h) else []
 
-    def _meet(
-        self, h: np.ndarray, nmse_db: float, max_bits: float | None
-    ) -> list[bytes]:
-        """The packets of the coarsest rates that meet an NMSE, or of the finest."""
-        norm, y = self.sender.tokens(h)
-        packets, left = [b""] * len(norm), np.arange(len(norm))
-        nmse, limit = np.zeros(len(norm)), 10 ** (nmse_db / 10)
-        for rate in range(len(self.steps)):
-            at = np.full(len(left), rate)
-            tried = self.sender.packets_at(norm[left], y[left], at)
-            for i, packet in zip(left, tried):
-                packets[i] = packet
-            nmse[left] = metrics.nmse(h[left], self.decompress(tried))
-            left = left[nmse[left] > limit]
-            if not left.size:
-                break
-        if max_bits is not None:
-            cut = self.sender.cut_to(max_bits, norm, y, packets)
-            nmse[cut] = metrics.nmse(h[cut], self.decompress([packets[i] for i in cut]))
-        warn_of_missed(nmse[nmse > limit], len(h), nmse_db, stacklevel=3)
-        return packets
+        def nmse_of(rows: np.ndarray, packets: Sequence[bytes]) -> np.ndarray:
+            return np.asarray(metrics.nmse(h[rows], self.decompress(packets)))
+
+        return self.sender.send(
+            h, step=step, nmse_db=nmse_db, max_bits=max_bits, nmse_of=nmse_of
+        )
 
     @property
     def steps(self) -> np.ndarray:

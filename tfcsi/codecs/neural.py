@@ -12,7 +12,6 @@ quantiser and the decoder. It is a `CodewordCodec` of `tfcsi.codecs.contract`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pathlib
@@ -20,12 +19,12 @@ from collections.abc import Callable, Sequence
 
 import ml_collections
 import numpy as np
-import tensorflow as tf
 
-from tfcsi import files, models, transforms
+from tfcsi import files, metrics, models, transforms
 from tfcsi.codecs import schema
 from tfcsi.codecs.batched import batched
 from tfcsi.codecs.contract import refuse_wishes
+from tfcsi.codecs.neural_arrays import arrays_of, assign, fingerprint
 from tfcsi.codecs.workdir import (
     CODEC_FILE,
     CONFIG_FILE,
@@ -37,7 +36,7 @@ from tfcsi.codecs.workdir import (
     read_arrays,
     save,
 )
-from tfcsi.coding import any_tables, sending
+from tfcsi.coding import any_tables, rate_dial, sending
 from tfcsi.coding.any_tables import AnyTables
 from tfcsi.coding.packets import VERSION, Session
 from tfcsi.entropy import quantizers
@@ -119,19 +118,9 @@ class Codec:
                 f"{self.quantizer.num_symbols} symbols"
             )
         self.tables = tables
-        digest = hashlib.sha256(tables.fingerprint())
-        shared = [self.config.send_gain, self.config.quantizer]
-        for field in ("network", "quantizer_args"):
-            shared.append(json.dumps(self.config[field].to_dict(), sort_keys=True))
-        digest.update(repr(shared).encode())
-        weights = _weights(self.decoder, "decoder")
-        weights |= {v.name: v.numpy() for v in self.quantizer.variables}
-        for name in sorted(weights):
-            digest.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
         num_tx, num_delay = self.shape
-        session = Session(
-            self.name, num_tx, num_delay, digest.digest()[:8], self.packet_version
-        )
+        digest = fingerprint(self, tables)
+        session = Session(self.name, num_tx, num_delay, digest, self.packet_version)
         self._session = session.in_domain(self.domain) if self.names_domain else session
 
     @property
@@ -158,20 +147,40 @@ class Codec:
             )
         return self._session, self.tables
 
+    @property
+    def steps(self) -> np.ndarray | None:
+        """Mean step of the codeword at each rate, falling; None if there is one rate.
+
+        The mean is geometric, float64 [rates], in units of the codeword.
+        """
+        quantizer = self.quantizer
+        return quantizer.mean_steps if quantizer.num_rates > 1 else None
+
+    @property
+    def rate(self) -> int:
+        """Number of the rate that `compress` takes if nothing is wished."""
+        return self.quantizer.rate if self.quantizer.num_rates > 1 else 0
+
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Runs the encoder and the quantiser.
+        """Runs the encoder and the quantiser, at the usual rate.
 
         Args:
           h: complex64 [n, num_tx, num_delay], max |h| = 0.5 a matrix unless the codec
             sends the gain.
 
         Returns:
-          symbols int32 [n, latent]; side uint16 [n, words], side information.
+          symbols int32 [n, num_symbols]; side uint16 [n, words], side information.
 
         Raises:
           ValueError: If h has another shape or scale, or is not finite.
         """
         return self.quantize(*self.codewords(h))
+
+    def symbols_in_turn(self, h: np.ndarray) -> np.ndarray:
+        """Returns symbols int32 [n, num_symbols] as `symbols`, of all rates in turn."""
+        rates = self.quantizer.num_rates
+        rate = None if rates == 1 else np.arange(len(h)) % rates
+        return self.quantize(*self.codewords(h), rate)[0]
 
     def codewords(
         self, h: np.ndarray, any_scale: bool = False
@@ -193,10 +202,10 @@ class Codec:
         return self.analysis(x), gain
 
     def quantize(
-        self, y: np.ndarray, gain: np.ndarray
+        self, y: np.ndarray, gain: np.ndarray, rate: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns (symbols, side) as `symbols` of what `codewords` gave."""
-        symbols, side = sending.quantize(y, self.quantizer)
+        """Returns (symbols, side) of what `codewords` gave, at rates int [n]."""
+        symbols, side = sending.quantize(y, self.quantizer, rate)
         return symbols, np.concatenate([gain, side], 1)
 
     def compress(
@@ -209,23 +218,37 @@ class Codec:
     ) -> list[bytes]:
         """Turns CSI into packets.
 
+        A codec of one rate grants no wish. One of several (quantizer "uniform_rates")
+        grants them as `rate_dial.send` says.
+
         Args:
           h: complex64 [n, num_tx, num_delay], see `symbols`.
-          step: Not supported; must be None.
-          nmse_db: Not supported; must be None.
-          max_bits: Not supported; must be None.
+          step: Mean step of the codeword; the nearest of `steps` is taken.
+          nmse_db: Largest NMSE of a matrix [dB]; the decoder is run for it.
+          max_bits: Most bits of a packet.
 
         Returns:
           n packets; 8 len(packet) counts every bit the BS needs.
 
         Raises:
-          ValueError: As `symbols` and `contract.refuse_wishes`.
+          ValueError: As `symbols`, `contract.refuse_wishes` and `rate_dial.send`.
           RuntimeError: If the codec has no tables yet.
         """
-        refuse_wishes(
-            self.name, _REMEDIES, step=step, nmse_db=nmse_db, max_bits=max_bits
-        )
-        return self.send(*self.symbols(h))
+        wishes = {"step": step, "nmse_db": nmse_db, "max_bits": max_bits}
+        if self.steps is None:
+            refuse_wishes(self.name, _REMEDIES, **wishes)
+            return self.send(*self.symbols(h))
+        y, gain = self.codewords(h)
+
+        def packets_at(rows: np.ndarray, rate: int) -> list[bytes]:
+            every = np.full(len(rows), rate)
+            return self.send(*self.quantize(y[rows], gain[rows], every))
+
+        def nmse_of(rows: np.ndarray, packets: Sequence[bytes]) -> np.ndarray:
+            return np.asarray(metrics.nmse(h[rows], self.decompress(packets)))
+
+        dial = rate_dial.Dial(len(h), self.steps, self.rate, packets_at, nmse_of)
+        return dial.send(**wishes)
 
     def send(self, symbols: np.ndarray, side: np.ndarray) -> list[bytes]:
         """Writes packets of (symbols, side) as `symbols` gives them; see `compress`."""
@@ -300,7 +323,7 @@ class Codec:
 
     def save(self, workdir: str | os.PathLike) -> None:
         """Writes the config, weights and tables to a workdir, each file atomically."""
-        arrays = _arrays(self)
+        arrays = arrays_of(self)
         arrays["facts"] = np.array(json.dumps(self.facts, allow_nan=False))
         arrays[VERSION_KEY] = np.array(self.packet_version)
         if self.tables is not None:
@@ -354,17 +377,7 @@ def load(workdir: str | os.PathLike) -> Codec:
     except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as e:
         raise ValueError(f"{workdir / CONFIG_FILE} is damaged: {e}") from e
     try:
-        for name, network in (("encoder", codec.encoder), ("decoder", codec.decoder)):
-            for layer in network.layers:
-                count = len(layer.weights)
-                layer.set_weights(
-                    [arrays[f"{name}/{layer.name}/{i}"] for i in range(count)]
-                )
-        for i, variable in enumerate(codec.quantizer.variables):
-            variable.assign(arrays[f"quantizer/{i}"])
-        unknown = {k for k in arrays if "/" in k and k.split("/")[0] != "tables"}
-        if unknown := unknown - _arrays(codec).keys():
-            raise ValueError(f"it has unknown arrays: {', '.join(sorted(unknown))}")
+        assign(codec, arrays)
         codec.facts = dict(json.loads(str(arrays["facts"])))
         codec.packet_version = packet_version(arrays, path)
         codec.names_domain = DOMAIN_KEY in arrays
@@ -377,20 +390,3 @@ def load(workdir: str | os.PathLike) -> Codec:
 
 def _finite(array: np.ndarray) -> bool:
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
-
-
-def _arrays(codec: Codec) -> dict[str, np.ndarray]:
-    """Returns the trained arrays of a codec by name."""
-    arrays = _weights(codec.encoder, "encoder") | _weights(codec.decoder, "decoder")
-    for i, variable in enumerate(codec.quantizer.variables):
-        arrays[f"quantizer/{i}"] = variable.numpy()
-    return arrays
-
-
-def _weights(model: tf.keras.Model, name: str) -> dict[str, np.ndarray]:
-    """Weights by name/layer/number, whatever the order of the layers."""
-    return {
-        f"{name}/{layer.name}/{i}": weight
-        for layer in model.layers
-        for i, weight in enumerate(layer.get_weights())
-    }

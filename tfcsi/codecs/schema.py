@@ -213,6 +213,17 @@ QUANTIZER_ARGS = {
             ("zero", "learned", "dither"),
         )
     ),
+    "uniform_rates": _by_name(
+        Field("rates", "int", 12, "Number of rates, 2 to 64.", least=2, below=65),
+        Field(
+            "octaves",
+            "float",
+            0.75,
+            "Octaves of lmbda from rate to rate; lmbda is that of the coarsest.",
+            positive=True,
+        ),
+        Field("rate", "int", 5, "Number of the usual rate, from 0 on.", least=0),
+    ),
 }
 _NETWORKS = _by_name(
     Field("hyper_dim", "int", 0, "Hyper-latents; 0 for what the prior takes.", least=0),

@@ -25,25 +25,32 @@ class Grid(Protocol):
       num_symbols: Entropy-coded symbols of a matrix.
       num_side: 16-bit words of side information of a matrix.
       num_levels: How many values a symbol may have; None if there is no limit.
-      step: float32 [latent], distance of two points of each entry; None if it is not
-        the same for all symbols of an entry.
+      num_rates: How many rates the grid has. If there are several, the first symbol is
+        the number of the rate, and `quantize` takes numbers of rates.
+      step: float32 [latent], distance of two points of each entry, at the finest rate;
+        None if it is not the same for all symbols of an entry.
     """
 
     latent_dim: int
     num_symbols: int
     num_side: int
     num_levels: int | None
+    num_rates: int
 
     @property
     def step(self) -> np.ndarray | None:
         """See the attributes."""
         ...
 
-    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def quantize(
+        self, y: np.ndarray, rate: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Quantises codewords.
 
         Args:
           y: float32 [n, latent].
+          rate: int [n], numbers of the rates; None for the usual one. A grid of one
+            rate does not look at it.
 
         Returns:
           symbols int32 [n, num_symbols]; side uint16 [n, num_side].
@@ -72,6 +79,7 @@ class UniformGrid:
     """
 
     num_levels = None  # Symbols are unbounded.
+    num_rates = 1
 
     def __init__(self, step: np.ndarray, offset: np.ndarray | None = None):
         """Makes the grid.
@@ -102,8 +110,11 @@ class UniformGrid:
         offset = self.offset
         return {"step": self.step} | ({} if offset is None else {"offset": offset})
 
-    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def quantize(
+        self, y: np.ndarray, rate: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, latent] and side uint16 [n, 0] of y [n, latent]."""
+        del rate
         u, offset = y / self.step, self.offset
         u = u if offset is None else u - offset
         symbols = np.clip(np.rint(u), -_LARGEST, _LARGEST)
@@ -117,6 +128,89 @@ class UniformGrid:
         return (points if offset is None else points + offset) * self.step
 
 
+class RatesGrid:
+    """A uniform grid for each of several rates; the packet names the rate.
+
+    One pair of networks serves all rates: the codeword is divided by other steps at
+    each of them (Cui et al., "Asymmetric gained deep image compression with continuous
+    rate adaptation", CVPR 2021). The first symbol is the number of the rate; rate 0 is
+    the coarsest one.
+
+    Attributes:
+      steps: float32 [rates, latent], the step of each entry at each rate.
+      rate: Number of the rate that is taken if none is given.
+    """
+
+    num_levels: int | None = None
+    num_side = 0
+
+    def __init__(self, steps: np.ndarray, rate: int):
+        """Makes the grid; see the attributes.
+
+        Raises:
+          ValueError: If a step is not a positive number, or there is no such rate.
+        """
+        self.steps = np.array(steps, np.float32)
+        sound = np.isfinite(self.steps) & (self.steps > 0)
+        if self.steps.ndim != 2 or not self.steps.size or not sound.all():
+            raise ValueError("steps must be positive numbers [rates, latent]")
+        self._set_size(len(self.steps), self.steps.shape[1], rate)
+
+    def _set_size(self, num_rates: int, latent_dim: int, rate: int) -> None:
+        if not 0 <= rate < num_rates:
+            raise ValueError(f"rate is {rate}; it must be 0 to {num_rates - 1}")
+        self.num_rates, self.rate = int(num_rates), int(rate)
+        self.latent_dim, self.num_symbols = int(latent_dim), int(latent_dim) + 1
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Returns the arguments that make this grid."""
+        return {"steps": self.steps, "rate": np.array(self.rate)}
+
+    @property
+    def step(self) -> np.ndarray:
+        """Step of each entry at the finest rate, float32 [latent]."""
+        return self.steps[-1]
+
+    @property
+    def mean_steps(self) -> np.ndarray:
+        """Geometric mean of the steps of the entries at each rate, float64 [rates]."""
+        return np.exp(np.log(self.steps.astype(np.float64)).mean(axis=1))
+
+    def quantize(
+        self, y: np.ndarray, rate: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Quantises codewords.
+
+        Args:
+          y: float32 [n, latent].
+          rate: int [n], numbers of rates; None for the usual one.
+
+        Returns:
+          symbols int32 [n, 1 + latent], the rate first; side uint16 [n, 0].
+        """
+        rate = np.full(len(y), self.rate) if rate is None else np.asarray(rate)
+        symbols = np.clip(np.rint(y / self.steps[rate]), -_LARGEST, _LARGEST)
+        symbols = np.concatenate([rate[:, None], symbols], axis=1).astype(np.int32)
+        return symbols, np.zeros((len(y), 0), np.uint16)
+
+    def dequantize(self, symbols: np.ndarray, side: np.ndarray) -> np.ndarray:
+        """Returns y_hat float32 [n, latent] of symbols int32 [n, 1 + latent].
+
+        Raises:
+          PacketError: If a first symbol is no number of a rate.
+        """
+        del side
+        rate = symbols[:, 0]
+        known = (rate >= 0) & (rate < self.num_rates)
+        if not known.all():
+            row = int(np.argmin(known))
+            raise PacketError(
+                f"packet {row}: rate {rate[row]} is none of the {self.num_rates} rates",
+                row,
+            )
+        return symbols[:, 1:].astype(np.float32) * self.steps[rate]
+
+
 class MuLawGrid:
     """A grid of 2^b companded levels between the minimum and maximum of a codeword.
 
@@ -127,6 +221,7 @@ class MuLawGrid:
     """
 
     step = None  # It differs from symbol to symbol.
+    num_rates = 1
 
     def __init__(self, latent_dim: int, bits: int, mu: float):
         """Makes the grid.
@@ -151,8 +246,11 @@ class MuLawGrid:
         """Returns the arguments that make this grid."""
         return {k: np.array(getattr(self, k)) for k in ("latent_dim", "bits", "mu")}
 
-    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def quantize(
+        self, y: np.ndarray, rate: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, latent]; side uint16 [n, 2], float16 min, max."""
+        del rate
         low, high = limits(np.asarray(y, np.float32), np)
         symbols = np.rint(self._compress(y, low, high, np)).astype(np.int32)
         return symbols, np.concatenate([low, high], 1).astype(np.float16).view(
@@ -225,6 +323,7 @@ class FloatGrid:
     """A grid without quantisation: an entry is sent as 32 bits of side information."""
 
     num_levels = None
+    num_rates = 1
     step = None
 
     def __init__(self, latent_dim: int):
@@ -236,8 +335,11 @@ class FloatGrid:
         """Returns the arguments that make this grid."""
         return {"latent_dim": np.array(self.latent_dim)}
 
-    def quantize(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def quantize(
+        self, y: np.ndarray, rate: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns symbols int32 [n, 0]; side uint16 [n, 2 latent], high word first."""
+        del rate
         side = np.asarray(y, ">f4").view(">u2").astype(np.uint16)
         return np.zeros((len(y), 0), np.int32), side
 
@@ -257,7 +359,12 @@ class FloatGrid:
 
 
 # Registry: name of a grid, the same as that of its quantiser, to its class.
-GRIDS = {"uniform": UniformGrid, "mulaw": MuLawGrid, "float": FloatGrid}
+GRIDS = {
+    "uniform": UniformGrid,
+    "uniform_rates": RatesGrid,
+    "mulaw": MuLawGrid,
+    "float": FloatGrid,
+}
 
 
 def from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Grid:

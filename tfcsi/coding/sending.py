@@ -74,13 +74,16 @@ def word_to_gain(word: np.ndarray) -> np.ndarray:
     )
 
 
-def quantize(y: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def quantize(
+    y: np.ndarray, grid: Grid, rate: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Quantises codewords.
 
     Args:
       y: float32 [n, latent]. A network that quantises too gives int32
         [n, num_symbols + num_side] instead: symbols, then side information.
       grid: Grid or quantiser of the codeword.
+      rate: As of the grid's `quantize`.
 
     Returns:
       symbols int32 [n, num_symbols]; side uint16 [n, num_side].
@@ -88,7 +91,7 @@ def quantize(y: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     if y.dtype == np.int32:
         symbols, side = np.split(y, [grid.num_symbols], axis=1)
         return symbols, side.astype(np.uint16)
-    return grid.quantize(y)
+    return grid.quantize(y, rate)
 
 
 def to_stored(x: np.ndarray, details: dict) -> np.ndarray:

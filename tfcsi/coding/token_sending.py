@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tfcsi import files, transforms
 from tfcsi.coding import chosen_tables
 from tfcsi.coding.intervals import encode_intervals
 from tfcsi.coding.packets import VERSION, Session, pack
+from tfcsi.coding.rate_dial import Dial
 from tfcsi.coding.sending import digests
 from tfcsi.coding.tables import PRECISION, Tables
 from tfcsi.coding.token_contexts import TokenContexts
@@ -70,59 +71,36 @@ class TokenSender:
         h: np.ndarray,
         *,
         step: float | None = None,
+        nmse_db: float | None = None,
         max_bits: float | None = None,
+        nmse_of: Callable[[np.ndarray, Sequence[bytes]], np.ndarray] | None = None,
     ) -> list[bytes]:
         """Codes matrices.
 
         Args:
           h: complex64 [n, num_tx, num_delay], of any scale.
-          step: Step of the tokens relative to the norm of a matrix; the nearest of
-            `steps` is taken.
-          max_bits: Most bits of a packet: the finest rate that keeps to it. With `step`
-            it holds for the matrices that would need more bits.
+          step: Step of the tokens relative to the norm of a matrix; as of
+            `rate_dial.Dial.send`.
+          nmse_db: As of `rate_dial.Dial.send`; it needs `nmse_of`.
+          max_bits: As of `rate_dial.Dial.send`.
+          nmse_of: As of `rate_dial.Dial`.
 
         Returns:
           n packets.
 
         Raises:
           ValueError: If `h` is of another shape or not finite, if a norm is not 2^-64
-            to 2^64, or if `max_bits` cannot be met.
+            to 2^64, or as `rate_dial.Dial.send`.
         """
-        check_wishes(step=step, max_bits=max_bits)
-        if step is not None and step <= 0:
-            raise ValueError(f"step is {step}; it must be a finite number")
+        check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         h = transforms.finite_csi(h, self.shape)
-        if not len(h):
-            return []
-        norm, y = self.tokens(h)
-        if max_bits is not None and step is None:
-            return self._within(norm, y, max_bits)
-        rate = self.rate
-        if step is not None:
-            rate = int(np.argmin(np.abs(np.log(self.steps / step))))
-        packets = self.packets_at(norm, y, np.full(len(h), rate))
-        if max_bits is not None:
-            self.cut_to(max_bits, norm, y, packets)
-        return packets
+        norm, y = self.tokens(h) if len(h) else (np.zeros(0), np.zeros(0))
 
-    def cut_to(
-        self, max_bits: float, norm: np.ndarray, y: np.ndarray, packets: list[bytes]
-    ) -> np.ndarray:
-        """Puts packets of coarser rates in the place of those above a limit.
+        def packets_at(rows: np.ndarray, rate: int) -> list[bytes]:
+            return self.packets_at(norm[rows], y[rows], np.full(len(rows), rate))
 
-        Args:
-          max_bits: Most bits of a packet.
-          norm: int64 [n], numbers of the norms of the matrices, of `tokens`.
-          y: float32 [n, ...], their tokens.
-          packets: n packets; those above the limit change.
-
-        Returns:
-          int64 [k], numbers of those that changed.
-        """
-        over = np.flatnonzero([8 * len(packet) > max_bits for packet in packets])
-        for i, packet in zip(over, self._within(norm[over], y[over], max_bits)):
-            packets[i] = packet
-        return over
+        dial = Dial(len(h), self.steps, self.rate, packets_at, nmse_of, stacklevel=4)
+        return dial.send(step=step, nmse_db=nmse_db, max_bits=max_bits)
 
     def tokens(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Norms int64 [n] and tokens float32 [n, ...] of finite matrices."""
@@ -175,21 +153,6 @@ class TokenSender:
         self.contexts.code(len(y), rate, write)
         coded = [encode_intervals(*each, PRECISION) for each in zip(lower, upper)]
         return pack([p for p, _ in coded], self.session, [b for _, b in coded])
-
-    def _within(self, norm: np.ndarray, y: np.ndarray, max_bits: float) -> list[bytes]:
-        """The packets of the finest rates that keep to a limit."""
-        packets, left = [b""] * len(norm), np.arange(len(norm))
-        for rate in reversed(range(len(self.gain))):
-            tried = self.packets_at(norm[left], y[left], np.full(len(left), rate))
-            short = np.array([8 * len(packet) <= max_bits for packet in tried], bool)
-            for i in np.flatnonzero(short):
-                packets[left[i]] = tried[i]
-            left = left[~short]
-            if not left.size:
-                return packets
-        raise ValueError(
-            f"{left.size} matrices need more than {max_bits} bits at the coarsest rate"
-        )
 
     def save_tables(
         self, path: str | os.PathLike, encoders: Mapping[str, bytes] | None = None

@@ -24,10 +24,10 @@ from tfcsi.coding.network_tables import (
 )
 from tfcsi.coding.tables import PRECISION, Tables
 from tfcsi.entropy.densities import Factorized, need_symbols
+from tfcsi.entropy.orders import after, passes_of
 from tfcsi.entropy.rounding import rounded, straight_through
 from tfcsi.entropy.token_contexts import mix_of
 
-ORDERS = ("interleaved", "blocks", "checkerboard")
 _REFIT_RATE, _REFIT_BATCH = 1e-2, 100
 
 
@@ -282,6 +282,7 @@ class ScaleHyperprior(Conditional):
         coder: str,
         hyper_dim: int = 0,
         hidden: int = 64,
+        leading: int = 0,
     ):
         """Makes the prior; errors as `Conditional`.
 
@@ -291,10 +292,12 @@ class ScaleHyperprior(Conditional):
           coder: As of `Conditional`.
           hyper_dim: Number of hyper-latents; 0 for one of 32 symbols, at least 4.
           hidden: Width of the networks.
+          leading: As of `after`.
         """
         need_symbols(latent_dim, "hyperprior")
         size = hyper_dim or max(4, latent_dim // 32)
         order, means = np.zeros(latent_dim, np.int32), type(self).means
+        order = after(leading, order)
         super().__init__(order, num_levels, coder, size, hidden, means)
 
 
@@ -325,6 +328,7 @@ class Contexts(Conditional):
         grid: Sequence[int] = (),
         hyper_dim: int = 0,
         hidden: int = 64,
+        leading: int = 0,
     ):
         """Makes the prior; errors as `Conditional` and `passes_of`.
 
@@ -337,46 +341,11 @@ class Contexts(Conditional):
           grid: As of `passes_of`.
           hyper_dim: Number of hyper-latents that all passes read; 0 for none.
           hidden: Width of the networks.
+          leading: As of `after`.
         """
         need_symbols(latent_dim, "contexts")
-        passes = passes_of(latent_dim, groups, order, grid)
+        passes = after(leading, passes_of(latent_dim, groups, order, grid))
         super().__init__(passes, num_levels, coder, hyper_dim, hidden)
-
-
-def passes_of(
-    latent_dim: int, groups: int, order: str, grid: Sequence[int]
-) -> np.ndarray:
-    """Returns the pass in which each symbol is sent, int32 [latent].
-
-    Args:
-      latent_dim: Length of the codeword.
-      groups: Number of groups of symbols.
-      order: One of `ORDERS`. "interleaved": the symbols in turn, which are the channels
-        of a latent whose last axis is that of channels; "blocks": neighbouring symbols;
-        "checkerboard": channels in turn, each group in two passes, black places first.
-      grid: (rows, columns) of a latent [rows, columns, channels], for "checkerboard".
-
-    Raises:
-      ValueError: If the groups or the grid do not fit the codeword.
-    """
-    if not 1 <= groups <= latent_dim:
-        raise ValueError(f"groups is {groups}; it must be 1 to {latent_dim}")
-    number = np.arange(latent_dim)
-    if order == "blocks":
-        return (number * groups // latent_dim).astype(np.int32)
-    if order == "interleaved":
-        return (number % groups).astype(np.int32)
-    if order != "checkerboard":
-        raise ValueError(f"order is {order!r}; it must be one of {ORDERS}")
-    places = int(np.prod(grid)) if len(grid) == 2 else 0
-    if places < 2 or latent_dim % places or groups > latent_dim // places:
-        raise ValueError(
-            f"order 'checkerboard' needs a grid (rows, columns) of {latent_dim} "
-            f"symbols with at least {groups} channels, got {tuple(grid)}"
-        )
-    place, channel = np.divmod(number, latent_dim // places)
-    row, column = np.divmod(place, grid[1])
-    return (2 * (channel % groups) + (row + column) % 2).astype(np.int32)
 
 
 def companded(v: tf.Tensor) -> tf.Tensor:

@@ -95,6 +95,11 @@ class Bottleneck(tf.keras.layers.Layer):
             raise ValueError(f"a bottleneck takes codewords [n, latent], got {shape}")
         fields = {**self.fields, "latent_dim": shape[-1]}
         self.quantizer = quantizers.of_config(fields)
+        if self.quantizer.num_rates > 1:
+            raise ValueError(
+                f"quantizer is {fields['quantizer']!r}; a layer has one rate: give "
+                f"'uniform', or train with tfcsi"
+            )
         self.prior = priors.of_config(fields, self.quantizer)
         self.rounding = str(self.fields["rounding"])
         if self.rounding == "prior":

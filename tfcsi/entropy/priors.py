@@ -23,6 +23,7 @@ import tensorflow as tf
 from tfcsi.coding.grids import Grid
 from tfcsi.coding.tables import Tables, number_bits
 from tfcsi.entropy.conditional import (
+    Conditional,
     Contexts,
     MeanScaleHyperprior,
     ScaleHyperprior,
@@ -218,5 +219,15 @@ def of_config(config: Mapping[str, Any], grid: Grid) -> Any:
     Raises:
       ValueError: If the prior is not known or does not fit the quantiser or the coder.
     """
-    make, arguments = get(config["prior"]), dict(config["prior_args"])
+    make: Any = get(config["prior"])
+    arguments = dict(config["prior_args"])
+    if grid.num_rates > 1:
+        if not issubclass(make, Conditional):
+            reading = [name for name in PRIORS if issubclass(PRIORS[name], Conditional)]
+            raise ValueError(
+                f"prior is {config['prior']!r}; quantizer {config['quantizer']!r} "
+                f"takes one that reads the rate: {', '.join(reading)}"
+            )
+        arguments["leading"] = grid.num_symbols - grid.latent_dim
+        return make(grid.latent_dim, grid.num_levels, config["coder"], **arguments)
     return make(grid.num_symbols, grid.num_levels, config["coder"], **arguments)

@@ -122,6 +122,91 @@ class Uniform(tf.Module, grids.UniformGrid):
         return None if self._offset is None else self._offset.numpy()
 
 
+class UniformRates(tf.Module, grids.RatesGrid):
+    """Uniform quantiser with a learned step a latent entry and rate; see `RatesGrid`.
+
+    A training draws a rate for each matrix. Rate r has the weight lmbda / 2^(octaves r)
+    of a bit in the loss, so the codeword learns to serve all rates.
+    """
+
+    def __init__(
+        self, latent_dim: int, rates: int = 12, octaves: float = 0.75, rate: int = 5
+    ):
+        """Makes the quantiser with steps of 1.
+
+        Args:
+          latent_dim: Length of the codeword y.
+          rates: Number of rates, 2 to 64.
+          octaves: Octaves of lmbda from rate to rate, positive.
+          rate: Number of the rate that is taken if none is wished.
+
+        Raises:
+          ValueError: If an argument is out of range.
+        """
+        tf.Module.__init__(self, name="uniform_rates")
+        if not 2 <= rates <= 64:
+            raise ValueError(f"rates is {rates}; it must be 2 to 64")
+        if not octaves > 0:
+            raise ValueError(f"octaves is {octaves}; it must be positive")
+        self._set_size(rates, latent_dim, rate)
+        # Weight of a bit at each rate, relative to lmbda.
+        self.weights = 2.0 ** (-octaves * np.arange(rates))
+        steps = np.zeros((rates, latent_dim), np.float32)
+        self.log_step = tf.Variable(steps, name="log_step")
+
+    def initialize(self, y: np.ndarray, slope: float) -> None:
+        """Sets the steps of each rate as `Uniform.initialize` does."""
+        energy = np.mean(np.sum(np.square(y), 1))
+        steps = np.sqrt(6 * slope * self.weights * energy / np.log(2))
+        log_step = np.log(steps).astype(np.float32)
+        self.log_step.assign(np.repeat(log_step[:, None], self.latent_dim, 1))
+
+    def __call__(
+        self, y: tf.Tensor, rate: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Quantises codewords.
+
+        Args:
+          y: float32 [n, latent].
+          rate: float32 [n, rates], 1 at the number of the rate and 0 elsewhere; None
+            for the usual rate.
+
+        Returns:
+          u float32 [n, 1 + latent], the number of the rate and y / step; y_hat float32
+          [n, latent].
+        """
+        if rate is None:
+            rate = tf.one_hot(tf.fill(tf.shape(y)[:1], self.rate), self.num_rates)
+        step = tf.exp(tf.matmul(rate, self.log_step))
+        u, numbers = y / step, tf.range(self.num_rates, dtype=tf.float32)
+        number = tf.matmul(rate, numbers[:, None])
+        return tf.concat([number, u], 1), rounded(u) * step
+
+    def graph(self, y: tf.Tensor) -> tf.Tensor:
+        """Does what `quantize` does at the usual rate, as `Uniform.graph`."""
+        with tf.init_scope():
+            step = self.steps[self.rate]
+        symbols = tf.cast(tf.round(tf.math.divide_no_nan(y, step)), tf.int32)
+        return tf.concat([0 * symbols[:, :1] + self.rate, symbols], 1)
+
+    def received(self, symbols: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
+        """Does what `dequantize` does, on int32 tensors in TensorFlow."""
+        rate = symbols[:, 0]
+        with tf.control_dependencies(
+            [
+                tf.debugging.assert_non_negative(rate, "rate"),
+                tf.debugging.assert_less(rate, self.num_rates, "rate"),
+            ]
+        ):
+            step = tf.exp(tf.gather(self.log_step, rate))
+        return tf.cast(symbols[:, 1:], tf.float32) * step
+
+    @property  # Computed from the variable; the phone's grid stores it.
+    def steps(self) -> np.ndarray:  # type: ignore[override]
+        """Step of each entry at each rate, float32 [rates, latent]."""
+        return np.exp(self.log_step.numpy())
+
+
 class MuLaw(tf.Module, grids.MuLawGrid):
     """Mu-law companding and uniform b-bit quantisation between a matrix's min and max.
 
@@ -254,7 +339,12 @@ def _half(limit: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return units * spacing * (1.0 - 2.0 * tf.cast(negative, tf.float32)), word
 
 
-QUANTIZERS = {"uniform": Uniform, "mulaw": MuLaw, "float": Float}
+QUANTIZERS = {
+    "uniform": Uniform,
+    "uniform_rates": UniformRates,
+    "mulaw": MuLaw,
+    "float": Float,
+}
 
 
 def get(name: str) -> type:

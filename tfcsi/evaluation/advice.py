@@ -16,7 +16,7 @@ import numpy as np
 
 from tfcsi import transforms
 from tfcsi.codecs import workdir, zoo
-from tfcsi.codecs.contract import Codec
+from tfcsi.codecs.contract import Codec, rates_of
 from tfcsi.codecs.klt import Klt
 from tfcsi.codecs.learned import Learned
 from tfcsi.codecs.paths import NUM_FFT, Paths
@@ -55,7 +55,7 @@ class Target:
 
     def wishes(self, codec: Codec) -> dict[str, float]:
         """Returns the arguments of `compress`; none for a codec of one rate."""
-        if not isinstance(codec, (Paths, Learned)):
+        if not isinstance(codec, Paths) and rates_of(codec) is None:
             return {}
         if self.nmse_db is not None:
             return {"nmse_db": self.nmse_db}

@@ -12,8 +12,7 @@ import numpy as np
 import tqdm
 
 from tfcsi import metrics, results
-from tfcsi.codecs.contract import Codec, CodewordCodec
-from tfcsi.codecs.learned import Learned
+from tfcsi.codecs.contract import Codec, CodewordCodec, rates_of
 from tfcsi.codecs.paths import Paths
 from tfcsi.evaluation import charts, measure, over_noise, packet_parts
 from tfcsi.evaluation.report import Packet, Section, Table, table_of
@@ -22,7 +21,7 @@ SNR_DB = tuple(range(0, 31, 5))
 MOST_NOISY = 100  # Matrices that are measured at each SNR.
 SEED = 1  # Of the noise.
 _PATH_STEPS = tuple(2.0**-i for i in (2, 3, 4, 5, 6, 7))
-_LEARNED_RATES = 6  # Rates of the codec `learned` that are measured.
+_RATES = 6  # Rates of a codec that has several, as many as are measured.
 _MEASURES = ("codec", "bits", "nmse_db", "nmse_db_low", "sgcs", "packet_bytes")
 # Facts of a codec to the headings of their columns.
 _COSTS = {
@@ -78,9 +77,10 @@ def wishes_of(codec: Codec) -> list[dict[str, float]]:
     """
     if isinstance(codec, Paths):
         return [{"step": step} for step in _PATH_STEPS]
-    if isinstance(codec, Learned):
-        chosen = np.linspace(0, len(codec.steps) - 1, _LEARNED_RATES).round()
-        return [{"step": float(codec.steps[int(i)])} for i in chosen]
+    if (rates := rates_of(codec)) is not None:
+        steps = rates[0]
+        chosen = np.linspace(0, len(steps) - 1, _RATES).round()
+        return [{"step": float(steps[int(i)])} for i in chosen]
     return [{}]
 
 

@@ -28,6 +28,7 @@ from tfcsi.codecs.topk import TopK
 from tfcsi.codecs.workdir import load
 from tfcsi.codecs.zoo import entries
 from tfcsi.evaluation import baselines, measure
+from tfcsi.evaluation.rates import steps_of
 
 REFERENCE = "klt"  # The codec that BD-rates are relative to.
 _STEPS = (
@@ -155,9 +156,9 @@ def _learned(csi: Csi, norm: float) -> dict[float, Callable]:
     return {s: lambda s=s: (codec, {"step": s}) for s in steps}
 
 
-def _of_folder(workdir: str) -> tuple[Codec, dict]:
-    """The codec of a run, and no arguments of its `compress`."""
-    return load(workdir), {}
+def _of_folder(workdir: str, step: float | None) -> tuple[Codec, dict]:
+    """The codec of a run, and the arguments of its `compress` for a step."""
+    return load(workdir), {} if step is None else {"step": step}
 
 
 def _of_zoo(kind: str, csi: Csi) -> Codec | None:
@@ -250,7 +251,8 @@ def measure_all(
         jobs += [Job(name, rate, make, fitted) for rate, make in rates.items()]
     for workdir in workdirs:
         name = os.path.basename(os.path.normpath(workdir))
-        jobs.append(Job(name, None, partial(_of_folder, workdir), True))
+        for step in steps_of(load(workdir)):
+            jobs.append(Job(name, step, partial(_of_folder, workdir, step), True))
     measured = {(job.codec, job.rate) for job in jobs}
     ordered = [point for key, point in there.items() if key not in measured]
     for job in tqdm.tqdm(jobs, desc=dataset, disable=not progress):

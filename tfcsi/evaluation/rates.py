@@ -11,23 +11,22 @@ import numpy as np
 import tqdm
 
 from tfcsi import datasets
-from tfcsi.codecs.contract import Codec
-from tfcsi.codecs.learned import Learned
+from tfcsi.codecs.contract import Codec, rates_of
 from tfcsi.codecs.paths import Paths
 from tfcsi.coding.path_steps import step_of
 from tfcsi.evaluation import measure
 
 _PATH_STEPS = tuple(2.0**-i for i in (2, 3, 4, 5, 6, 7))
-_EACH = 3  # Each so many rates of the codec `learned` are measured.
+_EACH = 3  # Each so many rates of a codec that has several are measured.
 
 
 def steps_of(codec: Codec) -> list[float | None]:
     """Returns the steps at which a codec is measured; None is its only rate."""
     if isinstance(codec, Paths):
         return list(_PATH_STEPS)
-    if isinstance(codec, Learned):
-        first = codec.rate % _EACH
-        return [float(step) for step in codec.steps[first::_EACH]]
+    if (rates := rates_of(codec)) is not None:
+        steps, usual = rates
+        return [float(step) for step in steps[usual % _EACH :: _EACH]]
     return [None]
 
 
@@ -35,7 +34,8 @@ def usual_step(codec: Codec) -> float | None:
     """Returns the step that a codec takes if none is given; None if it has no steps."""
     if isinstance(codec, Paths):
         return float(step_of(codec.step))
-    return float(codec.steps[codec.rate]) if isinstance(codec, Learned) else None
+    rates = rates_of(codec)
+    return None if rates is None else float(rates[0][rates[1]])
 
 
 def sources_of(config: Mapping[str, Any]) -> list[str]:

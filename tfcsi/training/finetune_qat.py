@@ -68,7 +68,7 @@ def finetune(
         config, workdir, h_train, h_val, resume, progress, start, source=source
     )
     if codec.quantizer.num_symbols:
-        symbols, _ = codec.symbols(h_train[: run.MAX_TABLE_MATRICES])
+        symbols = codec.symbols_in_turn(h_train[: run.MAX_TABLE_MATRICES])
         codec.use(refitted(codec, symbols))
         codec.save(workdir)
     return codec

@@ -13,6 +13,7 @@ from tfcsi.codecs.schema import NOISE
 from tfcsi.entropy.rounding import surrogate
 from tfcsi.models.noise_path import under_noise
 from tfcsi.training.augment import augment, awgn, draw_snr
+from tfcsi.training.balance import Balance, drawn
 from tfcsi.training.stages import Stage
 
 DENOISED = "denoised"  # Layer of a decoder; a "codeword" stage compares its output.
@@ -57,6 +58,11 @@ class Objective:
                 f"{config.quantizer!r} use 'straight_through'"
             )
         self._decode = under_noise(codec.decoder)
+        self.balance: Balance | None = None
+        if codec.quantizer.num_rates > 1:
+            self.balance = Balance(codec.quantizer.num_rates)
+            weights = config.lmbda * codec.quantizer.weights
+            self._lmbda = tf.constant(weights, tf.float32)
 
     def of_stage(self, stage: Stage) -> Callable[..., tuple[tf.Tensor, ...]]:
         """Returns the loss of a stage.
@@ -79,11 +85,12 @@ class Objective:
             if training:
                 x = augment(x, self.config.augment, seed)
             trains_all = training and not stage.train
+            rate = self._rate(x, seed if training else None)
             measured = self._noisy(x, "csi_snr_db", stage, seed)
             y = y_hat = codec.encoder(measured, training=trains_all)
             bits = tf.zeros(tf.shape(x)[:1])
             if stage.quantize:
-                y_hat, bits = self._quantized(y, training, seed)
+                y_hat, bits = self._quantized(y, rate, training, seed)
             received = self._noisy(y_hat, "codeword_snr_db", stage, seed)
             x_hat = self._decode(received, y_hat, training=trains_all)
             nmse = distortion = relative_error(x, x_hat)
@@ -91,15 +98,46 @@ class Objective:
                 distortion = tf.reduce_sum(tf.square(x - x_hat), (1, 2, 3))
             if denoise is not None:
                 distortion = relative_error(y_hat, denoise(received))
-            return distortion + self.config.lmbda * bits, nmse, bits
+            return self._cost(distortion, bits, rate, training), nmse, bits
 
         return loss
 
+    def begin(self, x: tf.Tensor) -> None:
+        """Sets the balance of several rates to their costs; nothing for one rate.
+
+        Args:
+          x: float32 [n, num_tx, num_delay, 2], training matrices.
+        """
+        if self.balance is None:
+            return
+        rate = self._rate(x, None)
+        y_hat, bits = self._quantized(self.codec.encoder(x), rate, False, None)
+        error = relative_error(x, self.codec.decoder(y_hat))
+        if self.config.distortion == "sse":
+            error *= tf.reduce_sum(tf.square(x), (1, 2, 3))
+        self.balance.begin(bits + error / tf.linalg.matvec(rate, self._lmbda), rate)
+
+    def _cost(
+        self, distortion: tf.Tensor, bits: tf.Tensor, rate: Any, training: bool
+    ) -> tf.Tensor:
+        """The loss of each matrix, float32 [n]."""
+        if self.balance is None:
+            return distortion + self.config.lmbda * bits
+        cost = bits + distortion / tf.linalg.matvec(rate, self._lmbda)
+        return self.balance(cost, rate, training)
+
+    def _rate(self, x: tf.Tensor, seed: Any) -> tf.Tensor | None:
+        """Rates [n, rates], drawn, or in turn without a seed; None if there is one."""
+        if self.balance is None:
+            return None
+        draw = None if seed is None else seed + 2**42
+        return drawn(x, self.codec.quantizer.num_rates, draw)
+
     def _quantized(
-        self, y: Any, training: bool, seed: Any
+        self, y: Any, rate: Any, training: bool, seed: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The codewords that the decoder gets, and the bits of each [n]."""
-        u, y_hat = self.codec.quantizer(y)
+        u, y_hat = self.codec.quantizer(*_of_rate(y, rate))
         if training and self.rounding != "straight_through":
             rate, points = surrogate(u, self.rounding, seed + 2**38)
             bits = self.prior.bits(rate, training=True)
@@ -114,13 +152,14 @@ class Objective:
         Args:
           x: float32 [n, num_tx, num_delay, 2].
           training: Not used: the prior is always trained.
-          seed: Not used: nothing is random.
+          seed: int64 [2], to draw rates if there are several.
 
         Returns:
           (bits,), float32 [n].
         """
-        del training, seed
-        u, _ = self.codec.quantizer(self.codec.encoder(x, training=False))
+        del training
+        y, rate = self.codec.encoder(x, training=False), self._rate(x, seed)
+        u, _ = self.codec.quantizer(*_of_rate(y, rate))
         return (self.prior(tf.stop_gradient(u), training=True),)
 
     def _noisy(self, y: Any, field: str, stage: Stage, seed: Any) -> tf.Tensor:
@@ -131,6 +170,11 @@ class Objective:
         seed = seed + 2**40 * (1 + list(NOISE).index(field))
         snr_db = draw_snr(tf.shape(y)[0], limits, seed)
         return awgn(y, snr_db, seed + 2**39)
+
+
+def _of_rate(y: tf.Tensor, rate: tf.Tensor | None) -> tuple[tf.Tensor, ...]:
+    """The arguments of a quantiser, which takes a rate if it has several."""
+    return (y,) if rate is None else (y, rate)
 
 
 def _denoiser(decoder: tf.keras.Model) -> tf.keras.Model:

@@ -101,7 +101,9 @@ class Pair:
         """All that a training needs to continue after an epoch, by name."""
         optimizers = [group.optimizer for group in self.loop.groups]
         counters = {"epoch": self.epoch, "step": self.loop.step}
-        return {**self.parts, **counters, "optimizers": optimizers}
+        balance = self._objective.balance
+        balances = {} if balance is None else {"balance": balance}
+        return {**self.parts, **balances, **counters, "optimizers": optimizers}
 
     def enter(self, h_train: np.ndarray) -> None:
         """Prepares the coming epoch, which may be the first one of a stage.
@@ -163,7 +165,7 @@ class Pair:
           h: complex64 [n, num_tx, num_delay], training matrices that are counted.
           facts: What the training records.
         """
-        self.codec.use(self.prior.freeze(self.codec.symbols(h)[0]))
+        self.codec.use(self.prior.freeze(self.codec.symbols_in_turn(h)))
         self.codec.facts = facts
         return self.codec
 
@@ -217,6 +219,7 @@ class Pair:
         if chosen:
             warmup.train_epoch(csi_batches(h_train, chosen, config.batch_size))
         self.prior.refresh()
+        self._objective.begin(tf.constant(x))
 
 
 def _row(name: str, means: Iterable[float]) -> dict[str, float]:

@@ -33,13 +33,13 @@ from tfcsi.coding.token_sending import NORM, norms_of
 from tfcsi.entropy.token_contexts import TokenContexts
 from tfcsi.models import learned as networks
 from tfcsi.training.augment import augment, shift_angles
+from tfcsi.training.balance import Balance, drawn
 from tfcsi.training.loop import Group, Loop
 from tfcsi.training.optimizer import Adam, WarmUpCosine
 from tfcsi.training.pipeline import csi_batches, in_order, shuffled
 from tfcsi.training.stages import Stage
 
 _EVAL_BATCH = 250
-_FORGETTING = 0.05  # Of the running mean of the loss at a rate.
 
 
 class Networks(tf.Module):
@@ -161,8 +161,7 @@ class TokenPair:
         self._steps = len(h_train) // config.batch_size
         self.stages = _stages(config.epochs, options.settled)
         self.epoch = tf.Variable(0, dtype=tf.int64)
-        self.means = tf.Variable(tf.ones(size.rates), trainable=False)
-        self.scale = tf.Variable(tf.ones(size.rates), trainable=False)
+        self.balance = Balance(size.rates)
         self._stage: Stage | None = None
         every = self.trained
         ue = [*every.encoder.trainable_variables, every.gain]
@@ -191,7 +190,7 @@ class TokenPair:
         """All that a training needs to continue after an epoch, by name."""
         optimizers = [group.optimizer for group in self.loop.groups]
         counters = {"epoch": self.epoch, "step": self.loop.step}
-        means = {"means": self.means, "scale": self.scale}
+        means = {"means": self.balance.means, "scale": self.balance.scale}
         networks_ = {"trained": self.trained, "average": self.average}
         return {**networks_, **means, **counters, "optimizers": optimizers}
 
@@ -216,7 +215,8 @@ class TokenPair:
         def loss(x: Any, training: bool, seed: Any) -> tuple[tf.Tensor, ...]:
             """Loss, relative error and bits of each matrix, float32 [n] each."""
             each = self.trained if training else self.average
-            rate, noise, n = self._rates(x, seed, training), None, tf.shape(x)[0]
+            draw = seed + 2**42 if training else None
+            rate, noise, n = drawn(x, self.rates, draw), None, tf.shape(x)[0]
             if training:
                 x = self._augmented(x, seed)
                 if not settled:
@@ -226,46 +226,23 @@ class TokenPair:
             x = x * NORM * tf.math.rsqrt(energy)
             bits, error = each(x, rate, noise, settled or not training)
             lambdas = tf.linalg.matvec(rate, self._lambdas)
-            cost = bits + lambdas * error
-            if training:
-                self._update(cost, rate)
-            means = self.means if training else self.scale
-            return cost / tf.linalg.matvec(rate, means), error, bits
+            cost = self.balance(bits + lambdas * error, rate, training)
+            return cost, error, bits
 
         self.loop.begin(loss, self._trainable[settled])
-
-    def _rates(self, x: tf.Tensor, seed: tf.Tensor, training: bool) -> tf.Tensor:
-        """Rates [n, rates], drawn, or one after the other for validation."""
-        n = tf.shape(x)[0]
-        number = tf.range(n) % self.rates
-        if training:
-            draw = seed + 2**42
-            number = tf.random.stateless_uniform((n,), draw, 0, self.rates, tf.int32)
-        return tf.one_hot(number, self.rates)
 
     def _augmented(self, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         x = augment(x, self.config.augment, seed)
         reach = self.config.network.shift
         return shift_angles(x, reach, seed + 2**41) if reach else x
 
-    def _update(self, cost: tf.Tensor, rate: tf.Tensor) -> None:
-        """Moves the running means of the loss at each rate."""
-        count = tf.reduce_sum(rate, 0)
-        now = tf.linalg.matvec(rate, tf.stop_gradient(cost), transpose_a=True)
-        now = tf.where(count > 0, now / tf.maximum(count, 1.0), self.means)
-        self.means.assign_add(_FORGETTING * (now - self.means))
-
     def _measure(self, h: np.ndarray) -> None:
         """Sets the means to the loss of networks that are not trained."""
         x = transforms.to_real(h)
         x = x * (NORM / np.sqrt(np.square(x).sum((1, 2, 3), keepdims=True)))
-        rate = tf.one_hot(tf.range(len(x)) % self.rates, self.rates)
+        rate = drawn(x, self.rates, None)
         bits, error = self.average(x, rate, None, True)
-        cost = bits + tf.linalg.matvec(rate, self._lambdas) * error
-        count = tf.maximum(tf.reduce_sum(rate, 0), 1.0)
-        means = tf.linalg.matvec(rate, cost, transpose_a=True) / count
-        self.scale.assign(tf.maximum(means, 1e-6))
-        self.means.assign(self.scale)
+        self.balance.begin(bits + tf.linalg.matvec(rate, self._lambdas) * error, rate)
 
     def train_epoch(self, h_train: np.ndarray, progress: bool) -> dict[str, float]:
         """Trains for one pass over the data, as `pair.Pair.train_epoch` does."""

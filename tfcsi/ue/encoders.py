@@ -1,44 +1,22 @@
-"""What runs on the phone: CSI to packets, with NumPy and the LiteRT runtime alone.
-
-    ue = Ue("encoder_int8.tflite", "tables.npz")
-    packet = ue.encode(h)
-
-`tfcsi export` writes both files for a run. `pip install tfcsi[ue]` installs what is
-needed. A command turns a file of matrices into one of packets for `tfcsi decompress`:
-
-    python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \
-        --input=h.npy --output=h.tcsi
-
-The encoder of a codec of paths, `PathUe("tables.npz")`, needs NumPy and the tables
-alone; one that `tfcsi export` wrote searches faster, and needs LiteRT. That of the
-codec `learned` is `TokenUe("tables.npz", "encoder_int8.tflite")`.
-
-`Codec.compress` takes the same steps and calls the same functions.
-"""
+"""Encoders of a phone: networks in LiteRT, and the search of paths in NumPy."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import pathlib
-import sys
 import threading
-import time
-import warnings
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from tfcsi import files, transforms
+from tfcsi import files
 from tfcsi.archives import Archive
 from tfcsi.coding import any_tables, grids
-from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_network import NetworkEncoder, PathNetwork
 from tfcsi.coding.path_sending import CODEC, PathSender
-from tfcsi.coding.pursuit import EFFORTS
+from tfcsi.coding.rate_dial import Dial
 from tfcsi.coding.sending import (
     check_encoder,
     from_stored,
@@ -60,9 +38,12 @@ class Ue:
       tables: any_tables.AnyTables of the symbols.
       grid: Grid of the codeword, see `tfcsi.coding.grids`.
       send_gain: Whether packets hold the scale of the CSI.
+      limits: `step` and `max_bits`, see `rate_dial.Dial.send`.
     """
 
-    def __init__(self, encoder: str | os.PathLike, tables: str | os.PathLike):
+    def __init__(
+        self, encoder: str | os.PathLike, tables: str | os.PathLike, **limits: Any
+    ):
         """Loads both files. The network runs in one thread.
 
         Args:
@@ -70,14 +51,19 @@ class Ue:
             are float32, or integers with a scale. The encoder may also quantise, see
             `tfcsi.coding.sending.quantize`.
           tables: `.npz` file that `tfcsi.coding.sending.save_tables` wrote.
+          **limits: `step` and `max_bits`, as of `neural.Codec.compress`, for a codec of
+            several rates.
 
         Raises:
           OSError: If a file is missing.
-          ValueError: If a file is of another kind or damaged, or the encoder was not
-            exported with these tables.
+          ValueError: If a file is of another kind or damaged, if the encoder was not
+            exported with these tables, or if a codec of one rate gets limits.
           ImportError: If the LiteRT runtime is missing.
         """
+        self.limits = limits
         arrays = self._load_tables(pathlib.Path(tables))
+        if limits and self.grid.num_rates == 1:
+            raise ValueError(f"{next(iter(limits))} is for codecs of several rates")
         path, content = pathlib.Path(encoder), files.read_bytes(encoder)
         check_encoder(path, content, arrays)
         self._load_encoder(path, content)
@@ -92,9 +78,20 @@ class Ue:
           The packet.
 
         Raises:
-          ValueError: If h has another shape or scale, or is not finite.
+          ValueError: If h has another shape or scale, or is not finite; or if no rate
+            keeps to the limits.
         """
-        return packets(*self.symbols(h), self.session, self.tables)[0]
+        if not self.limits:
+            return packets(*self.symbols(h), self.session, self.tables)[0]
+        x, gain = network_input(np.asarray(h)[None], self._shape, self.send_gain)
+        y, grid = self.analysis(x), cast(grids.RatesGrid, self.grid)
+
+        def packets_at(rows: np.ndarray, rate: int) -> list[bytes]:
+            symbols, side = quantize(y, grid, np.full(len(rows), rate))
+            side = np.concatenate([gain, side], 1)
+            return packets(symbols, side, self.session, self.tables)
+
+        return Dial(1, grid.mean_steps, grid.rate, packets_at).send(**self.limits)[0]
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs the encoder and the quantiser.
@@ -256,37 +253,6 @@ class TokenUe:
         return self.sender.send(np.asarray(h)[None], **self.limits)[0]
 
 
-def microseconds(ue: Ue, h: np.ndarray, runs: int = 300) -> dict[str, float]:
-    """Measures how long a matrix takes on the way to its packet.
-
-    Args:
-      ue: Ue.
-      h: complex64 [num_tx, num_delay].
-      runs: How often each step is measured.
-
-    Returns:
-      Median times [us]: `network`, the network alone; `packet`, the entropy coder, the
-      check and the header; `whole`, `encode` from end to end.
-    """
-    x, _ = network_input(h[None], h.shape, ue.send_gain)
-    symbols, side = ue.symbols(h)
-    steps = {
-        "network": lambda: ue.analysis(x),
-        "packet": lambda: packets(symbols, side, ue.session, ue.tables),
-        "whole": lambda: ue.encode(h),
-    }
-    medians = {}
-    for name, step in steps.items():
-        step()  # Fills caches.
-        times = []
-        for _ in range(runs):
-            began = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - began)
-        medians[name] = 1e6 * float(np.median(times))
-    return medians
-
-
 _OTHER = {
     CODEC: "a codec of paths: use PathUe, no encoder",
     LEARNED: "the codec learned: use TokenUe",
@@ -308,90 +274,3 @@ def _interpreter(path: pathlib.Path, content: bytes) -> Any:
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is not a TFLite model that runs: {error}") from error
     return interpreter
-
-
-_EXAMPLE = """example:
-  python -m tfcsi.ue --encoder=encoder_int8.tflite --tables=tables.npz \\
-      --input=h.npy --output=h.tcsi"""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Turns a file of CSI into a file of packets; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tfcsi.ue",
-        description="Turns a file of CSI into a file of packets.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for name, text in (
-        ("tables", "The file tables.npz of a run."),
-        ("input", "A .npy file, complex [n, num_tx, num_delay] or one matrix."),
-        ("output", "File of packets to write; tfcsi decompress reads it."),
-    ):
-        parser.add_argument(f"--{name}", required=True, metavar="FILE", help=text)
-    parser.add_argument(
-        "--encoder",
-        metavar="FILE",
-        help="TFLite encoder of the same run, the file encoder_PRECISION.tflite. The "
-        "codec paths can do without it.",
-    )
-    parser.add_argument(
-        "--scale",
-        action="store_true",
-        help="Scale each matrix to max|h| = 0.5 first, as networks need it. This loses "
-        "its power.",
-    )
-    both = "For the codecs paths and learned."
-    for name, text in (
-        ("step", f"Step of the quantiser relative to the norm of a matrix. {both}"),
-        ("nmse_db", "Largest NMSE of a matrix in dB. For the codec paths."),
-        ("max_bits", f"Most bits of a packet. {both}"),
-    ):
-        parser.add_argument(f"--{name}", type=float, metavar="NUMBER", help=text)
-    searches = "How much the codec paths searches; default if not given."
-    parser.add_argument("--effort", choices=[*EFFORTS], help=searches)
-    args = parser.parse_args(argv)
-    names = ("step", "nmse_db", "max_bits", "effort")
-    wishes = {name: getattr(args, name) for name in names}
-    limits = {name: wish for name, wish in wishes.items() if wish is not None}
-    try:
-        kept = [path for path in (args.encoder, args.tables, args.input) if path]
-        files.check_output(args.output, files.PACKETS, kept)
-        with tables_of(pathlib.Path(args.tables)) as arrays:
-            codec = str(arrays["codec"])
-        granted = {CODEC: names, LEARNED: ("step", "max_bits")}.get(codec, ())
-        if idle := sorted(limits.keys() - set(granted)):
-            raise ValueError(f"--{idle[0]} is not for the codec {codec} on a phone")
-        ue: Ue | PathUe | TokenUe
-        with warnings.catch_warnings(record=True) as doubts:
-            warnings.simplefilter("always")
-            if codec == CODEC or not args.encoder:
-                ue = PathUe(args.tables, args.encoder, **limits)
-            elif codec == LEARNED:
-                ue = TokenUe(args.tables, args.encoder, **limits)
-            else:
-                ue = Ue(args.encoder, args.tables)
-        for doubt in doubts:
-            print(f"{parser.prog}: warning: {doubt.message}", file=sys.stderr)
-        h = files.read_csi(args.input)
-        if args.scale:
-            h = transforms.to_peak(h)[0]
-        sent = [ue.encode(matrix) for matrix in h]
-        num_bytes = write_file(args.output, ue.session, sent)
-    except (OSError, ValueError, ImportError, MemoryError) as error:
-        short = "not enough memory" if isinstance(error, MemoryError) else error
-        print(f"{parser.prog}: error: {short}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\n{parser.prog}: stopped", file=sys.stderr)
-        return 130
-    every, share = (8 * n / max(len(sent), 1) for n in (sum(map(len, sent)), num_bytes))
-    print(
-        f"{args.output}: {len(sent)} packets, {every:.1f} bits each on average, "
-        f"{share:.1f} with their share of the file"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
