@@ -398,10 +398,3 @@ def test_an_environment_of_ue_alone_sends_what_a_full_one_receives(
     done(station, "-m", "tfcsi", "decompress", *flags)
     expected = tfcsi.load(run).decompress(read_file(tmp_path / "h.tcsi")[1])
     np.testing.assert_allclose(np.load(tmp_path / "h_hat.npy"), expected, atol=1e-5)
-
-
-def test_a_codec_of_one_rate_refuses_limits(make_codec, tmp_path):
-    make_codec().save_ue(tmp_path / "tables.npz", **{"x.tflite": b"x"})
-    (tmp_path / "x.tflite").write_bytes(b"x")
-    with pytest.raises(ValueError, match="max_bits is for codecs of several rates"):
-        Ue(tmp_path / "x.tflite", tmp_path / "tables.npz", max_bits=100)

@@ -56,6 +56,12 @@ def exported(make_codec, tmp_path):
     return tmp_path
 
 
+def test_limits_are_refused_for_a_codec_of_one_rate(exported):
+    files = exported / "a" / exports.file_name("float32"), exported / "a" / TABLES_FILE
+    with pytest.raises(ValueError, match="max_bits is for codecs of several rates"):
+        Ue(*files, max_bits=100)
+
+
 def test_the_encoder_of_another_run_is_refused(exported, h):
     encoder = exports.file_name("float32")
     a, b = exported / "a", exported / "b"

@@ -163,19 +163,39 @@ class SearchingCodec(Protocol):
     efforts: Sequence[str]
 
 
+@runtime_checkable
+class RatesCodec(Protocol):
+    """What a codec has as well if its packets may name one of several rates.
+
+    Attributes:
+      steps: The step of each rate that `compress(h, step=STEP)` takes, float64 [rates],
+        falling. None if it has one rate after all.
+      rate: Number of the rate that is taken without wishes.
+    """
+
+    @property
+    def steps(self) -> np.ndarray | None:
+        """See the attributes."""
+        ...
+
+    @property
+    def rate(self) -> int:
+        """See the attributes."""
+        ...
+
+
 def rates_of(codec: Codec) -> tuple[np.ndarray, int] | None:
-    """Returns the rates of a codec whose packets name one of several.
+    """Returns the steps of the rates of a codec, and the number of the usual rate.
 
     Args:
       codec: Any codec.
 
     Returns:
-      The step of each rate that `compress(h, step=STEP)` takes, float64 [rates],
-      falling; and the number of the rate without wishes. None if it has one rate, or
-      any step, as the codec `paths`.
+      As of `RatesCodec`; None if the codec has one rate, or takes any step, as `paths`.
     """
-    steps = getattr(codec, "steps", None)
-    return None if steps is None else (np.asarray(steps), getattr(codec, "rate", 0))
+    if not isinstance(codec, RatesCodec) or codec.steps is None:
+        return None
+    return codec.steps, codec.rate
 
 
 def refuse_wishes(
