@@ -3,7 +3,7 @@
     tfcsi finetune --config=rates --workdir=stqenet-indoor-460 --data_dir=DIR \
         --output=runs/stqenet_rates [--config.epochs=24]
 
-The packets of the new run name one of thirteen rates, and `tfcsi compress` takes --step,
+The packets of the new run name one of thirteen rates; `tfcsi compress` takes --step,
 --nmse_db and --max_bits for it. The networks are trained on with a rate that is drawn
 for each matrix; lmbda is that of the coarsest rate. Contexts pick the tables of the
 symbols.
