@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.hostile.mutations import record_size
 from tfcsi import metrics, transforms
 from tfcsi.channels import blocks, workers
 from tfcsi.channels import generate as generation
@@ -195,8 +196,47 @@ def test_damaged_tfrecords_are_refused(tmp_path):
     for paths, words in (([path], "cannot be read as TFR"), ([], "no matrices in")):
         with pytest.raises(tfrecord.DataError, match=words):
             tfrecord.read(paths)
-    with pytest.raises(tfrecord.DataError, match="cannot be read"):
+    with pytest.raises(tfrecord.DataError, match="no such file"):
         tfrecord.read([tmp_path / "none.tfrecord"])
+
+
+@pytest.mark.parametrize("size", [1000, 2**36, 2**62, 2**64 - 1])
+def test_tfrecords_that_declare_more_than_they_have_are_refused(tmp_path, size):
+    path = tmp_path / "a.tfrecord"
+    tfrecord.write(path, np.ones((2, 4, 4), np.complex64))
+    path.write_bytes(record_size(size) + path.read_bytes()[12:])
+    for reader in (tfrecord.read, tfrecord.dataset, lambda p: tfrecord.has(p[0], "x")):
+        with pytest.raises(DataError, match=r"a\.tfrecord: record 0 of TFRecord goes"):
+            reader([path])
+
+
+def test_a_field_of_a_tfrecord_that_declares_memory_is_refused_before_tensorflow(
+    tmp_path,
+):
+    import tensorflow as tf
+
+    tfrecord.write(tmp_path / "a.tfrecord", np.ones((1, 4, 4), np.complex64))
+    (record,) = tf.data.TFRecordDataset(
+        str(tmp_path / "a.tfrecord")
+    ).as_numpy_iterator()
+    at = record.index(b"\x0a\x80\x01")  # 128 bytes of packed floats.
+    with tf.io.TFRecordWriter(str(tmp_path / "b.tfrecord")) as writer:
+        writer.write(record[: at + 1] + b"\xff\xff\xff\xff\x07" + record[at + 3 :])
+    with pytest.raises(
+        DataError, match=r"b\.tfrecord: cannot .* Error parsing message"
+    ):
+        tfrecord.read([tmp_path / "b.tfrecord"])
+
+
+def test_tfrecords_of_two_shapes_are_refused(tmp_path):
+    paths = [tmp_path / "a.tfrecord", tmp_path / "b.tfrecord"]
+    for path, num_delay in zip(paths, (4, 5), strict=False):
+        tfrecord.write(path, np.ones((1000, 4, num_delay), np.complex64))
+    with pytest.raises(DataError, match="matrix 1000 has shape .4, 5., expected .4, 4"):
+        tfrecord.read(paths)
+    tfrecord.write(paths[0], np.ones((3, 4, 4), np.complex64))
+    with pytest.raises(DataError, match="expected one shape"):
+        tfrecord.read(paths)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import numpy as np
 T = TypeVar("T")
 
 HUGE = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1)
+SIZES = (0, 1, 2**20, 2**31, 2**33, 2**36, 2**40, 2**62, 2**63, 2**64 - 1)
 DTYPES = (
     *("'<f4'", "'>f4'", "'<c8'", "'>c16'", "'|O'", "'<U9'", "'|S3'", "'<i8'", "'|b1'"),
     *("'<M8[s]'", "'|V8'", "'<f2'", "[('re', '<f4'), ('im', '<f4')]", "'|u1'"),
@@ -172,12 +173,28 @@ def _json(content: bytes, rng: np.random.Generator) -> bytes:
     return json.dumps(whole[""]).encode()
 
 
+def record_size(size: int) -> bytes:
+    """Returns the size of a record of a TFRecord file, and its check."""
+    size_of = struct.pack("<Q", size)
+    crc = 0xFFFFFFFF
+    for byte in size_of:  # CRC-32C, which TFRecord turns and adds to.
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return size_of + struct.pack(
+        "<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    )
+
+
 def _records(content: bytes, rng: np.random.Generator) -> bytes:
-    """Changes the first record of a TFRecord file, and repairs its checks."""
+    """Changes the first record of a TFRecord file, or its size, and repairs checks."""
     import tensorflow as tf
 
     if len(content) < 16:
         return _raw(content, rng)
+    if rng.random() < 0.2:
+        return record_size(_one_of(SIZES, rng)) + content[12:]
     (size,) = struct.unpack("<Q", content[:8])
     record = _raw(content[12 : 12 + min(size, len(content))], rng)
     out = io.BytesIO()

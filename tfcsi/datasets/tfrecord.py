@@ -7,15 +7,18 @@ there is any, is stored in the same way as `xf` and `shape_f`.
 
 from __future__ import annotations
 
-import itertools
+import math
+import mmap
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfcsi import files, transforms
-from tfcsi.datasets._files import DataError
+from tfcsi.datasets._files import DataError, check_file
 from tfcsi.matrices import BLOCK, Matrices
 
 
@@ -47,7 +50,18 @@ def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) 
                 writer.write(example.SerializeToString())
 
 
+_SIZE = struct.Struct("<Q")  # Of a record.
 _SHAPES = {"x": "shape", "xf": "shape_f"}  # Key of the shape of each matrix.
+
+
+def _spec(key: str) -> dict[str, Any]:
+    """What is parsed of an example."""
+    import tensorflow as tf
+
+    return {
+        key: tf.io.RaggedFeature(tf.float32),
+        _SHAPES[key]: tf.io.RaggedFeature(tf.int64),
+    }
 
 
 def dataset(paths: Sequence[str | os.PathLike], key: str = "x") -> Any:
@@ -59,19 +73,19 @@ def dataset(paths: Sequence[str | os.PathLike], key: str = "x") -> Any:
 
     Returns:
       A `tf.data.Dataset` of float32 [num_tx, num_delay, 2] (re, im). Errors of the
-      files are raised by TensorFlow while it is read.
+      matrices are raised by TensorFlow while it is read, which believes the sizes in a
+      record: 4 GiB of memory at most. `matrices` checks them.
+
+    Raises:
+      DataError: a file is missing or cut, or a record of it has no sound size.
     """
     import tensorflow as tf
 
-    shape = _SHAPES[key]
-    spec = {
-        key: tf.io.RaggedFeature(tf.float32),
-        shape: tf.io.RaggedFeature(tf.int64),
-    }
+    _check_sizes(paths)
 
     def parse(record: Any) -> Any:
-        example = tf.io.parse_single_example(record, spec)
-        return tf.reshape(example[key], tf.concat([example[shape], [2]], 0))
+        example = tf.io.parse_single_example(record, _spec(key))
+        return tf.reshape(example[key], tf.concat([example[_SHAPES[key]], [2]], 0))
 
     records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
     return records.map(parse, tf.data.AUTOTUNE)
@@ -81,6 +95,7 @@ def has(path: str | os.PathLike, key: str) -> bool:
     """Returns whether the first matrix of a file has an entry, such as "xf"."""
     import tensorflow as tf
 
+    _check_sizes([path])
     records = tf.data.TFRecordDataset(os.fspath(path)).take(1).as_numpy_iterator()
     return any(key in tf.train.Example.FromString(r).features.feature for r in records)
 
@@ -116,36 +131,94 @@ def matrices(paths: Sequence[str | os.PathLike], key: str = "x") -> Matrices:
     """
 
     def parts(first: int) -> Iterator[np.ndarray]:
-        examples = dataset(paths, key).skip(first).as_numpy_iterator()
-
-        def block() -> np.ndarray | None:
-            x = list(itertools.islice(examples, BLOCK))
-            return transforms.to_complex(np.stack(x)) if x else None
-
-        while (h := _read(block, paths)) is not None:
+        blocks = _blocks(paths, key, first)
+        while (h := _read(lambda: next(blocks, None), paths)) is not None:
             if (bad := ~np.isfinite(h).all((1, 2))).any():
                 raise DataError(
                     f"{', '.join(map(str, paths))}: matrix {first + np.argmax(bad)} "
                     f"has NaN or infinite values, expected finite"
                 )
+            if h.shape[1:] != shape:
+                raise DataError(
+                    f"{', '.join(map(str, paths))}: matrix {first} has shape "
+                    f"{h.shape[1:]}, expected {shape} as the first one"
+                )
             first += len(h)
             yield h
 
-    one = _read(lambda: [*dataset(paths, key).take(1).as_numpy_iterator()], paths)
-    if not one:
+    _check_sizes(paths)
+    one = _read(lambda: next(_blocks(paths, key, 0, 1), None), paths)
+    if one is None:
         raise DataError(f"no matrices in {list(map(str, paths))}")
-    return Matrices(one[0].shape[:2], None, parts)
+    shape = one.shape[1:]
+    return Matrices(shape, None, parts)
+
+
+def _blocks(
+    paths: Sequence[str | os.PathLike], key: str, first: int, size: int = BLOCK
+) -> Iterator[np.ndarray]:
+    """Yields blocks [size, num_tx, num_delay], complex64, from a matrix on.
+
+    The records of a block are parsed at once, without a graph, whose tracing would take
+    longer than a small file.
+    """
+    import tensorflow as tf
+
+    records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
+    for block in records.skip(first).batch(size):
+        for record in block.numpy():  # TensorFlow reserves what a field says it has.
+            tf.train.Example.FromString(record)
+        example = tf.io.parse_example(block, _spec(key))
+        x, axes = example[key], example[_SHAPES[key]]
+        shapes = {tuple(map(int, row)) for row in axes.to_list()}
+        (shape, *others), sizes = shapes, set(x.row_lengths().numpy().tolist())
+        if others or len(shape) != 2 or min(shape) < 1:
+            raise ValueError(
+                f"matrices of shapes {sorted(shapes)[:5]}, expected one shape "
+                f"(num_tx, num_delay)"
+            )
+        if sizes != {2 * math.prod(shape)}:
+            raise ValueError(
+                f"matrices of {sorted(sizes)[:5]} numbers, expected "
+                f"{2 * math.prod(shape)} of shape {shape}"
+            )
+        yield transforms.to_complex(x.flat_values.numpy().reshape(-1, *shape, 2))
+
+
+def _check_sizes(paths: Sequence[str | os.PathLike]) -> None:
+    """Refuses files with a record that would not fit: TensorFlow reserves its memory.
+
+    A record is its size in 8 bytes, 4 bytes of check, so many bytes, and 4 of check.
+    """
+    for path in paths:
+        check_file(Path(path))
+        end = os.path.getsize(path)
+        if not end:
+            continue
+        with open(path, "rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        at = number = 0
+        with content:
+            while at < end:
+                size = _SIZE.unpack_from(content, at)[0] if end - at >= 16 else end
+                if (after := at + 16 + size) > end:
+                    raise DataError(
+                        f"{path}: record {number} of TFRecord goes to byte {after}, "
+                        f"but the file has {end}; it is cut or damaged"
+                    )
+                at, number = after, number + 1
 
 
 def _read(get: Callable[[], Any], paths: Sequence[str | os.PathLike]) -> Any:
     """Calls a function; errors of TensorFlow and NumPy name the files."""
     import tensorflow as tf
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if not paths:
         raise DataError("no matrices in no files")
     try:
         return get()
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.OpError, ValueError, DecodeError) as error:
         message = str(error).splitlines()[0]
         raise DataError(
             f"{', '.join(map(str, paths))}: cannot be read as TFRecord of CSI: "
