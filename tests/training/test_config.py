@@ -222,7 +222,7 @@ def test_types_are_told_apart(value, type_, fits):
 @pytest.mark.parametrize("folder", GOLDEN, ids=lambda folder: folder.name)
 def test_the_config_of_an_earlier_run_is_complete_with_the_defaults(folder):
     stored = json.loads((folder / "config.json").read_text())
-    assert "domain" not in stored
+    assert ("domain" in stored) == (folder.name == "csinet_rates")  # A later one.
     whole = configs.complete(stored)
     schema.check(whole, whole=True)
     assert whole.domain == "angular_delay"
