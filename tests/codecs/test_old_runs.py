@@ -1,9 +1,9 @@
 """Runs and packets that earlier versions wrote still load and decode.
 
-`tests/golden/workdirs` holds a few tiny runs of tfcsi 0.1.0: config, weights and tables,
-some CSI, its packets and what they decoded to. Packets of a network of several rates have
-these in turn. Runs are never written anew: a run that no longer loads is a fault. All but
-`csinet_rates` are from before the modules were put into rooms.
+`tests/golden/workdirs` holds a few tiny runs of tfcsi 0.1.0: config, weights and
+tables, some CSI, its packets and what they decoded to. Packets of a network of several
+rates have these in turn. Runs are never written anew: a run that no longer loads is a
+fault. All but `csinet_rates` are from before the modules were put into rooms.
 """
 
 import pathlib
