@@ -10,6 +10,7 @@ import pytest
 
 import tfcsi
 from tfcsi.__main__ import main
+from tfcsi.codecs import zoo
 from tfcsi.codecs.workdir import load_config
 from tfcsi.datasets import cost2100
 
@@ -132,6 +133,31 @@ def test_a_run_is_fine_tuned_beside_itself_or_where_one_says(root, tmp_path, cap
     assert "already holds a run" in capsys.readouterr().err
     assert command("finetune", *places, "--config.qat.weight_bit=4") == 2
     assert "'weight_bits'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_manifest_of_a_zoo_has_all_commands_that_made_a_run(
+    root, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(zoo.VARIABLE, str(tmp_path / "zoo"))
+    tune = ["--config=rates", "--config.epochs=1", "--config.batch_size=20"]
+    tune += [f"--data_dir={root}/cost2100", "--noprogress"]
+    for source, output in ((f"{root}/run", "one"), ("mine", "two")):
+        output = tmp_path / output
+        assert (
+            command("finetune", f"--workdir={source}", *tune, f"--output={output}") == 0
+        )
+        added = [f"--add={output}", "--name=mine", "--overwrite"]
+        assert command("zoo", *added) == 0
+    fields = zoo.read_manifest(tmp_path / "zoo")["mine"]
+    records = [
+        json.loads((run / "run.json").read_text())["command"]
+        for run in (root / "run", tmp_path / "one", tmp_path / "two")
+    ]
+    assert [*fields["commands_before"], fields["command"]] == records
+    card = (tmp_path / "zoo" / "mine" / "card.md").read_text()
+    assert all(f"`{line}`" in card for line in records)
+    assert f"s, after {fields['train_seconds_before']} s" in card
 
 
 def test_a_config_of_the_other_kind_of_training_is_refused(root, tmp_path, capsys):

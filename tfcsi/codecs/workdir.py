@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -157,6 +157,26 @@ def _size(shape: object) -> tuple[int, int]:
             f"shape is {shape!r}; it must be [num_tx, num_delay], each 1 to 65535"
         )
     return sides[0], sides[1]
+
+
+def commands_of(workdir: str | os.PathLike, facts: Mapping[str, Any]) -> list[str]:
+    """Returns the commands that made a run or a codec of a zoo, as far as known.
+
+    Args:
+      workdir: A folder, or the name of a codec of a zoo.
+      facts: Facts of its codec. `commands_before` are the commands of the runs that its
+        training went on from.
+
+    Raises:
+      ValueError: If its `run.json` is damaged.
+    """
+    if zoo.is_name(workdir):
+        record = zoo.entries()[str(workdir)].fields
+    else:
+        path = pathlib.Path(workdir) / RUN_FILE
+        record = files.read_json(path) if path.exists() else {}
+    own = [record["command"]] if "command" in record else []
+    return [*facts.get("commands_before", []), *own]
 
 
 def check_free(workdir: str | os.PathLike, resume: bool = False) -> None:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     flags.refuse_idle(args, idle, "a fine-tuning is on the data of the run")
     from tfcsi import datasets
     from tfcsi.codecs import neural, zoo
-    from tfcsi.codecs.workdir import check_free
+    from tfcsi.codecs.workdir import check_free, commands_of
     from tfcsi.training import finetune_bottleneck, finetune_qat
 
     with_qat = bool(tuning.get("qat"))
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
     output = args.output or f"{args.workdir.rstrip('/')}_{ending}"
     check_free(output, args.resume)
     source = neural.load(zoo.folder_of(args.workdir))
+    source.facts["commands_before"] = commands_of(args.workdir, source.facts)
     name = datasets.source_of(source.config)
     options = datasets.options_of(source.config, name)
     h_train, h_val = (

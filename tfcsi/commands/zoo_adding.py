@@ -23,6 +23,9 @@ from tfcsi.evaluation import card, rates
 if TYPE_CHECKING:
     from tfcsi.codecs.contract import Codec
 
+_KEPT = (  # What the manifest has of the record of a run.
+    *("seed", "command", "train_seconds", "commands_before", "train_seconds_before"),
+)
 _CALIBRATION = 500  # Matrices by which weights of 16 and of 32 bits are compared.
 
 
@@ -55,7 +58,7 @@ def add(args: argparse.Namespace) -> None:
     facts: dict[str, Any] = {"seed": codec.config["seed"], **record, **codec.describe()}
     weights = half.copy(workdir, place / args.name, _sample(workdir))
     (place / args.name / zoo.RESULTS_FILE).unlink(missing_ok=True)
-    kept = {key: facts.get(key) for key in ("seed", "command", "train_seconds")}
+    kept = {key: facts.get(key) for key in _KEPT}
     data = ",".join(_sources(codec))
     entry = zoo.record(
         place, args.name, data=data, **kept, weights=weights, licence=zoo.LICENCE

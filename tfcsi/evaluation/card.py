@@ -69,6 +69,10 @@ def _facts(entry: Entry, config: Mapping[str, Any], points: Sequence[Mapping]) -
         ),
         ("trained on", fields.get("data", "").replace(",", ", ")),
         ("seed", str(fields.get("seed", ""))),
+        *(
+            ("made before by", f"`{line}`")
+            for line in fields.get("commands_before", [])
+        ),
         ("command", f"`{fields['command']}`" if "command" in fields else ""),
         ("training time", _duration(fields)),
         ("weights", fields.get("weights", "")),
@@ -91,7 +95,9 @@ def _duration(fields: Mapping[str, Any]) -> str:
     if "train_seconds" not in fields:
         return ""
     place = f", {fields['device']}" if "device" in fields else ""
-    return f"{fields['train_seconds']:,} s{place}"
+    before = fields.get("train_seconds_before", 0)
+    after = f", after {before:,} s" if before else ""
+    return f"{fields['train_seconds']:,} s{place}{after}"
 
 
 def _cost(points: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

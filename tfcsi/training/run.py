@@ -89,7 +89,8 @@ def train(
         with the same attributes and methods, such as `tokens.TokenPair`. Its `finished`
         returns the codec.
       source: Codec whose training this one goes on from. Its epochs and its time become
-        the facts `epochs_before` and `train_seconds_before`.
+        the facts `epochs_before` and `train_seconds_before`, and its fact
+        `commands_before`, the commands that made it, goes over.
 
     Returns:
       The codec with its tables, as `tfcsi.load(workdir)` gives it.
@@ -126,7 +127,7 @@ def _train(
     resume: bool,
     progress: bool,
     board: Board | None,
-    before: Mapping[str, float],
+    before: Mapping[str, Any],
 ) -> Codec:
     """Trains a pair in a folder that is locked; arguments and errors as `train`."""
     _claim(config, workdir, resume)
@@ -182,7 +183,7 @@ def _train(
     return codec
 
 
-def _before(source: Codec | None) -> dict[str, float]:
+def _before(source: Codec | None) -> dict[str, Any]:
     """What all trainings took that made a codec."""
     if source is None:
         return {}
@@ -191,6 +192,7 @@ def _before(source: Codec | None) -> dict[str, float]:
     return {
         "epochs_before": source.config.epochs + facts.get("epochs_before", 0),
         "train_seconds_before": round(seconds, 1),
+        "commands_before": list(facts.get("commands_before", [])),
     }
 
 
