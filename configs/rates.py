@@ -1,6 +1,6 @@
 """Several rates for a finished run: the fields that replace those of a run of one rate.
 
-    tfcsi finetune --config=rates --workdir=stqenet-indoor-460 --data_dir=DIR \
+    tfcsi finetune --config=rates --workdir=runs/stqenet --data_dir=DIR \
         --output=runs/stqenet_rates [--config.epochs=24]
 
 The packets of the new run name one of thirteen rates; `tfcsi compress` takes --step,
