@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from tfcsi.archives import check_declared
-from tfcsi.datasets import _hdf5, _matlab5
+from tfcsi.datasets import _hdf5, _hdf5_heap, _matlab5
 from tfcsi.files import ARRAY, check_input
 
 BLOCK = 1000  # Matrices in memory at a time.
@@ -273,7 +273,7 @@ def _npz_shapes(path: Path) -> list[tuple[str, tuple]]:
 
 
 def _axes_of(item: h5py.Dataset) -> str:
-    axes = item.attrs.get("axes", "")
+    axes = _hdf5_heap.attribute(item, "axes", "")
     axes = axes.decode() if isinstance(axes, bytes) else axes
     return axes if isinstance(axes, str) else ""
 

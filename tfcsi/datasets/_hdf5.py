@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from tfcsi.archives import check_declared, limit
+from tfcsi.datasets._hdf5_heap import is_in_heap
 
 # Data sets and groups of a file, and groups that lie in each other.
 MOST_ENTRIES, MOST_DEEP = 1 << 14, 32
@@ -51,18 +52,28 @@ class Writer:
         return self._all_reversed or _CLASS in item.attrs
 
     def entry(self, item: h5py.Dataset) -> tuple[tuple, Callable, bool]:
-        """Returns shape, reader and whether the axes are those of MATLAB."""
+        """Returns shape, reader and whether the axes are those of MATLAB.
+
+        Text and lists of any length are not read: their reader gives empty text.
+        """
         _refuse_outside(item)
         shape = item.shape or (0,)  # A null data set has no shape.
+        if is_in_heap(item.dtype):
+            return shape, np.broadcast_to(b"", shape).__getitem__, False
         if self.reverses(item):
             return shape[::-1], lambda index: item[index[::-1]].T, True
         return shape, item.__getitem__, False
 
     def whole(self, item: h5py.Dataset) -> np.ndarray:
-        """Reads a data set, in the axes of its writer, complex where it is."""
+        """Reads a data set, in the axes of its writer, complex where it is.
+
+        Text and lists of any length are not read: they are empty text.
+        """
         _refuse_outside(item)
         self.count()
         check_declared(item.file.filename, item.shape or ())
+        if is_in_heap(item.dtype):
+            return np.broadcast_to(b"", item.shape or ())
         value = joined(np.asarray(item[()]))
         return value.T if self.reverses(item) else value
 
