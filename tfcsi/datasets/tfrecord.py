@@ -7,6 +7,7 @@ there is any, is stored in the same way as `xf` and `shape_f`.
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 import os
@@ -96,7 +97,7 @@ def has(path: str | os.PathLike, key: str) -> bool:
     import tensorflow as tf
 
     _check_sizes([path])
-    records = tf.data.TFRecordDataset(os.fspath(path)).take(1).as_numpy_iterator()
+    records = itertools.islice(_records([path]), 1)
     return any(key in tf.train.Example.FromString(r).features.feature for r in records)
 
 
@@ -157,17 +158,13 @@ def matrices(paths: Sequence[str | os.PathLike], key: str = "x") -> Matrices:
 def _blocks(
     paths: Sequence[str | os.PathLike], key: str, first: int, size: int = BLOCK
 ) -> Iterator[np.ndarray]:
-    """Yields blocks [size, num_tx, num_delay], complex64, from a matrix on.
-
-    The records of a block are parsed at once, without a graph, whose tracing would take
-    longer than a small file.
-    """
+    """Yields blocks [size, num_tx, num_delay], complex64, from a matrix on."""
     import tensorflow as tf
 
-    records = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
-    for block in records.skip(first).batch(size):
-        for record in block.numpy():  # TensorFlow reserves what a field says it has.
-            tf.train.Example.FromString(record)
+    records = itertools.islice(_records(paths), first, None)
+    while block := list(itertools.islice(records, size)):
+        for record in block:
+            _check_fields(record, 0, len(record))
         example = tf.io.parse_example(block, _spec(key))
         x, axes = example[key], example[_SHAPES[key]]
         shapes = {tuple(map(int, row)) for row in axes.to_list()}
@@ -183,6 +180,21 @@ def _blocks(
                 f"{2 * math.prod(shape)} of shape {shape}"
             )
         yield transforms.to_complex(x.flat_values.numpy().reshape(-1, *shape, 2))
+
+
+def _records(paths: Sequence[str | os.PathLike]) -> Iterator[bytes]:
+    """Yields the records of files whose sizes were checked.
+
+    The reader is that of TensorFlow 1: tf.data makes a graph for each file, and may
+    wait for itself without end when it drops the iterator of a damaged one.
+    """
+    import tensorflow as tf
+    from tensorflow.python.util import deprecation
+
+    for path in paths:
+        with deprecation.silence():
+            records = tf.compat.v1.io.tf_record_iterator(os.fspath(path))
+        yield from records
 
 
 def _check_sizes(paths: Sequence[str | os.PathLike]) -> None:
@@ -207,6 +219,48 @@ def _check_sizes(paths: Sequence[str | os.PathLike]) -> None:
                         f"but the file has {end}; it is cut or damaged"
                     )
                 at, number = after, number + 1
+
+
+# Fields of Example, Features, an entry of their map, Feature: what lies in each other.
+_INNER: tuple[tuple[int, ...], ...] = ((1,), (1,), (2,), (1, 2, 3), ())
+
+
+def _check_fields(record: bytes, at: int, end: int, deep: int = 0) -> None:
+    """Refuses an example with a field that goes over its end.
+
+    TensorFlow reserves the memory that a field says it has before it looks further.
+
+    Args:
+      record: A serialised `tf.train.Example`.
+      at: First byte of a message in it.
+      end: The byte behind the message.
+      deep: Number of messages that this one lies in.
+
+    Raises:
+      ValueError: There is such a field, or one of an unknown kind.
+    """
+    while at < end:
+        tag, at = _varint(record, at, end)
+        kind = tag & 7
+        size = {1: 8, 5: 4}.get(kind, 0)
+        if kind in (0, 2):
+            size, at = _varint(record, at, end)
+        if kind > 5 or kind in (3, 4) or (kind != 0 and size > end - at):
+            raise ValueError(f"a field at byte {at} of kind {kind} has {size} bytes")
+        if kind == 2 and tag >> 3 in _INNER[deep]:
+            _check_fields(record, at, at + size, deep + 1)
+        at += size if kind else 0
+
+
+def _varint(record: bytes, at: int, end: int) -> tuple[int, int]:
+    """Reads a number of seven bits a byte; returns it and the place behind it."""
+    value = shift = 0
+    while at < end and shift < 64:
+        value |= (record[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if record[at - 1] < 128:
+            return value, at
+    raise ValueError(f"a number at byte {at} has no end")
 
 
 def _read(get: Callable[[], Any], paths: Sequence[str | os.PathLike]) -> Any:

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from tfcsi import results
+from tfcsi.codecs.zoo import RESULTS_FILE
 
 _LEAST = 0.1  # Least gain of a point over the one before it [dB].
 _KEPT = (
@@ -25,9 +26,10 @@ def read(
     """Reads the points of trained networks on the test matrices of a source.
 
     A line is a network after some number of epochs, such as "stqenet, 16 epochs". A run
-    that was trained on for another rate belongs to the line of its source. Left
-    out are points that are less than 0.1 dB better than one of the line with fewer
-    bits, and runs that were trained on with fake quantisation.
+    that was trained on for another rate belongs to the line of its source; one that was
+    trained for several is a line of its own, such as "stqenet, many rates". Left out
+    are points that are less than 0.1 dB better than one of the line with fewer bits,
+    and runs that were trained on with fake quantisation.
 
     Args:
       paths: Results files.
@@ -37,7 +39,8 @@ def read(
 
     Returns:
       Points with `codec`, the name of the line; `measured_as`, the codec's name in its
-      file; and `results`, the name of the file. A codec without a network has no line.
+      file; and `results`, the name of the file, with its folder if it is in a zoo. A
+      codec without a network has no line.
 
     Raises:
       ValueError: If a file is no results file, or none has such a point.
@@ -56,9 +59,13 @@ def read(
             if networks and network not in networks:
                 continue
             name = f"{network}, {epochs} epoch{'s' if epochs != 1 else ''}"
+            if config.get("quantizer") == "uniform_rates":
+                name = f"{network}, many rates"
             kept = {key: point[key] for key in _KEPT if key in point}
             kept |= {"codec": name, "dataset": dataset, "split": "test"}
-            kept |= {"measured_as": point["codec"], "results": path.name}
+            of_zoo = path.name == RESULTS_FILE
+            file = f"{path.parent.name}/{path.name}" if of_zoo else path.name
+            kept |= {"measured_as": point["codec"], "results": file}
             lines.setdefault(name, []).append(kept)
     if not lines:
         raise ValueError(
