@@ -53,6 +53,8 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     name = page.file.src_uri
     if name in BESIDE:
         return markdown.replace("](docs/", "](")
+    if name.startswith("results/"):
+        markdown = markdown.replace("](../docs/", "](../")
     # Links to notebooks lead to their pages, except the one of a page to its notebook.
     own = pathlib.PurePosixPath(name).stem
     pattern = rf"\]\(((?:\.\./|tutorials/)*(?!{own}\.)\w+)\.ipynb\)"
