@@ -38,7 +38,7 @@ report: $(READY)  ## Draws the codecs REPORTED on the CSI in INPUT, or on simula
 test: lint  ## Runs lint and the whole default suite
 	$(PYTEST)
 
-test-all: test  ## Runs the default suite, the slow tests, more examples, the browser
+test-all: test docs  ## Runs the default suite, the slow tests, more examples, the browser; builds the site
 	$(PYTEST) -m slow
 	$(PYTEST) --hypothesis-profile=tfcsi_thorough $$(find tests -name 'test_*properties.py')
 	@if command -v npm && { command -v chromium || command -v google-chrome; }; \
