@@ -282,13 +282,18 @@ def test_the_mu_law_grid_is_within_half_a_level_of_what_it_takes(y, bits, mu):
 @given(data=st.data())
 def test_a_grid_comes_back_from_its_arrays(name, data):
     latent = data.draw(st.integers(1, 8))
-    steps = hnp.arrays(np.float32, latent, elements=FLOATS(2**-20, 2**20))
+    rate = data.draw(st.integers(0, 4))
+    rates, steps = (
+        hnp.arrays(np.float32, shape, elements=FLOATS(2**-20, 2**20))
+        for shape in ((rate + 2, latent), latent)
+    )
     grid = {
         "uniform": lambda: grids.UniformGrid(data.draw(steps)),
         "mulaw": lambda: grids.MuLawGrid(
             latent, data.draw(st.integers(1, 12)), data.draw(st.floats(0.1, 1000))
         ),
         "float": lambda: grids.FloatGrid(latent),
+        "uniform_rates": lambda: grids.RatesGrid(data.draw(rates), rate),
     }[name]()
     again = grids.from_arrays(name, grid.arrays())
     assert type(again) is type(grid) and again.arrays().keys() == grid.arrays().keys()

@@ -38,6 +38,7 @@ COMBINATIONS = [
     for prior in priors.PRIORS
     for coder in CODERS
     if (quantizer, prior) != ("mulaw", "universal")
+    and (quantizer != "uniform_rates" or prior in NETWORKS)
     and (coder == "range" or prior not in NETWORKS)
     and (quantizer == "float") == (prior == "none")
 ]
