@@ -222,9 +222,7 @@ def test_a_field_of_a_tfrecord_that_declares_memory_is_refused_before_tensorflow
     at = record.index(b"\x0a\x80\x01")  # 128 bytes of packed floats.
     with tf.io.TFRecordWriter(str(tmp_path / "b.tfrecord")) as writer:
         writer.write(record[: at + 1] + b"\xff\xff\xff\xff\x07" + record[at + 3 :])
-    with pytest.raises(
-        DataError, match=r"b\.tfrecord: cannot .* a field at byte \d+"
-    ):
+    with pytest.raises(DataError, match=r"b\.tfrecord: cannot .* a field at byte \d+"):
         tfrecord.read([tmp_path / "b.tfrecord"])
 
 

@@ -15,7 +15,11 @@ from tfcsi.training import config as configs
 from tfcsi.training import config_files, fit
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
-CHANGES = {"bottleneck", "qat", "rates"}  # What fine-tuning changes in the config of a run.
+CHANGES = {
+    "bottleneck",
+    "qat",
+    "rates",
+}  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 # Small ones are trained elsewhere, and their models by other configs.
 SLOW = {
