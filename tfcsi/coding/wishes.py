@@ -51,12 +51,13 @@ def check_wishes(**wishes: float | None) -> None:
       **wishes: Name of each wish to its number, None if it is not wished.
 
     Raises:
-      ValueError: If a number is not finite, or both `step` and `nmse_db` are given.
+      ValueError: If a wish is no finite number, or both `step` and `nmse_db` are given.
     """
     wished = {name: wish for name, wish in wishes.items() if wish is not None}
     for name, wish in wished.items():
-        if not np.isfinite(wish):
-            raise ValueError(f"{name} is {wish}; it must be a finite number")
+        number = np.asarray(wish)
+        if number.ndim or number.dtype.kind not in "iuf" or not np.isfinite(number):
+            raise ValueError(f"{name} is {wish!r}; it must be a finite number")
     if {"step", "nmse_db"} <= wished.keys():
         raise ValueError("give one of step, nmse_db")
 
