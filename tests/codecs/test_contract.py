@@ -208,15 +208,6 @@ def test_a_codec_refuses_by_name_what_it_cannot_fulfil(each, matrices, argument)
         each.compress(matrices[-3:], 0.1)
 
 
-@pytest.mark.parametrize("wish", ["0.1", True, np.nan, [0.1]], ids=str)
-@pytest.mark.parametrize("argument", WISHES)
-def test_a_wish_that_is_no_number_is_refused_by_name(each, matrices, argument, wish):
-    if each.name != "paths" and not rates_of(each):
-        return
-    with pytest.raises(ValueError, match=f"{argument} is .* a finite number"):
-        each.compress(matrices[-3:], **{argument: wish})
-
-
 def test_symbols_arrive_as_they_were_and_cost_what_the_tables_promise(each, matrices):
     if not isinstance(each, SymbolCodec):
         assert each.name in CONTEXTUAL
