@@ -51,6 +51,7 @@ def test_a_limit_beside_a_step_holds_for_the_matrices_above_it():
 def test_the_coarsest_rate_that_meets_a_target_is_taken():
     with pytest.warns(MissedTarget, match="1 of 3 matrices miss -10.0 dB, by up to"):
         assert rates(nmse_db=-10) == [1, 1, 3]
+        assert rates(nmse_db=1e6) == [0, 0, 0]
     with pytest.warns(MissedTarget, match="3 of 3"):
         assert rates(nmse_db=-20, max_bits=8 * 3) == [2, 0, 0]
 

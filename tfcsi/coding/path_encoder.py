@@ -15,7 +15,7 @@ from tfcsi.coding.path_coder import PathCoder
 from tfcsi.coding.path_lists import Lists
 from tfcsi.coding.path_sets import AnyCoder
 from tfcsi.coding.path_steps import STEPS, coarsest, step_of
-from tfcsi.coding.wishes import warn_of_missed
+from tfcsi.coding.wishes import limit_of, warn_of_missed
 
 _FITTED_STEPS = tuple(range(16, 64, 4))  # 2^(-2) to 2^(-7.5).
 _ENOUGH = 36  # Mean number of paths beyond which no finer step is fitted.
@@ -237,7 +237,7 @@ class PathEncoder:
         Where their packets are above a limit of bits, those of `within` take their
         place.
         """
-        limit, num = 10 ** (nmse_db / 10), len(self.norm)
+        limit, num = limit_of(nmse_db), len(self.norm)
 
         def meets(rows: np.ndarray, steps: np.ndarray, lists: Lists) -> np.ndarray:
             return self.nmse(rows, steps, lists) <= limit

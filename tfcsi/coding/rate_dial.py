@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfcsi.coding.wishes import check_wishes, warn_of_missed
+from tfcsi.coding.wishes import check_wishes, limit_of, warn_of_missed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Dial:
         if self.nmse_of is None:
             raise ValueError("nmse_db needs the decoder, which is not here")
         packets, left = [b""] * self.num, np.arange(self.num)
-        nmse, limit = np.zeros(self.num), 10 ** (nmse_db / 10)
+        nmse, limit = np.zeros(self.num), limit_of(nmse_db)
         for rate in range(len(self.steps)):
             tried = self.packets_at(left, rate)
             for i, packet in zip(left, tried):

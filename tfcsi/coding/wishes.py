@@ -62,6 +62,11 @@ def check_wishes(**wishes: float | None) -> None:
         raise ValueError("give one of step, nmse_db")
 
 
+def limit_of(nmse_db: float) -> float:
+    """Returns a wished NMSE as a ratio; one above 3000 dB is met by anything."""
+    return 10 ** (min(float(nmse_db), 3000.0) / 10)
+
+
 def warn_of_noise(alone: int, num: int, stacklevel: int) -> None:
     """Warns of matrices that look like noise alone; not if there are none.
 
