@@ -193,6 +193,8 @@ def test_damaged_tfrecords_are_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[40] ^= 1
     path.write_bytes(content)
+    with pytest.raises(tfrecord.DataError, match=r"a\.tfrecord: cannot be read as TFR"):
+        tfrecord.has(path, "xf")
     for paths, words in (([path], "cannot be read as TFR"), ([], "no matrices in")):
         with pytest.raises(tfrecord.DataError, match=words):
             tfrecord.read(paths)

@@ -93,12 +93,17 @@ def dataset(paths: Sequence[str | os.PathLike], key: str = "x") -> Any:
 
 
 def has(path: str | os.PathLike, key: str) -> bool:
-    """Returns whether the first matrix of a file has an entry, such as "xf"."""
+    """Returns whether the first matrix of a file has an entry, such as "xf".
+
+    Raises:
+      DataError: the file is missing or damaged.
+    """
     import tensorflow as tf
 
     _check_sizes([path])
-    records = itertools.islice(_records([path]), 1)
-    return any(key in tf.train.Example.FromString(r).features.feature for r in records)
+    record = _read(lambda: next(_records([path]), b""), [path])
+    example = _read(lambda: tf.train.Example.FromString(record), [path])
+    return key in example.features.feature
 
 
 def read(paths: Sequence[str | os.PathLike], key: str = "x") -> np.ndarray:
