@@ -22,6 +22,7 @@ FLOORS = (
         "results",
         "files",
         "archives",
+        "hdf5_files",
         "locks",
         "responses",
         "options",
@@ -50,7 +51,7 @@ WITHOUT_TENSORFLOW = (
     *("tfcsi.codecs.gaussian_mixture", "tfcsi.codecs.dft_grid", "tfcsi.serving"),
     *("tfcsi.codecs.paths", "tfcsi.codecs.classical", "tfcsi.codecs.schema"),
     *("tfcsi.codecs.learned", "tfcsi.codecs.learned_networks"),
-    *("tfcsi.codecs.workdir", "tfcsi.training.config"),
+    *("tfcsi.codecs.workdir", "tfcsi.training.config", "tfcsi.hdf5_files"),
 )
 # A reader of TensorFlow's own files, and a simulator that is written in TensorFlow.
 WITH_TENSORFLOW = ("tfcsi.datasets.tfrecord", "tfcsi.channels.tr38901")

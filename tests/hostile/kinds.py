@@ -262,6 +262,12 @@ def data_files(folder: pathlib.Path) -> dict[str, list[bytes]]:
     with h5py.File(folder / "h.h5", "w") as out:
         out["g/re"], out["g/im"] = h.real, h.imag
     keep("h5", "h.h5")
+    with h5py.File(folder / "h.h5", "w") as out:  # With heaps.
+        out["H"] = h
+        out["H"].attrs.update(axes="n,tx,delay", note="x" * 99)
+        options = {"dtype": h5py.string_dtype(), "fillvalue": "abc", "chunks": (2,)}
+        out.create_dataset("names", (5,), **options)[0] = "x"
+    keep("h5", "h.h5")
     return forms
 
 
@@ -344,7 +350,7 @@ def make(folder: pathlib.Path) -> dict[str, Kind]:
     small = {k: made[k] for k in made if k not in ("topk_1", "paths_of_all")}
     kinds += workdir_kinds(folder / "runs", small)
     for ending, examples in data_files(folder).items():
-        form = {"npz": "zip", "npy": "npy"}.get(ending, "")
+        form = {"npz": "zip", "npy": "npy", "h5": "hdf5"}.get(ending, "")
         name = f"h.{ending.replace('73', '')}"
         prepare = InFile(name, matrices)
         kinds.append(Kind(ending, tuple(examples), prepare, name, form))

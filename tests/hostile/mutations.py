@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import re
 import struct
 import tempfile
 import zipfile
@@ -37,7 +38,8 @@ def mutated(content: bytes, rng: np.random.Generator, kind: str = "") -> bytes:
     Args:
       content: Bytes of a file or a packet.
       rng: Source of the changes.
-      kind: "zip", "npy", "json" or "tfrecord" if the content has this form; else any.
+      kind: "zip", "npy", "json", "tfrecord" or "hdf5" if the content has this form;
+        else any.
     """
     for _ in range(_one_of((1, 1, 1, 2, 4), rng)):
         change = _raw
@@ -47,6 +49,7 @@ def mutated(content: bytes, rng: np.random.Generator, kind: str = "") -> bytes:
                 "npy": _npy,
                 "json": _json,
                 "tfrecord": _records,
+                "hdf5": _hdf5,
             }.get(kind, _raw)
         content = change(content, rng)
     return content
@@ -171,6 +174,16 @@ def _json(content: bytes, rng: np.random.Generator) -> bytes:
     else:
         at[key] = _one_of(VALUES, rng)
     return json.dumps(whole[""]).encode()
+
+
+def _hdf5(content: bytes, rng: np.random.Generator) -> bytes:
+    """Changes the size of a global heap or of an object in it."""
+    heaps = [found.start() for found in re.finditer(b"GCOL", content)]
+    if not heaps or rng.random() < 0.5:
+        return _raw(content, rng)
+    at = _one_of(heaps, rng) + 8 * int(_one_of((1, 1, 2, 3, 3, 3, 5, 7), rng))
+    word = struct.pack("<Q", _one_of((*SIZES, 8, 16, 4096, len(content)), rng))
+    return content[:at] + word + content[at + len(word) :]
 
 
 def record_size(size: int) -> bytes:

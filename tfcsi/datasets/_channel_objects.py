@@ -20,6 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfcsi import hdf5_files
 from tfcsi.datasets import _files, _hdf5, _matlab5
 from tfcsi.datasets._files import DataError
 from tfcsi.datasets._matlab_cells import nested
@@ -139,8 +140,8 @@ def _saved(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """
     with _files.wrapped(path):
         if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
-                whole = _hdf5.Writer(file).whole
+            with hdf5_files.opened(path) as file:
+                whole = _hdf5.Writer(file, path).whole
                 named = {n: whole(file[n]) for n in file if _SAVED.fullmatch(n)}
         else:
             names = [name for name, *_ in _matlab5.listed(path)]

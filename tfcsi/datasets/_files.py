@@ -18,8 +18,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfcsi import hdf5_files
 from tfcsi.archives import check_declared
-from tfcsi.datasets import _hdf5, _hdf5_heap, _matlab5
+from tfcsi.datasets import _hdf5, _matlab5
 from tfcsi.files import ARRAY, check_input
 
 BLOCK = 1000  # Matrices in memory at a time.
@@ -150,8 +151,10 @@ def arrays(path: Path) -> Iterator[dict[str, Array]]:
     with contextlib.ExitStack() as stack:
         with wrapped(path):
             if h5py.is_hdf5(path):
-                file = stack.enter_context(h5py.File(path, rdcc_nbytes=_H5_CACHE))
-                writer = _hdf5.Writer(file)
+                file = stack.enter_context(
+                    hdf5_files.opened(path, rdcc_nbytes=_H5_CACHE)
+                )
+                writer = _hdf5.Writer(file, path)
                 known = {
                     name: Array(path, name, *writer.entry(item), _axes_of(item))
                     for name, item in _hdf5.datasets(file)
@@ -273,7 +276,9 @@ def _npz_shapes(path: Path) -> list[tuple[str, tuple]]:
 
 
 def _axes_of(item: h5py.Dataset) -> str:
-    axes = _hdf5_heap.attribute(item, "axes", "")
+    axes = item.attrs.get("axes", "")
+    if isinstance(axes, np.ndarray) and axes.size == 1:
+        axes = axes.item()
     axes = axes.decode() if isinstance(axes, bytes) else axes
     return axes if isinstance(axes, str) else ""
 

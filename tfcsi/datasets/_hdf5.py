@@ -16,7 +16,6 @@ import h5py
 import numpy as np
 
 from tfcsi.archives import check_declared, limit
-from tfcsi.datasets._hdf5_heap import is_in_heap
 
 # Data sets and groups of a file, and groups that lie in each other.
 MOST_ENTRIES, MOST_DEEP = 1 << 14, 32
@@ -40,12 +39,14 @@ class Writer:
     file tell it for all.
     """
 
-    def __init__(self, file: h5py.File):
+    def __init__(self, file: h5py.File, path: str | os.PathLike):
+        """Takes a file that `hdf5_files.opened` opened, and its path."""
+        self._path = path
         _check_count(len(file), "")
         entries = [_own(file, name) for name in file]
         marked = any(e is not None and _CLASS in e.attrs for e in entries)
-        self._all_reversed = not marked and _by_matlab(file.filename)
-        self._left = limit(MOST_ENTRIES + os.path.getsize(file.filename) // _BYTES)
+        self._all_reversed = not marked and _by_matlab(path)
+        self._left = limit(MOST_ENTRIES + os.path.getsize(path) // _BYTES)
 
     def reverses(self, item: h5py.Dataset) -> bool:
         """Whether the axes of a data set are reversed on disk."""
@@ -58,7 +59,7 @@ class Writer:
         """
         _refuse_outside(item)
         shape = item.shape or (0,)  # A null data set has no shape.
-        if is_in_heap(item.dtype):
+        if _is_text(item.dtype):
             return shape, np.broadcast_to(b"", shape).__getitem__, False
         if self.reverses(item):
             return shape[::-1], lambda index: item[index[::-1]].T, True
@@ -71,8 +72,8 @@ class Writer:
         """
         _refuse_outside(item)
         self.count()
-        check_declared(item.file.filename, item.shape or ())
-        if is_in_heap(item.dtype):
+        check_declared(self._path, item.shape or ())
+        if _is_text(item.dtype):
             return np.broadcast_to(b"", item.shape or ())
         value = joined(np.asarray(item[()]))
         return value.T if self.reverses(item) else value
@@ -89,6 +90,11 @@ class Writer:
         self._left -= 1
         if self._left < 0 or deep > MOST_DEEP:
             raise ValueError("it has too many entries: some lead back to themselves")
+
+
+def _is_text(dtype: np.dtype) -> bool:
+    """Whether values have any length: text or lists, and not the cells of MATLAB."""
+    return dtype.hasobject and h5py.check_ref_dtype(dtype) is not h5py.Reference
 
 
 def _check_count(count: int, path: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tfcsi.datasets import _axes, _files, _hdf5, _hdf5_heap, _matlab5
+from tfcsi import hdf5_files
+from tfcsi.datasets import _axes, _files, _hdf5, _matlab5
 from tfcsi.datasets._files import DataError
 
 KEY, MATLAB_KEY = "channel", "DeepMIMO_dataset"
@@ -36,8 +37,8 @@ def nested(path: Path, *keys: str) -> Any:
             values = [_plain_v5(mat[key]) for key in keys if key in mat]
             there = [name for name, *_ in _matlab5.listed(path)]
         else:
-            with h5py.File(path) as file:
-                writer = _hdf5.Writer(file)
+            with hdf5_files.opened(path) as file:
+                writer = _hdf5.Writer(file, path)
                 values = [_plain_v73(writer, file[k]) for k in keys if k in file]
                 there = [name for name in file if not name.startswith("#")]
     if not values:
@@ -69,7 +70,7 @@ def _plain_v73(writer: _hdf5.Writer, item: Any, deep: int = 0) -> Any:
             }
             return [dict(zip(fields, each)) for each in zip(*fields.values())]
         return {name: inner(value) for name, value in item.items()}
-    if _hdf5_heap.attribute(item, "MATLAB_empty", 0):
+    if item.attrs.get("MATLAB_empty", 0):
         return np.empty((0, 0))
     value = writer.whole(item)
     if value.dtype == object:  # A cell holds references.
@@ -82,11 +83,11 @@ def _is_struct_array(group: h5py.Group) -> bool:
 
     A struct with a cell in a field has references too, but they are marked as a cell.
     """
-    is_struct = _hdf5_heap.attribute(group, "MATLAB_class", b"") == b"struct"
+    is_struct = group.attrs.get("MATLAB_class", b"") == b"struct"
     return bool(is_struct and len(group)) and all(
         isinstance(value, h5py.Dataset)
         and h5py.check_ref_dtype(value.dtype) is h5py.Reference
-        and _hdf5_heap.attribute(value, "MATLAB_class", b"") != b"cell"
+        and value.attrs.get("MATLAB_class", b"") != b"cell"
         for value in group.values()
     )
 

@@ -38,6 +38,8 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     import h5py
 
+    from tfcsi import hdf5_files
+
     found: dict[str, dict[str, np.ndarray]] = {}
 
     def visit(place: str, node: object) -> None:
@@ -57,7 +59,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         )
 
     try:
-        with h5py.File(path) as file:
+        with hdf5_files.opened(path) as file:
             file.visititems(visit)
     except Exception as error:  # A damaged file raises errors of many kinds.
         raise ValueError(

@@ -1,0 +1,209 @@
+"""HDF5 files of others: text is read, and a damaged heap is refused, not followed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.conftest import correlated_csi
+from tfcsi import hdf5_files
+from tfcsi.datasets import _channel_objects, _files, inputs
+from tfcsi.datasets._files import DataError
+from tfcsi.datasets._matlab_cells import nested
+from tfcsi.weights import keras_files
+
+MARK = b"GCOL\x01"
+CSI = correlated_csi(4, (8, 9))
+
+
+def attributes(file):
+    file["H"].attrs["axes"] = "n,tx,delay"
+    file["names"] = np.array(["one", "two"], object)
+    file["names"].attrs["MATLAB_empty"] = "no"
+    for number in range(200):
+        file["H"].attrs[f"note{number}"] = "x" * number
+
+
+def fill_value(file):
+    options = {"dtype": h5py.string_dtype(), "fillvalue": "abc", "chunks": (2,)}
+    file.create_dataset("names", (5,), **options)[0] = "x"
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout(CSI.shape, CSI.dtype)
+    layout[:] = h5py.VirtualSource(".", "H", CSI.shape)
+    file.create_virtual_dataset("names", layout)
+
+
+FILLS = (attributes, fill_value, virtual)
+
+
+def write(path, fill=attributes, **options):
+    """A file of CSI with something in its heap."""
+    with h5py.File(path, "w", **options) as file:
+        file["H"] = CSI
+        fill(file)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"libver": "latest"}, {"userblock_size": 512}], ids=str
+)
+def test_text_of_any_length_is_read_as_an_attribute(tmp_path, options):
+    write(tmp_path / "h.h5", **options)
+    with _files.arrays(tmp_path / "h.h5") as known:
+        assert known["H"].axes == "n,tx,delay"
+        assert known["names"].kind() == "not numeric"
+    h = inputs.read(tmp_path / "h.h5", "angular_delay")
+    np.testing.assert_array_equal(h, CSI)
+
+
+@pytest.mark.parametrize("axes", [["n,tx,delay"], [b"n,tx,delay"], [["n,tx,delay"]]])
+def test_the_axes_may_be_an_array_of_one_text(tmp_path, axes):
+    with h5py.File(tmp_path / "h.h5", "w") as file:
+        file["H"] = CSI
+        file["H"].attrs["axes"] = np.array(axes, object)
+    with _files.arrays(tmp_path / "h.h5") as known:
+        assert known["H"].axes == "n,tx,delay"
+
+
+def with_size(content, size):
+    """Writes a size into the first object of each heap, and says that it is free."""
+    content, at = bytearray(content), content.find(MARK)
+    assert at >= 0
+    while at >= 0:
+        content[at + 24 : at + 32] = size.to_bytes(8, "little")
+        content[at + 16 : at + 18] = bytes(2)
+        at = content.find(MARK, at + 1)
+    return bytes(content)
+
+
+def damage(path, size=0):
+    path.write_bytes(with_size(path.read_bytes(), size))
+    return path
+
+
+@pytest.mark.parametrize("size", [0, 8, 1 << 20, 2**63, 2**64 - 8])
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_heap_that_leads_nowhere_is_refused_at_once(tmp_path, fill, size):
+    path = tmp_path / "h.h5"
+    write(path, fill, libver="latest" if fill is virtual else None)
+    damage(path, size)
+    with pytest.raises(DataError, match=rf"h\.h5: .*heap .* an object of {size} bytes"):
+        inputs.read(path, "angular_delay")
+    with pytest.raises(DataError, match=r"h\.h5: .*heap .* an object of"):
+        nested(path, "names")
+
+
+@pytest.mark.parametrize("fill", [fill_value, virtual])
+def test_every_other_reader_refuses_it_too(tmp_path, fill):
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["H"] = CSI
+        file["dense/dense/kernel:0"] = np.ones((3, 2), np.float32)
+        for kind, shape in (("Coeffs", (1, 4, 2, 1)), ("Delays", (2, 1))):
+            file[f"channel_00001_{kind}"] = np.ones(shape)
+        fill(file)
+    damage(path)
+    with pytest.raises(ValueError, match=r"h\.h5 .*heap .* an object of 0 bytes"):
+        keras_files.read(path)
+    with pytest.raises(DataError, match=r"h\.h5: .*heap .* an object of 0 bytes"):
+        _channel_objects.channels(path)
+
+
+def test_a_heap_larger_than_its_file_is_refused(tmp_path):
+    path = tmp_path / "h.h5"
+    write(path)
+    content = bytearray(path.read_bytes())
+    at = content.find(MARK)
+    content[at + 8 : at + 16] = (1 << 40).to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"h\.h5: cannot be read, truncated or corrupt"):
+        inputs.read(path, "angular_delay")
+
+
+def test_heaps_in_each_other_are_refused(tmp_path):
+    """Each would be walked to its end, so many of them would take for ever."""
+    path = tmp_path / "h.h5"
+    write(path)
+    heap = MARK + bytes(3) + (4096).to_bytes(8, "little")
+    with open(path, "r+b") as file:
+        place = os.path.getsize(path)
+        file.seek(place)
+        for _ in range(1000):
+            file.write(heap)
+        file.write(bytes(8192))
+    with hdf5_files.opened(path) as file:
+        # As HDF5 reads it: through the file that it was given.
+        checked = hdf5_files._Checked(path, 8)
+        checked.seek(place)
+        with pytest.raises(OSError, match="an object of|lies in others"):
+            checked.readinto(bytearray(20_000))
+        checked.close()
+        assert len(file) == 2
+
+
+@pytest.mark.parametrize("chunks", [None, (1, 8, 9)])
+def test_numbers_and_text_that_look_like_a_heap_are_read(tmp_path, chunks):
+    path = tmp_path / "h.h5"
+    h = CSI.copy()
+    marks = np.frombuffer(MARK * 40, np.uint8)[: h.nbytes // 8 * 8]
+    raw = np.random.default_rng(0).integers(0, 60, h.nbytes, np.uint8)
+    raw[: len(marks)] = raw[-len(marks) :] = marks
+    h = raw.view(np.float32).reshape(4, 16, 9)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("H", data=h, chunks=chunks)
+        file["H"].attrs["axes"] = "n,tx,delay"
+        file["H"].attrs["note"] = "GCOL\x01" * 300
+        file["H"].attrs["fixed"] = np.bytes_(MARK)
+    with open(path, "r+b") as file:
+        file.write(MARK + bytes(3))
+    with _files.arrays(path) as known:
+        assert known["H"].axes == "n,tx,delay"
+        np.testing.assert_array_equal(known["H"][(slice(None),) * 3], h)
+
+
+def test_a_large_file_is_read_as_by_h5py(tmp_path):
+    path = tmp_path / "h.h5"
+    h = np.random.default_rng(0).normal(size=(300, 64, 64))
+    with h5py.File(path, "w") as file:
+        file["whole"] = h
+        file.create_dataset("packed", data=h, chunks=(7, 64, 64), compression="gzip")
+    with hdf5_files.opened(path) as file:
+        np.testing.assert_array_equal(file["whole"][()], h)
+        np.testing.assert_array_equal(file["whole"][5:290:3, 1], h[5:290:3, 1])
+        np.testing.assert_array_equal(file["packed"][3:200], h[3:200])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_processes_share_an_open_file_after_a_fork(tmp_path):
+    path = tmp_path / "h.h5"
+    h = np.arange(4000 * 64.0).reshape(4000, 64)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("H", data=h, chunks=(1, 64))
+    with hdf5_files.opened(path) as file:
+        item = file["H"]
+        child = os.fork()
+        right = all((item[i] == h[i]).all() for i in range(0, 4000, 3))
+        if child == 0:
+            os._exit(0 if right else 1)
+        assert right and os.waitpid(child, 0)[1] == 0
+
+
+def test_a_process_may_end_while_a_file_is_open(tmp_path):
+    write(damage_free := tmp_path / "h.h5")
+    code = (
+        "from tfcsi import hdf5_files\n"
+        "def rows():\n"
+        f"    with hdf5_files.opened({str(damage_free)!r}) as file:\n"
+        "        item = file['H']\n"
+        "        yield item\n"
+        "open_still = rows(); item = next(open_still)\n"
+        f"context = hdf5_files.opened({str(damage_free)!r})\n"
+        "group = context.__enter__()['names']\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
