@@ -93,7 +93,8 @@ browser: $(READY) $(PAGE)/node_modules  ## Serves a page with the codecs CODEC a
 test-browser: $(READY) $(PAGE)/node_modules  ## Tests that page and reports; needs Chromium
 	$(BIN)/python -m pytest -m 'slow or not slow' tests/programs/test_browser.py \
 		tests/programs/test_browser_codecs.py tests/programs/test_browser_page.py \
-		tests/programs/test_pages.py
+		tests/programs/test_browser_tokens.py tests/programs/test_pages.py \
+		tests/programs/test_browser_network_tables.py
 
 $(PAGE)/node_modules: $(PAGE)/package-lock.json
 	npm ci --prefix $(PAGE)

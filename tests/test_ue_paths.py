@@ -43,6 +43,21 @@ def run(codec, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"step": np.nan}, "step is nan"),
+        ({"step": 0.1, "nmse_db": -9.0}, "give one of step, nmse_db"),
+        ({"effort": "much"}, "effort is 'much'"),
+        ({"bits": 90}, "bits"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_wished_is_refused_when_the_phone_is_made(run, limits, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        PathUe(run / TABLES_FILE, **limits)
+
+
+@pytest.mark.parametrize(
     "limits",
     [{}, {"effort": "light"}, {"step": 0.1}, {"nmse_db": -12.0}, {"max_bits": 90}],
     ids=["usual", "light", "step", "nmse_db", "max_bits"],

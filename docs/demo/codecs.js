@@ -3,6 +3,7 @@
 
 import { sorted } from "./lattice.js";
 import { PathCodec } from "./path_codec.js";
+import { canReceive, receivePacket } from "./sending.js";
 import { decoderInput, encodeOutput, networkInput } from "./ue.js";
 
 // A codec of networks. `encode` maps the input to the output of the encoder, `decode` a
@@ -12,12 +13,14 @@ export class NeuralCodec {
     Object.assign(this, { ue, encode, decode });
   }
 
-  async compress(h) {
+  // A codec of several rates grants the wishes `step` and `maxBits`.
+  async compress(h, wishes) {
     const { x, gain, scale } = networkInput(h, this.ue);
     const y = await this.encode(x);
-    const sent = encodeOutput(y, gain, this.ue);
+    const sent = encodeOutput(y, gain, this.ue, wishes);
     if (!this.decode || this.ue.contexts) return { ...sent, scaled: !gain.length && scale !== 1 };
-    const out = await this.decode(decoderInput(sent.symbols, sent.side, this.ue));
+    const { symbols, side } = canReceive(this.ue) ? receivePacket(sent.packet, this.ue) : sent;
+    const out = await this.decode(decoderInput(symbols, side, this.ue));
     if (out.length !== h.length) {
       throw new Error(
         `The decoder gives ${out.length} numbers, and the matrix has ${h.length}. Choose ` +
@@ -36,9 +39,9 @@ export class PathNetworkCodec extends PathCodec {
     this.encode = encode;
   }
 
-  async compress(h) {
+  async compress(h, wishes) {
     const { x, gain } = networkInput(h, this.ue);
-    const { symbols } = encodeOutput(await this.encode(x), gain, this.ue);
+    const { symbols } = encodeOutput(await this.encode(x), gain, this.ue, wishes);
     const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
     return this.packed(sorted(rows), this.ue.step, gain[0]);
   }

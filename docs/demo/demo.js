@@ -22,6 +22,7 @@ const DEFAULTS = {
 };
 const $ = (selector) => document.querySelector(selector);
 const inDb = (linear) => 10 * Math.log10(linear);
+const numberIn = (selector) => ($(selector).value === "" ? null : $(selector).valueAsNumber);
 const loaded = {}; // By the names of DEFAULTS. A file that was refused leaves nothing.
 
 const LOADERS = {
@@ -42,9 +43,9 @@ const CODECS = [
     place: "#of-paths",
     make: () =>
       loaded.paths ?? "Choose the tables of paths. tfcsi export --codec=paths writes them.",
-    wishes: () => ({ nmseDb: $("#nmse").value === "" ? null : $("#nmse").valueAsNumber }),
+    wishes: () => ({ nmseDb: numberIn("#nmse") }),
   },
-  { place: "#of-neural", make: neural, wishes: () => ({}) },
+  { place: "#of-neural", make: neural, wishes: () => ({ maxBits: numberIn("#bits") }) },
 ];
 
 async function neural() {
@@ -69,7 +70,7 @@ async function start() {
       await show();
     });
   }
-  for (const id of ["matrix", "nmse"]) onEvent(id, "input", show);
+  for (const id of ["matrix", "nmse", "bits"]) onEvent(id, "input", show);
   onEvent("domain", "change", show);
   onEvent("random", "click", async () => {
     const { ue } = loaded.paths ?? { ue: loaded.tables };

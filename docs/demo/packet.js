@@ -6,19 +6,12 @@
 // Numbers stay below 2^53, so that plain JavaScript numbers are exact.
 
 const PRECISION = 16;
-const CRC_BITS = 11;
+export const CRC_BITS = 11;
 const HEADER_BYTES = 3; // Of a packet of version 1.
-const MAX_PAYLOAD = 2 ** 13 - 1;
+export const MAX_PAYLOAD = 2 ** 13 - 1;
 const MAGIC = new TextEncoder().encode("TCSI");
 const END_MAGIC = new TextEncoder().encode("TCSE");
 const STRIDE = 64; // Packets from one entry of the index of a file to the next.
-
-// The bytes of one packet: check, side information, coded symbols.
-export function makePacket(symbols, side, ue) {
-  const words = side.flatMap((word) => [word >> 8, word & 0xff]);
-  if (ue.version === 1) return bytePacket([...words, ...encode(symbols, ue.tables)], ue);
-  return bitPacket([...bitsOf(words), ...encodeBits(symbols, ue.tables)], ue);
-}
 
 // A packet of version 2 with the bits of its payload.
 export function bitPacket(bits, ue) {
@@ -31,7 +24,7 @@ export function bitPacket(bits, ue) {
 }
 
 // A packet of version 1, whose header holds the length of the payload.
-function bytePacket(payload, { fingerprint }) {
+export function bytePacket(payload, { fingerprint }) {
   checkSize(payload.length);
   const length = [payload.length >> 8, payload.length & 0xff];
   const check = crcOfBits(bitsOf([...fingerprint, ...length, ...payload]));
@@ -83,11 +76,17 @@ export function symbolBits(symbols, tables) {
   const codes = tables.coder === "huffman" ? tables.cdf.map(huffmanCodes) : null;
   return symbols.map((symbol, i) => {
     const t = tables.index[i];
-    const cdf = tables.cdf[t];
-    const [k, number] = split(symbol - tables.offset[t], cdf.length - 2);
-    const own = codes ? codes[t][k].length : PRECISION - Math.log2(cdf[k + 1] - cdf[k]);
-    return own + digitsOf(number);
+    if (!codes) return rangeBits(symbol, tables, t);
+    const [k, number] = split(symbol - tables.offset[t], tables.cdf[t].length - 2);
+    return codes[t][k].length + digitsOf(number);
   });
+}
+
+// Ideal size of a symbol with table t of a range coder [bits].
+export function rangeBits(symbol, tables, t) {
+  const cdf = tables.cdf[t];
+  const [k, number] = split(symbol - tables.offset[t], cdf.length - 2);
+  return PRECISION - Math.log2(cdf[k + 1] - cdf[k]) + digitsOf(number);
 }
 
 // Coded symbols of version 1: bytes, without trailing zero bytes.
@@ -265,7 +264,7 @@ class HuffmanEncoder {
 }
 
 // Bits of bytes, the most significant one first, and back; zeros fill the last byte.
-function bitsOf(bytes) {
+export function bitsOf(bytes) {
   return Array.from(bytes).flatMap((byte) => [7, 6, 5, 4, 3, 2, 1, 0].map((k) => (byte >> k) & 1));
 }
 
@@ -308,7 +307,7 @@ function huffmanCodes(cdf) {
 }
 
 // Check of 3GPP TS 38.212, section 5.1: D^11 + D^10 + D^9 + D^5 + 1, register zero.
-function crcOfBits(bits) {
+export function crcOfBits(bits) {
   let crc = 0;
   for (const bit of bits) {
     const carry = (crc >> 10) ^ bit;

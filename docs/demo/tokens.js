@@ -1,10 +1,10 @@
 // The codec `learned`: what its encoder puts out to a packet, as
 // tfcsi/coding/token_sending.py and token_contexts.py. No DOM, no libraries.
 //
-// The tables of the symbols are picked by a network of integers. Its sums stay below
-// 2^53, so that plain JavaScript numbers are exact.
+// The tables of the symbols are picked by a network of integers, see integers.js.
 
 import { checkMatrix } from "./domains.js";
+import { activation, companded, lawOf, products } from "./integers.js";
 import { bitPacket, codeSymbol, IntervalEncoder, round, tablesOf } from "./packet.js";
 
 const PRECISION = 16; // Binary digits of all probabilities.
@@ -107,12 +107,8 @@ function* picked(symbols, { contexts, rate }) {
       const two = layer(one, w2, b2, p).map(activation);
       const out = layer(two, w3, b3, p);
       for (let k = 0; k < size; k++) {
-        const mean = Math.floor((out[k] + 64) / 128); // Eighths of a step.
-        const shift = Math.floor((mean + 4) / 8);
-        const scale = Math.floor((out[size + k] + 128) / 256);
-        const number = Math.min(Math.max(scale, -20), 27) + 20;
         const at = place * channels + first + k;
-        yield { at, table: number * 8 + mean - 8 * shift + 4, shift };
+        yield { at, ...lawOf(out[k], out[size + k]) };
       }
     }
     for (const place of places) {
@@ -149,17 +145,7 @@ function around(state, w1, unit, place, [, , angles, delays]) {
 function layer(inputs, { shape, data }, bias, p) {
   const [, outputs, width] = shape;
   return Array.from({ length: outputs }, (_, k) => {
-    const start = (p * outputs + k) * width;
-    const sum = inputs.reduce((total, v, i) => total + v * data[start + i], 0);
-    return sum + bias.data[p * outputs + k];
+    const unit = p * outputs + k;
+    return products(inputs, data, unit * width, 1) + bias.data[unit];
   });
-}
-
-function activation(total) {
-  return Math.min(Math.max(Math.floor((total + 32) / 64), 0), 255);
-}
-
-function companded(symbol) {
-  const size = Math.min(Math.abs(symbol), 255);
-  return Math.sign(symbol) * Math.min(round(16 * Math.log2(1 + size)), 127);
 }

@@ -5,8 +5,11 @@
 import { checkMatrix, DOMAINS } from "./domains.js";
 import { sorted } from "./lattice.js";
 import { float16 } from "./npy.js";
-import { makePacket, round, symbolBits, tablesOf } from "./packet.js";
+import { KIND, NetworkTables } from "./network_tables.js";
+import { round, tablesOf } from "./packet.js";
 import { codePaths, pathInput, readPathTables } from "./paths.js";
+import { meanSteps, refuseWishes, sendAtRate } from "./rates.js";
+import { makePacket, sizesOf } from "./sending.js";
 import { readTokenTables, tokenInput, tokenPacket } from "./tokens.js";
 
 const VERSIONS = [1, 2];
@@ -24,19 +27,14 @@ export function readTables(arrays) {
   const encoders = digests.map(([, { data }]) => data);
   if (arrays.codec === "paths") return { ...readPathTables(arrays), encoders };
   if (arrays.codec === "learned") return { ...readTokenTables(arrays), encoders };
-  if (arrays["tables/kind"]) {
-    throw new Error(
-      `These are tables of the kind "${arrays["tables/kind"]}" (priors with hyper-latents ` +
-        "or contexts), which this page does not write; use python -m tfcsi.ue.",
-    );
-  }
   const numbers = (name) => Array.from(arrays[name].data);
-  const quantizer = { name: arrays.quantizer };
-  for (const name of ["step", "offset", "latent_dim", "bits", "mu"]) {
-    const array = arrays[`quantizer/${name}`];
-    if (array) quantizer[name] = array.shape.length ? array.data : array.data[0];
+  const quantizer = quantizerOf(arrays);
+  const { name, latentDim } = quantizer;
+  const tables = symbolTables(arrays, version);
+  const numSymbols = { float: 0, uniform_rates: latentDim + 1 }[name] ?? latentDim;
+  if ((tables.numPositions ?? tables.index.length) !== numSymbols) {
+    throw new Error("its tables and its quantiser differ in length");
   }
-  const latentDim = quantizer.latent_dim ?? quantizer.step.length;
   return {
     version,
     codec: arrays.codec,
@@ -47,9 +45,39 @@ export function readTables(arrays) {
     sendGain: Boolean(arrays.send_gain.data[0]),
     quantizer,
     latentDim,
-    numSide: { uniform: 0, mulaw: 2, float: 2 * latentDim }[quantizer.name],
-    tables: tablesOf(arrays, "tables/"),
+    numSymbols,
+    numSide: { mulaw: 2, float: 2 * latentDim }[name] ?? 0,
+    tables,
   };
+}
+
+// The quantiser of a codeword: its name, its arguments, and the length of the codeword.
+function quantizerOf(arrays) {
+  const quantizer = { name: arrays.quantizer };
+  if (!(quantizer.name in GRIDS)) {
+    throw new Error(`This page does not know the quantiser "${quantizer.name}".`);
+  }
+  for (const name of ["step", "offset", "latent_dim", "bits", "mu", "steps", "rate"]) {
+    const array = arrays[`quantizer/${name}`];
+    if (array) quantizer[name] = array.shape.length ? array.data : array.data[0];
+  }
+  const { latent_dim: given, step } = quantizer;
+  const latentDim = given ?? step?.length ?? arrays["quantizer/steps"].shape[1];
+  if (quantizer.steps) quantizer.meanSteps = meanSteps(quantizer.steps, latentDim);
+  return { ...quantizer, latentDim };
+}
+
+// Tables of either kind, as tfcsi/coding/any_tables.py.
+function symbolTables(arrays, version) {
+  const kind = arrays["tables/kind"];
+  if (!kind) return tablesOf(arrays, "tables/");
+  if (kind !== KIND) {
+    throw new Error(`Tables are of the kind "${kind}", which this page does not know.`);
+  }
+  if (version === 1) {
+    throw new Error("Packets of version 1 have a table for each position.");
+  }
+  return new NetworkTables(arrays, "tables/");
 }
 
 // {x, gain, scale}: the network's input of CSI h (re, im in turn), the words that state its
@@ -82,8 +110,14 @@ export function networkInput(h, ue) {
 
 // {symbols, side, packet, parts} of what the network put out: a float32 codeword; or int32,
 // the symbols and, behind them, the words of side information, or a list of paths. Parts
-// [what, bits] say what the bits carry, in order.
-export function encodeOutput(y, gain, ue) {
+// [what, bits] say what the bits carry, in order. A codec of several rates grants the
+// wishes `step` and `maxBits`.
+export function encodeOutput(y, gain, ue, wishes = {}) {
+  const { meanSteps: steps, rate: usual } = ue.quantizer ?? {};
+  if (steps?.length > 1) {
+    return sendAtRate((rate) => sentAt(y, gain, ue, rate), { steps, usual }, wishes);
+  }
+  refuseWishes(wishes);
   if (ue.sets) {
     const symbols = Array.from(y);
     const rows = symbols.flatMap((_, i) => (i % 4 ? [] : [symbols.slice(i, i + 4)]));
@@ -92,8 +126,13 @@ export function encodeOutput(y, gain, ue) {
   if (ue.contexts) {
     return { ...tokenPacket(y, gain[0], ue), parts: [["coded CSI", Infinity]] };
   }
+  return sentAt(y, gain, ue, usual);
+}
+
+// What is sent of the output of a neural encoder at a rate.
+function sentAt(y, gain, ue, rate) {
   const ready = y instanceof Int32Array;
-  const numSymbols = ue.tables.index.length;
+  const { numSymbols, tables } = ue;
   const expected = ready ? numSymbols + ue.numSide : ue.latentDim;
   if (y.length !== expected) {
     throw new Error(
@@ -106,17 +145,18 @@ export function encodeOutput(y, gain, ue) {
         symbols: Array.from(y.slice(0, numSymbols)),
         side: Array.from(y.slice(numSymbols)),
       }
-    : GRIDS[ue.quantizer.name].quantize(y, ue.quantizer);
+    : GRIDS[ue.quantizer.name].quantize(y, ue.quantizer, rate);
   const words = [...gain, ...side];
-  const bits = symbolBits(symbols, ue.tables);
+  const sent = tables instanceof NetworkTables ? tables.sent(symbols) : symbols;
+  const { before, each } = sizesOf(sent, tables);
   const kinds = ["symbols that are not zero", "symbols that are zero"];
   return {
-    symbols,
+    symbols: sent,
     side: words,
-    packet: makePacket(symbols, words, ue),
+    packet: makePacket(sent, words, ue),
     parts: [
-      ["side information", 16 * words.length],
-      ...symbols.map((symbol, i) => [kinds[Number(symbol === 0)], bits[i]]),
+      ["side information", 16 * words.length + before],
+      ...sent.map((symbol, i) => [kinds[Number(symbol === 0)], each[i]]),
     ],
   };
 }
@@ -129,10 +169,10 @@ export function decoderInput(symbols, side, ue) {
 
 // Codeword to {symbols, side} and back in float32, as tfcsi/coding/grids.py.
 const f = Math.fround;
+const limit = (symbol) => Math.min(Math.max(symbol, -LARGEST_SYMBOL), LARGEST_SYMBOL);
 const GRIDS = {
   uniform: {
     quantize(y, { step, offset }) {
-      const limit = (s) => Math.min(Math.max(s, -LARGEST_SYMBOL), LARGEST_SYMBOL);
       const symbols = Array.from(y, (v, i) =>
         limit(round(f(f(v / step[i]) - (offset ? offset[i] : 0)))),
       );
@@ -140,6 +180,19 @@ const GRIDS = {
     },
     dequantize(symbols, side, { step, offset }) {
       return Float32Array.from(symbols, (s, i) => f(s + (offset ? offset[i] : 0)) * step[i]);
+    },
+  },
+  uniform_rates: {
+    quantize(y, { steps, latentDim }, rate) {
+      const first = rate * latentDim;
+      const symbols = Array.from(y, (v, i) => limit(round(f(v / steps[first + i]))));
+      return { symbols: [rate, ...symbols], side: [] };
+    },
+    dequantize([rate, ...symbols], side, { steps, latentDim, meanSteps: { length } }) {
+      if (rate < 0 || rate >= length) {
+        throw new Error(`rate ${rate} is none of the ${length} rates`);
+      }
+      return Float32Array.from(symbols, (s, i) => f(s) * steps[rate * latentDim + i]);
     },
   },
   mulaw: {

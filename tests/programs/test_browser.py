@@ -17,12 +17,10 @@ from tests.programs.browser import needs_node, node
 from tfcsi import transforms
 from tfcsi.channels import cost2100
 from tfcsi.coding import grids, rangecoder, sending
-from tfcsi.coding.network_tables import IntegerNetwork, NetworkTables
 from tfcsi.coding.packet_file import write_file
 from tfcsi.coding.packets import VERSIONS, Session
 from tfcsi.coding.path_encoder import norm_of, scaled
 from tfcsi.coding.tables import CODERS, Tables
-from tfcsi.coding.token_contexts import law_tables
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "rangecoder.json"
 
@@ -169,21 +167,6 @@ def test_a_codeword_becomes_the_packet_of_the_codec(
         np.testing.assert_array_equal(
             np.float32([row["x"] for row in reply["sent"]]), x.reshape(len(h), -1)
         )
-
-
-def test_tables_that_networks_pick_are_refused_by_name(tmp_path):
-    rng = np.random.default_rng(0)
-    side = rng.integers(-9, 9, (0, 4)), rng.integers(-9, 9, (4, 16))
-    network = IntegerNetwork(
-        [w.astype("i1") for w in side], [np.zeros(k, "i4") for k in (4, 16)]
-    )
-    empty = Tables.from_pmf([[0.5]], 0, np.zeros(0, int))
-    laws = law_tables(np.array([0.2, 0.6, 0.2]))
-    tables = NetworkTables(np.zeros(8, int), 0, empty, None, [network], laws)
-    session, grid = Session("demo", 4, 5, bytes(8)), grids.UniformGrid(np.ones(8))
-    sending.save_tables(tmp_path / "t.npz", session, tables, "uniform", grid, False)
-    words = node(REFUSED, {"tables": str(tmp_path / "t.npz")})
-    assert 'tables of the kind "network"' in words and "use python -m tfcsi" in words
 
 
 @pytest.fixture(scope="module")

@@ -79,14 +79,17 @@ SYMBOLS = """
 const fs = await import("node:fs");
 const { readNpz } = await import(`${demo}/npy.js`);
 const { bytesView, partsOf } = await import(`${demo}/parts.js`);
+const { canReceive, receivePacket } = await import(`${demo}/sending.js`);
 const { decoderInput, encodeOutput, readTables } = await import(`${demo}/ue.js`);
 const ue = readTables(await readNpz(fs.readFileSync(message.tables)));
 print(message.y.map((row) => {
   const sent = encodeOutput(Float32Array.from(row), [], ue);
+  const { symbols, side } = canReceive(ue) ? receivePacket(sent.packet, ue) : sent;
   return {
     packet: Buffer.from(sent.packet).toString("hex"),
+    read: canReceive(ue),
     parts: partsOf(sent, ue),
-    y: Array.from(decoderInput(sent.symbols, sent.side, ue)),
+    y: Array.from(decoderInput(symbols, side, ue)),
   };
 }));
 """
@@ -322,6 +325,7 @@ def test_symbols_become_codewords_and_parts_of_packets(quantizer, coder, tmp_pat
     codec = Receiver(session, tables, symbols, side)
     for i, (one, parts) in enumerate(zip(sent, packet_parts.parts(codec, packets))):
         assert one["packet"] == packets[i].hex()
+        assert one["read"] == (tables.coder == "range")
         np.testing.assert_allclose(one["y"], y_hat[i], rtol=1e-5, atol=2e-4)
         assert [what for what, _ in one["parts"]] == [part.kind for part in parts]
         sizes = [part.bits for part in parts]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 
 import numpy as np
@@ -25,6 +26,7 @@ pytestmark = [
     needs_node,
     in_chromium,
 ]
+RATES = pathlib.Path(__file__).parents[1] / "golden" / "workdirs" / "csinet_rates"
 EXPORTS = [("int8", "codeword"), ("int8", "symbols")]
 WHITE, DARK = "rgb(255, 255, 255)", "rgb(18, 22, 28)"
 LETTERS = {"light": "rgb(29, 37, 48)", "dark": "rgb(228, 233, 239)"}
@@ -220,6 +222,30 @@ def test_a_network_of_paths_writes_the_packets_of_the_codec(site):
     packet = check_result(shown["neural"], codec, h[0], folder)
     assert packet == codec.compress(h, effort="light")[0]
     check_result(shown["paths"], codec, h[0], folder)
+
+
+def test_a_codec_of_many_rates_and_contexts_keeps_to_a_limit(site, monkeypatch):
+    address, folder = site
+    codec, h = tfcsi.load(RATES), np.load(RATES / "csi.npz")["h"]
+    contents = {
+        "rates.tflite": convert.export(codec, "float32", transforms.to_real(h)),
+        "rates_decoder.tflite": convert.export_decoder(codec),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    codec.save_ue(folder / "rates.npz", **contents)
+    np.save(folder / "rates.npy", h)
+    names = ("encoder=rates.tflite", "decoder=rates_decoder.tflite")
+    names += ("tables=rates.npz", "csi=rates.npy")
+    monkeypatch.setattr(codec, "analysis", runner.Runner(contents["rates.tflite"]))
+    usual = codec.compress(h[:1])[0]
+    limit = 8 * len(usual) - 8
+    steps = [{}, {"bits": limit}, {"bits": 12}]
+    first, second, third = drive(f"{address}?{'&'.join(names)}", steps)["shown"]
+    assert check_result(first["neural"], codec, h[0], folder) == usual
+    packet = check_result(second["neural"], codec, h[0], folder)
+    assert [packet] == codec.compress(h[:1], max_bits=limit) and packet != usual
+    assert "more than 12 bits at the coarsest rate" in third["neural"]["facts"]
 
 
 def test_nothing_leaves_the_page_at_any_width_and_in_both_schemes(site):

@@ -139,6 +139,13 @@ def test_tables_of_another_kind_are_refused(phone, tmp_path):
         PathUe(phone / TABLES_FILE)
 
 
+def test_what_cannot_be_wished_is_refused_when_the_phone_is_made(phone):
+    with pytest.raises(ValueError, match="nmse_db needs the decoder"):
+        ue_of(phone, "float32", nmse_db=-9.0)
+    with pytest.raises(ValueError, match="max_bits is nan"):
+        ue_of(phone, "float32", max_bits=float("nan"))
+
+
 def test_an_encoder_of_another_export_is_refused(codec, phone, tmp_path):
     (tmp_path / "encoder.tflite").write_bytes(b"TFL3")
     with pytest.raises(ValueError, match="is none of the encoders"):

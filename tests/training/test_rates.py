@@ -116,6 +116,12 @@ def test_a_phone_sends_the_packets_of_the_codec_at_every_rate(trained, matrices)
         if "max_bits" in limits:
             assert max(map(len, sent)) * 8 <= 160
     assert same >= 57  # Of 60; another order of sums may move an entry over a border.
+    with pytest.raises(ValueError, match="nmse_db needs the decoder"):
+        Ue(*files, nmse_db=-9.0)
+    with pytest.raises(ValueError, match="step is -1.0; it must be a positive"):
+        Ue(*files, step=-1.0)
+    with pytest.raises(TypeError, match="bits"):
+        Ue(*files, bits=160)
 
 
 @pytest.mark.slow

@@ -87,6 +87,8 @@ def read(
 ) -> np.ndarray:
     """Reads a symbol of each of some rows; any bits decode to something.
 
+    Rows with a number that has more than `_MOST_BITS` are refused, see `Reader.refuse`.
+
     Args:
       reader: At that symbol.
       rows: [k], int64, positions of payloads.
@@ -112,6 +114,7 @@ def read(
         number[active] = 2 * number[active] + bit
         zeros[active] += number[active] == 0
         active = active[step < 2 * zeros[active] + 2]
+    reader.refuse(rows[active])
     gamma = number >> 1
     escaped = np.where(number & 1, -gamma, regular + gamma - 1)
     return tables.offset[chosen] + np.where(number > 0, escaped, interval)

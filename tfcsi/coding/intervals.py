@@ -177,6 +177,7 @@ class Reader:
         self._bits = Bits(payloads)
         self._everyone = np.arange(len(payloads))
         self._size = np.full(len(payloads), 1 << self.window, np.int64)
+        self._refused = np.zeros(len(payloads), bool)
         # The number that was read, minus the low end of the interval.
         self._at = np.full(len(payloads), self.window)
         zero = np.zeros_like(self._at)
@@ -219,11 +220,15 @@ class Reader:
         self._value[rows] = ((self._value[rows] - low) << shift) + more
         self._at[rows] = at + shift
 
+    def refuse(self, rows: np.ndarray) -> None:
+        """Says of some rows that they hold what no encoder writes."""
+        self._refused[rows] = True
+
     @property
     def num_bits(self) -> np.ndarray:
         """Bits of each payload, [n], int64, if the last symbol was its last.
 
-        -1 where the encoder writes another end behind these symbols.
+        -1 where the encoder writes another end behind these symbols, or other symbols.
         """
         number = self._bits.get(self._everyone, self._at - WINDOW, WINDOW)
         low = number - self._value & (1 << WINDOW) - 1
@@ -235,7 +240,7 @@ class Reader:
             written = block == low + self._value >> width
             num_bits[fits & written] = (self._at - width)[fits & written]
             open_ &= ~fits
-        return num_bits
+        return np.where(self._refused, -1, num_bits)
 
     @staticmethod
     def _shift(size: np.ndarray) -> np.ndarray:

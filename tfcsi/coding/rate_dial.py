@@ -60,6 +60,8 @@ class Dial:
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         if step is not None and step <= 0:
             raise ValueError(f"step is {step}; it must be a positive number")
+        if nmse_db is not None and self.nmse_of is None:
+            raise ValueError("nmse_db needs the decoder, which is not here")
         every = np.arange(self.num)
         if not self.num:
             return []
@@ -77,8 +79,6 @@ class Dial:
 
     def _meet(self, nmse_db: float, max_bits: float | None) -> list[bytes]:
         """The packets of the coarsest rates that meet an NMSE, or of the finest."""
-        if self.nmse_of is None:
-            raise ValueError("nmse_db needs the decoder, which is not here")
         packets, left = [b""] * self.num, np.arange(self.num)
         nmse, limit = np.zeros(self.num), limit_of(nmse_db)
         for rate in range(len(self.steps)):
@@ -112,12 +112,14 @@ class Dial:
         packets, left = dict.fromkeys(rows.tolist(), b""), rows
         for rate in reversed(range(len(self.steps))):
             tried = self.packets_at(left, rate)
-            short = np.array([8 * len(packet) <= max_bits for packet in tried], bool)
+            sizes = np.array([8 * len(packet) for packet in tried])
+            short = sizes <= max_bits
             for i in np.flatnonzero(short):
                 packets[left[i]] = tried[i]
-            left = left[~short]
+            left, sizes = left[~short], sizes[~short]
             if not left.size:
                 return list(packets.values())
         raise ValueError(
-            f"{left.size} matrices need more than {max_bits} bits at the coarsest rate"
+            f"max_bits is {max_bits}; at the coarsest rate {left.size} of {self.num} "
+            f"matrices need more, up to {max(sizes)} (matrix {left[np.argmax(sizes)]})"
         )

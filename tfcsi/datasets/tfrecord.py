@@ -52,6 +52,7 @@ def write(path: str | os.PathLike, h: np.ndarray, hf: np.ndarray | None = None) 
 
 
 _SIZE = struct.Struct("<Q")  # Of a record.
+_GZIP = b"\x1f\x8b\x08"  # What a file that gzip packed begins with.
 _SHAPES = {"x": "shape", "xf": "shape_f"}  # Key of the shape of each matrix.
 
 
@@ -219,6 +220,10 @@ def _check_sizes(paths: Sequence[str | os.PathLike]) -> None:
             while at < end:
                 size = _SIZE.unpack_from(content, at)[0] if end - at >= 16 else end
                 if (after := at + 16 + size) > end:
+                    if content[: len(_GZIP)] == _GZIP:
+                        raise DataError(
+                            f"{path}: it is compressed by gzip; unpack it with gunzip"
+                        )
                     raise DataError(
                         f"{path}: record {number} of TFRecord goes to byte {after}, "
                         f"but the file has {end}; it is cut or damaged"

@@ -57,13 +57,17 @@ class Ue:
         Raises:
           OSError: If a file is missing.
           ValueError: If a file is of another kind or damaged, if the encoder was not
-            exported with these tables, or if a codec of one rate gets limits.
+            exported with these tables, if a codec of one rate gets limits, or if one of
+            them is no finite number.
+          TypeError: If a limit has another name.
           ImportError: If the LiteRT runtime is missing.
         """
         self.limits = limits
         arrays = self._load_tables(pathlib.Path(tables))
         if limits and self.grid.num_rates == 1:
             raise ValueError(f"{next(iter(limits))} is for codecs of several rates")
+        if limits:
+            self._send(np.empty((0, 0), np.float32), np.empty((0, 0), np.uint16))
         path, content = pathlib.Path(encoder), files.read_bytes(encoder)
         check_encoder(path, content, arrays)
         self._load_encoder(path, content)
@@ -84,14 +88,18 @@ class Ue:
         if not self.limits:
             return packets(*self.symbols(h), self.session, self.tables)[0]
         x, gain = network_input(np.asarray(h)[None], self._shape, self.send_gain)
-        y, grid = self.analysis(x), cast(grids.RatesGrid, self.grid)
+        return self._send(self.analysis(x), gain)[0]
+
+    def _send(self, y: np.ndarray, gain: np.ndarray) -> list[bytes]:
+        """Packets of codewords [n, latent] and their gains that keep to the limits."""
+        grid = cast(grids.RatesGrid, self.grid)
 
         def packets_at(rows: np.ndarray, rate: int) -> list[bytes]:
-            symbols, side = quantize(y, grid, np.full(len(rows), rate))
-            side = np.concatenate([gain, side], 1)
+            symbols, side = quantize(y[rows], grid, np.full(len(rows), rate))
+            side = np.concatenate([gain[rows], side], 1)
             return packets(symbols, side, self.session, self.tables)
 
-        return Dial(1, grid.mean_steps, grid.rate, packets_at).send(**self.limits)[0]
+        return Dial(len(y), grid.mean_steps, grid.rate, packets_at).send(**self.limits)
 
     def symbols(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs the encoder and the quantiser.
@@ -195,11 +203,12 @@ class PathUe:
             an encoder also `effort` and `noise_variance`.
 
         Raises:
-          OSError, ValueError, ImportError: As `Ue`.
+          OSError, ValueError, TypeError, ImportError: As `Ue`.
         """
         with tables_of(pathlib.Path(tables)) as arrays:
             self.sender = PathSender.from_arrays(arrays)
         self.session, self.limits = self.sender.session, limits
+        self.sender.send(np.empty((0, *self.sender.shape), np.complex64), **limits)
         if encoder is not None:
             if "effort" in limits:
                 raise ValueError("effort is that of the encoder; leave it out")
@@ -247,6 +256,7 @@ class TokenUe:
         self.session, content = self.sender.session, path.read_bytes()
         check_encoder(path, content, arrays)
         self.sender.analysis = self.sender.network(_interpreter(path, content))
+        self.sender.send(np.empty((0, *self.sender.shape), np.complex64), **limits)
 
     def encode(self, h: np.ndarray) -> bytes:
         """Turns a CSI matrix into a packet; see `PathUe.encode`."""
