@@ -8,8 +8,8 @@ inner convolutions are grouped and followed by a channel shuffle. All activation
 PReLU with one slope a channel. At CR 4 on 32 x 32 the pair has 2 101 708 parameters
 with expansion 1 and 2 115 820 with 10.
 
-Training on a CPU needs a TensorFlow with oneDNN, the default on x86 Linux. Without it
-dilated convolutions have no gradient on a CPU.
+Training on a CPU needs a TensorFlow with oneDNN, which tfcsi switches on. Without it
+the dilated convolutions have no gradient on a CPU.
 
 Deviations: the dense layers start by Glorot's rule; the released N(0, 0.001) sticks at
 the constant 0.5 on CSI of low variance, as its author later noted. The scale of the
