@@ -57,6 +57,7 @@ COLUMNS_ON_REQUEST = (
     ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),
+    ("last quarter [dB]", "val_gain_db", "{:.2f}"),
     ("most bits", "most_bits", "{:.0f}"),
     ("meets it", "meets", "{}"),
     ("effect", "effect", "{}"),

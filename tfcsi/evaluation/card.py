@@ -75,6 +75,7 @@ def _facts(entry: Entry, config: Mapping[str, Any], points: Sequence[Mapping]) -
         ),
         ("command", f"`{fields['command']}`" if "command" in fields else ""),
         ("training time", _duration(fields)),
+        ("validation NMSE", _gain(points)),
         ("weights", fields.get("weights", "")),
         *_cost(points),
         *(
@@ -88,6 +89,12 @@ def _facts(entry: Entry, config: Mapping[str, Any], points: Sequence[Mapping]) -
     lines = ["| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows if value]
     return "\n".join(lines)
+
+
+def _gain(points: Sequence[Mapping]) -> str:
+    """By how much the validation error still fell at the end, if it is known."""
+    gain_db = points[0].get("val_gain_db") if points else None
+    return "" if gain_db is None else f"{gain_db:.2f} dB in the last quarter of that"
 
 
 def _duration(fields: Mapping[str, Any]) -> str:

@@ -6,10 +6,15 @@ import csv
 import io
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from tfcsi import files
 
 LOG_FILE = "log.csv"
+MOST_POINTS = 10  # Epochs of a curve that a codec keeps.
 
 
 def write_log(path: pathlib.Path, rows: list[dict[str, float]]) -> None:
@@ -51,6 +56,30 @@ def read_log(workdir: str | os.PathLike) -> list[dict[str, float]]:
         return [{**row, "epoch": int(row["epoch"])} for row in rows]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error!r}") from error
+
+
+def progress_of(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Says how the error on validation matrices fell, and whether it still does.
+
+    Args:
+      rows: Rows of the log, at least one.
+
+    Returns:
+      val_curve: [[seconds, NMSE [dB], bits], ...] of at most `MOST_POINTS` epochs; the
+        last one is among them. The seconds count from the start of the training.
+      val_gain_db: By how much [dB] the NMSE fell in the last quarter of that time.
+    """
+    seconds = np.cumsum([row["seconds"] for row in rows])
+    nmse_db, bits = ([row[f"val_{key}"] for row in rows] for key in ("nmse_db", "bits"))
+    spaced = np.linspace(len(rows) - 1, 0, min(len(rows), MOST_POINTS)).round()[::-1]
+    curve = [
+        [round(float(v), digits) for v, digits in zip(point, (1, 3, 1))]
+        for point in (
+            (seconds[i], nmse_db[i], bits[i]) for i in spaced.astype(int).tolist()
+        )
+    ]
+    before = np.interp(0.75 * seconds[-1], seconds, nmse_db)
+    return {"val_curve": curve, "val_gain_db": round(float(before - nmse_db[-1]), 3)}
 
 
 def line(row: dict[str, float], epochs: int) -> str:

@@ -47,7 +47,7 @@ from tfcsi.codecs.workdir import (
 from tfcsi.training import config as configs
 from tfcsi.training import strategy
 from tfcsi.training.board import Board
-from tfcsi.training.log import LOG_FILE, line, read_log, write_log
+from tfcsi.training.log import LOG_FILE, line, progress_of, read_log, write_log
 from tfcsi.training.pair import Pair
 
 _MARK = "tf_data_loop"  # Checkpoints of the first training loop lack this mark.
@@ -174,6 +174,7 @@ def _train(
         "best_epoch": _best(rows[first:])["epoch"],
         "num_train": len(matrices),
         "num_val": len(h_val),
+        **progress_of(rows),
         **before,
     }
     codec = pair.finished(matrices[sample], facts)
