@@ -1,10 +1,16 @@
-"""tfcsi info of a model: what its networks cost, and what is refused."""
+"""tfcsi info: what a model costs, what a packet says, and what is refused."""
+
+import pathlib
 
 import pytest
 
+import tfcsi
 from tfcsi import models
 from tfcsi.__main__ import main
+from tfcsi.coding.packet_file import read_file
 from tfcsi.models import complexity
+
+RUN = pathlib.Path(__file__).parents[1] / "golden" / "workdirs" / "csinet_rates"
 
 
 def info(*arguments):
@@ -46,3 +52,11 @@ def test_info_of_a_model_tells_the_cost_of_both_sides(capsys):
 def test_a_model_that_cannot_be_built_is_refused(arguments, status, words, capsys):
     assert info(*arguments) == status
     assert words in capsys.readouterr().err
+
+
+def test_a_packet_of_many_rates_names_its_rate(capsys):
+    assert info(str(RUN / "packets.tcsi"), "--packet=0", f"--workdir={RUN}") == 0
+    codec, packet = tfcsi.load(RUN), read_file(RUN / "packets.tcsi")[1][0]
+    rate = codec.receive([packet])[0][0, 0]
+    expected = f"rate     {rate} of 0 to 4: step {codec.steps[rate]:.4g}"
+    assert expected in capsys.readouterr().out

@@ -132,7 +132,8 @@ def of_workdir(path: pathlib.Path) -> dict[str, Any]:
 
 def _written(facts: dict[str, Any]) -> str:
     """What `of_workdir` returned, as text."""
-    plain = {k: v for k, v in facts.items() if k not in ("config", "files")}
+    apart = ("config", "files", "val_curve")
+    plain = {k: v for k, v in facts.items() if k not in apart}
     lines = [f"{key:22s} {value}" for key, value in plain.items()]
     text = json.dumps(facts["config"], indent=2, sort_keys=True)
     lines += ["", "config", text, "", "files"]
@@ -216,6 +217,12 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         )
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
+    steps = getattr(codec, "steps", None)
+    if steps is not None:  # Of several rates; the first symbol is the number of one.
+        rate = int(symbols[0, 0])
+        lines.append(
+            f"  rate     {rate} of 0 to {len(steps) - 1}: step {steps[rate]:.4g}"
+        )
     lines += [
         f"  side     {2 * side.shape[1]} bytes: {side[0].tolist()} as 16-bit words",
         f"  symbols  {symbols.shape[1]}, {np.count_nonzero(symbols)} of them not zero, "
