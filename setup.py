@@ -94,7 +94,7 @@ setup(
         "raytracing": ["absl-py==1.4.0", "sionna-rt==2.2.0", "tqdm==4.67.1"],
         # Of tests/hostile/fuzz.py (make soak); wheels for x86-64 Linux only.
         "fuzz": ["atheris==2.3.0"],
-        # Of benchmarks/pytorch_speed.py only; from Python 3.10.
+        # Of benchmarks/training_speed.py only; from Python 3.10.
         "benchmark": [*FULL, "torch==2.13.0"],
     },
     entry_points={"console_scripts": ["tfcsi = tfcsi.__main__:run"]},

@@ -1,4 +1,4 @@
-"""Networks of the codec `learned` in PyTorch, for `learned_pytorch.py`.
+"""Networks of the codec `learned` in PyTorch, for trainings and `training_speed.py`.
 
 The entropy model is trained with the very integer arithmetic of
 `tfcsi.coding.token_contexts`.
@@ -257,10 +257,14 @@ class Contexts(nn.Module):
 
 
 class Learned(nn.Module):
-    """Encoder, entropy model and decoder of all rates."""
+    """Encoder, entropy model and decoder of all rates.
 
-    def __init__(self):
+    `mixed` says whether encoder and decoder compute in bfloat16.
+    """
+
+    def __init__(self, mixed=DEVICE == "cuda"):
         super().__init__()
+        self.mixed = mixed
         self.encoder, self.decoder, self.contexts = Encoder(), Decoder(), Contexts()
         start = torch.log(torch.sqrt(LAMBDA) / (2.94 * 32))
         self.gain = nn.Parameter(start[:, None].repeat(1, CHANNELS))
@@ -268,7 +272,7 @@ class Learned(nn.Module):
     def forward(self, x, rate, noise, sure: bool):
         """Bits [n] and relative errors [n] of x [n, 2, 32, 32] of norm 32."""
         gain = torch.exp(of_rate(self.gain, rate))[:, :, None, None]
-        with torch.autocast(DEVICE, torch.bfloat16, DEVICE == "cuda", False):
+        with torch.autocast(DEVICE, torch.bfloat16, self.mixed, False):
             y = self.encoder(x)
         y = y.float() * gain
         symbols = torch.round(y)
@@ -276,6 +280,6 @@ class Learned(nn.Module):
             symbols if sure else y + noise, symbols.detach(), rate
         )
         q = symbols.detach() if sure else straight(y, symbols)
-        with torch.autocast(DEVICE, torch.bfloat16, DEVICE == "cuda", False):
+        with torch.autocast(DEVICE, torch.bfloat16, self.mixed, False):
             x_hat = self.decoder(q / gain, q, rate)
         return bits.sum((1, 2, 3)), ((x - x_hat) ** 2).sum((1, 2, 3)) / 1024

@@ -1,7 +1,9 @@
-"""CsiNet, CRNet and STNet in PyTorch, for `pytorch_speed.py`.
+"""Convolutional networks in PyTorch, for `training_speed.py`.
 
-Each takes CSI around 0.5, float32 [n, 2, 32, 32], and returns it after a codeword of
-`LATENT` entries.
+They are written as in the code of such papers: plain modules, channels first. Each
+takes CSI around 0.5, float32 [n, 2, 32, 32], and returns it after a codeword of
+`LATENT` entries. It is the network that tfcsi makes with `form="released"`, and calls
+its layers in the same order (tests/models/test_pytorch_twins.py).
 """
 
 import torch
@@ -10,69 +12,77 @@ from torch import nn
 LATENT = 512
 
 
-def _conv_bn(inputs, filters, kernel, bias=False):
-    height, width = kernel
-    padding = (height // 2, width // 2)
-    conv = nn.Conv2d(inputs, filters, kernel, padding=padding, bias=bias)
-    return [conv, nn.BatchNorm2d(filters)]
+def conv_bn(inputs, filters, kernel, bias=False, epsilon=1e-5, **options):
+    """A convolution that keeps the size of the image, and a batch normalisation.
+
+    Returns:
+      The two modules.
+    """
+    rate = options.get("dilation", 1)
+    padding = tuple(rate * (side // 2) for side in kernel)
+    conv = nn.Conv2d(inputs, filters, kernel, padding=padding, bias=bias, **options)
+    return [conv, nn.BatchNorm2d(filters, epsilon)]
+
+
+def _keras_bn(inputs, filters, kernel):
+    """`conv_bn` with a bias and the epsilon of Keras."""
+    return conv_bn(inputs, filters, kernel, True, 1e-3)
 
 
 def _chain(*blocks):
-    """Blocks of `_conv_bn` with LeakyReLU in between."""
+    """Blocks of `conv_bn` with LeakyReLU in between."""
     layers = blocks[0]
     for block in blocks[1:]:
         layers = [*layers, nn.LeakyReLU(0.3), *block]
     return nn.Sequential(*layers)
 
 
-class _Residual(nn.Module):
-    """LeakyReLU(x + inner(x))."""
+def _prelu(channels):
+    return nn.PReLU(channels, 0.3)
 
-    def __init__(self, inner):
+
+def _code():
+    """The dense layers of the codeword."""
+    return [
+        nn.Flatten(),
+        nn.Linear(2048, LATENT),
+        nn.Linear(LATENT, 2048),
+        nn.Unflatten(1, (2, 32, 32)),
+    ]
+
+
+class _Residual(nn.Module):
+    """activation(x + inner(x)), by default a LeakyReLU."""
+
+    def __init__(self, *inner, activation=None):
         super().__init__()
-        self.inner, self.activation = inner, nn.LeakyReLU(0.3)
+        self.inner = nn.Sequential(*inner)
+        self.activation = activation or nn.LeakyReLU(0.3)
 
     def forward(self, x):
         return self.activation(x + self.inner(x))
 
 
 class _Paths(nn.Module):
-    """Two paths side by side, their results joined, LeakyReLU, a last convolution."""
+    """Paths side by side, their results joined, and the layers behind."""
 
-    def __init__(self, first, second, merge):
+    def __init__(self, paths, merge):
         super().__init__()
-        self.first, self.second = first, second
-        self.merge = nn.Sequential(nn.LeakyReLU(0.3), *merge)
+        self.paths, self.merge = nn.ModuleList(paths), nn.Sequential(*merge)
 
     def forward(self, x):
-        return self.merge(torch.cat([self.first(x), self.second(x)], 1))
-
-
-def _long_path(filters):
-    return _chain(
-        _conv_bn(2, filters, (3, 3)),
-        _conv_bn(filters, filters, (1, 9)),
-        _conv_bn(filters, filters, (9, 1)),
-    )
-
-
-def _cr_block():
-    short = _chain(_conv_bn(2, 7, (1, 5)), _conv_bn(7, 7, (5, 1)))
-    return _Residual(_Paths(_long_path(7), short, _conv_bn(14, 2, (1, 1))))
+        return self.merge(torch.cat([path(x) for path in self.paths], 1))
 
 
 def _csinet():
     def refine_net():
         filters = [(2, 8), (8, 16), (16, 2)]
-        return _Residual(_chain(*(_conv_bn(*pair, (3, 3), True) for pair in filters)))
+        return _Residual(_chain(*(_keras_bn(*pair, (3, 3)) for pair in filters)))
 
     return nn.Sequential(
-        *_conv_bn(2, 2, (3, 3), True),
+        *_keras_bn(2, 2, (3, 3)),
         nn.LeakyReLU(0.3),
-        nn.Flatten(),
-        nn.Linear(2048, LATENT),
-        nn.Linear(LATENT, 2048),
-        nn.Unflatten(1, (2, 32, 32)),
+        *_code(),
         refine_net(),
         refine_net(),
         nn.Conv2d(2, 2, 3, padding=1),
@@ -80,109 +90,172 @@ def _csinet():
     )
 
 
+def _long_path(filters):
+    return _chain(
+        conv_bn(2, filters, (3, 3)),
+        conv_bn(filters, filters, (1, 9)),
+        conv_bn(filters, filters, (9, 1)),
+    )
+
+
+def cr_block():
+    """Returns CRNet's residual block."""
+    short = _chain(conv_bn(2, 7, (1, 5)), conv_bn(7, 7, (5, 1)))
+    merge = [nn.LeakyReLU(0.3), *conv_bn(14, 2, (1, 1))]
+    return _Residual(_Paths([_long_path(7), short], merge))
+
+
 def _crnet():
-    short = nn.Sequential(*_conv_bn(2, 2, (3, 3)))
+    short = nn.Sequential(*conv_bn(2, 2, (3, 3)))
+    merge = [nn.LeakyReLU(0.3), *conv_bn(4, 2, (1, 1))]
     return nn.Sequential(
-        _Paths(_long_path(2), short, _conv_bn(4, 2, (1, 1))),
+        _Paths([_long_path(2), short], merge),
         nn.LeakyReLU(0.3),
-        nn.Flatten(),
-        nn.Linear(2048, LATENT),
-        nn.Linear(LATENT, 2048),
-        nn.Unflatten(1, (2, 32, 32)),
-        *_conv_bn(2, 2, (5, 5)),
+        *_code(),
+        *conv_bn(2, 2, (5, 5)),
         nn.LeakyReLU(0.3),
-        _cr_block(),
-        _cr_block(),
+        cr_block(),
+        cr_block(),
         nn.Sigmoid(),
     )
 
 
-class _Local(nn.Module):
-    """STNet's local attention: 16 groups of 8 tokens, 4 heads."""
+class _Difference(nn.Module):
+    """first(x) - second(x)."""
 
-    def __init__(self):
+    def __init__(self, first, second):
         super().__init__()
-        self.qkv, self.project = nn.Linear(32, 96), nn.Linear(32, 32)
+        self.first, self.second = first, second
 
     def forward(self, x):
-        n = len(x)
-        qkv = self.qkv(x).reshape(n, 32, 8, 3, 4, 2).permute(3, 0, 1, 4, 2, 5)
-        q, k, v = qkv[0], qkv[1], qkv[2]
-        weights = (8**-0.5 * (q @ k.transpose(-2, -1))).softmax(-1)
-        x = (weights @ v).reshape(n, 2, 16, 4, 16).transpose(2, 3)
-        x = x.reshape(n, 4, 4, 8, 16).transpose(2, 3)
-        return self.project(x.reshape(n, 2, 32, 32))
+        return self.first(x) - self.second(x)
 
 
-class _Global(nn.Module):
-    """STNet's global attention: 4 heads of one key."""
+def _cllwcsinet():
+    leaky = nn.LeakyReLU(0.3)
 
-    def __init__(self):
-        super().__init__()
-        self.query, self.project = nn.Linear(32, 32), nn.Linear(32, 32)
-        self.summary, self.norm = nn.Conv2d(2, 2, 8, 8), nn.LayerNorm(4, 1e-6)
-        self.kv = nn.Linear(4, 8)
+    def branch(side):
+        return _chain(_keras_bn(2, 2, (1, side)), _keras_bn(2, 2, (side, 1)))
 
-    def forward(self, x):
-        n = len(x)
-        q = self.query(x).reshape(n, 2, 64, 4, 4).transpose(2, 3)
-        kv = self.kv(self.norm(self.summary(x))).reshape(n, 2, 2, 4, 1, 4)
-        k, v = kv[:, :, 0], kv[:, :, 1]
-        weights = (8**-0.5 * (q @ k.transpose(-2, -1))).softmax(-1)
-        x = (weights @ v).transpose(1, 2).reshape(n, 2, 32, 32)
-        return self.project(x)
+    def line(*widths):
+        pairs = zip(widths, widths[1:])
+        return _chain(*(_keras_bn(*pair, (1, 7)) for pair in pairs))
 
+    def path(side):
+        pairs = [(2, 8), (8, 16), (16, 2)]
+        return _chain(*(_keras_bn(*pair, (1, side)) for pair in pairs))
 
-class _Stb(nn.Module):
-    """STNet's transformer block: four steps, each of normalised rows and residual."""
+    def refine():
+        merge = [leaky, *_keras_bn(4, 2, (1, 7))]
+        return _Residual(_Paths([path(7), path(5)], merge))
 
-    def __init__(self):
-        super().__init__()
-
-        def mlp():
-            return nn.Sequential(nn.Linear(32, 32), nn.GELU(), nn.Linear(32, 32))
-
-        self.steps = nn.ModuleList([_Local(), mlp(), _Global(), mlp()])
-        self.norms = nn.ModuleList(nn.LayerNorm(32, 1e-6) for _ in range(4))
-
-    def forward(self, x):
-        for norm, step in zip(self.norms, self.steps):
-            x = x + step(norm(x))
-        return x
-
-
-def _up_down():
     return nn.Sequential(
-        nn.LayerNorm(32, 1e-6),
-        nn.ConvTranspose2d(2, 2, 4, 2, 1),
-        nn.Conv2d(2, 2, 4, 2, 1),
+        _Paths(
+            [nn.Sequential(branch(7), leaky), branch(5), branch(3)],
+            [*_keras_bn(6, 2, (1, 7)), leaky],
+        ),
+        nn.Flatten(1, 2),
+        nn.Unflatten(1, (64, 1)),
+        _Paths(
+            [nn.Sequential(line(64, 32, 16), leaky), line(64, 16)],
+            [leaky, *_keras_bn(32, 16, (1, 7)), leaky],
+        ),
+        _Difference(nn.Sequential(line(16, 32, 64), leaky), line(16, 32, 64)),
+        leaky,
+        nn.Flatten(1, 2),
+        nn.Unflatten(1, (2, 32)),
+        refine(),
+        refine(),
+        *_keras_bn(2, 2, (1, 7)),
+        nn.Sigmoid(),
     )
 
 
-class _STNet(nn.Module):
-    """STNet without the second dense layer of its decoder, which is never used."""
-
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(2, 16, 1), nn.Conv2d(16, 2, 5, 1, 2))
-        self.attend = nn.Sequential(_Stb(), _up_down())
-        self.code = nn.Sequential(
-            nn.LayerNorm(32, 1e-6), nn.Flatten(), nn.Linear(2048, LATENT)
+def _acrnet():
+    def encoder_block():
+        return _Residual(
+            *conv_bn(2, 2, (1, 9)),
+            _prelu(2),
+            *conv_bn(2, 2, (9, 1)),
+            activation=_prelu(2),
         )
-        self.expand = nn.Linear(LATENT, 2048)
-        self.cnn = nn.Sequential(
-            *_conv_bn(2, 2, (5, 5)), nn.LeakyReLU(0.3), _cr_block()
+
+    def decoder_block():
+        return _Residual(
+            *conv_bn(2, 8, (1, 9)),
+            _prelu(8),
+            *conv_bn(8, 8, (7, 7), groups=4),
+            _prelu(8),
+            *conv_bn(8, 2, (9, 1)),
+            activation=_prelu(2),
         )
-        self.stem, self.block = nn.Conv2d(2, 2, 5, 1, 2), _Stb()
-        self.up_down, self.norm = _up_down(), nn.LayerNorm(32, 1e-6)
 
-    def forward(self, x):
-        x = self.features(x)
-        y = self.code(x + self.attend(x))
-        image = self.expand(y).reshape(-1, 2, 32, 32)
-        cnn = self.cnn(image)
-        x = self.up_down(self.block(self.stem(image) + cnn))
-        return torch.sigmoid(self.norm(self.block(x + cnn)))
+    return nn.Sequential(
+        *conv_bn(2, 2, (5, 5)),
+        _prelu(2),
+        encoder_block(),
+        encoder_block(),
+        *_code(),
+        *conv_bn(2, 2, (5, 5)),
+        _prelu(2),
+        decoder_block(),
+        decoder_block(),
+        nn.Sigmoid(),
+    )
 
 
-NETWORKS = {"csinet": _csinet, "crnet": _crnet, "stnet": _STNet}
+def _dcrnet():
+    def joined(*paths):
+        merge = [_prelu(4), *conv_bn(4, 2, (1, 1))]
+        return _Residual(_Paths(paths, merge), activation=_prelu(2))
+
+    def mix(kernel, rate=1):
+        return [_prelu(8), *conv_bn(8, 8, kernel, groups=4, dilation=rate)]
+
+    def encoder_block():
+        layers = []
+        for rate in (1, 2, 3):
+            for kernel in ((3, 1), (1, 3)):
+                layers += [_prelu(2), *conv_bn(2, 2, kernel, dilation=rate)]
+        return joined(nn.Sequential(*layers[1:]), nn.Sequential(*conv_bn(2, 2, (3, 3))))
+
+    def decoder_block():
+        dilated = nn.Sequential(
+            *conv_bn(2, 8, (3, 3), dilation=2),
+            *mix((3, 1), 3),
+            nn.ChannelShuffle(4),
+            *mix((1, 3), 3),
+            _prelu(8),
+            *conv_bn(8, 2, (3, 3)),
+        )
+        plain = nn.Sequential(
+            *conv_bn(2, 8, (1, 3)),
+            *mix((5, 1)),
+            nn.ChannelShuffle(4),
+            *mix((1, 5)),
+            nn.ChannelShuffle(4),
+            _prelu(8),
+            *conv_bn(8, 2, (3, 1)),
+        )
+        return joined(dilated, plain)
+
+    return nn.Sequential(
+        *conv_bn(2, 2, (5, 5)),
+        _prelu(2),
+        encoder_block(),
+        *_code(),
+        *conv_bn(2, 2, (5, 5)),
+        _prelu(2),
+        decoder_block(),
+        decoder_block(),
+        nn.Sigmoid(),
+    )
+
+
+NETWORKS = {
+    "csinet": _csinet,
+    "crnet": _crnet,
+    "cllwcsinet": _cllwcsinet,
+    "dcrnet": _dcrnet,
+    "acrnet": _acrnet,
+}
