@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tfcsi import files
-from tfcsi.codecs.contract import SymbolCodec
+from tfcsi.codecs.contract import SymbolCodec, rates_of
 from tfcsi.codecs.workdir import RUN_FILE
 from tfcsi.coding.packet_file import check_session, read_file, remark
 from tfcsi.coding.packets import CRC_BITS, HEADER_BYTES
@@ -217,9 +217,8 @@ def of_packets(path: pathlib.Path, number: int | None, workdir: str | None) -> s
         )
         return "\n".join(lines)
     symbols, side = codec.receive([packet])
-    steps = getattr(codec, "steps", None)
-    if steps is not None:  # Of several rates; the first symbol is the number of one.
-        rate = int(symbols[0, 0])
+    if known := rates_of(codec):  # The first symbol is the number of the rate.
+        steps, rate = known[0], int(symbols[0, 0])
         lines.append(
             f"  rate     {rate} of 0 to {len(steps) - 1}: step {steps[rate]:.4g}"
         )
