@@ -126,25 +126,74 @@ def test_a_heap_larger_than_its_file_is_refused(tmp_path):
         inputs.read(path, "angular_delay")
 
 
-def test_heaps_in_each_other_are_refused(tmp_path):
+@pytest.fixture
+def checked(tmp_path):
+    """Opens bytes as HDF5 does; what is read goes into a buffer."""
+    opened = []
+
+    def read(content, at=0, size=None):
+        (tmp_path / "bytes").write_bytes(content)
+        opened.append(hdf5_files._Checked(tmp_path / "bytes", 8))
+        opened[-1].seek(at)
+        buffer = bytearray(b"?" * (size or len(content)))
+        count = opened[-1].readinto(buffer)
+        return count, bytes(buffer)
+
+    yield read
+    for file in opened:
+        file.close()
+
+
+def heap(*lengths, size=4096):
+    """A heap with free objects of some sizes."""
+    out = MARK + bytes(3) + size.to_bytes(8, "little")
+    for length in lengths:
+        out += bytes(8) + length.to_bytes(8, "little") + bytes(max(0, length - 16))
+    return out.ljust(size, b"\0")
+
+
+@pytest.mark.parametrize("at", [0, 5000, (1 << 20) - 3, 3 << 20])
+def test_a_damaged_heap_is_found_anywhere_in_a_long_read(checked, at):
+    """HDF5 reads the image of its cache at once, and parses it from memory."""
+    sound, content = heap(4080), bytes((4 << 20) + 7)
+    assert checked(content[:at] + sound + content[at:])[0] == len(content) + 4096
+    with pytest.raises(OSError, match=f"heap at byte {at} has an object of 0 bytes"):
+        checked(content[:at] + heap(16, 0) + content[at:])
+
+
+def test_a_damaged_heap_is_refused_again_and_again(tmp_path):
+    write(tmp_path / "h.h5")
+    with hdf5_files.opened(damage(tmp_path / "h.h5")) as file:
+        for _ in range(3):
+            with pytest.raises(OSError, match="has an object of 0 bytes"):
+                file["H"].attrs["axes"]
+
+
+def test_heaps_in_each_other_are_refused(checked):
     """Each would be walked to its end, so many of them would take for ever."""
-    path = tmp_path / "h.h5"
-    write(path)
-    heap = MARK + bytes(3) + (4096).to_bytes(8, "little")
-    with open(path, "r+b") as file:
-        place = os.path.getsize(path)
-        file.seek(place)
-        for _ in range(1000):
-            file.write(heap)
-        file.write(bytes(8192))
-    with hdf5_files.opened(path) as file:
-        # As HDF5 reads it: through the file that it was given.
-        checked = hdf5_files._Checked(path, 8)
-        checked.seek(place)
-        with pytest.raises(OSError, match="an object of|lies in others"):
-            checked.readinto(bytearray(20_000))
-        checked.close()
-        assert len(file) == 2
+    heads = b"".join(heap(size=24).ljust(24) for _ in range(200))
+    nested = heads.replace((24).to_bytes(8, "little"), (8192).to_bytes(8, "little"))
+    with pytest.raises(OSError, match="an object of|lies in others"):
+        checked(nested + bytes(16384))
+
+
+def test_a_heap_with_more_objects_than_numbers_for_them_is_refused(checked):
+    size = 16 + 16 * 70_000
+    with pytest.raises(OSError, match="has more than 65536 objects"):
+        checked(heap(*[16] * 70_000, size=size))
+
+
+def test_many_sound_heaps_are_read_in_time_that_grows_with_the_file(checked):
+    content = heap(4080) * 4000
+    assert checked(content) == (len(content), content)
+
+
+def test_a_read_that_the_system_cuts_goes_on(checked, monkeypatch):
+    """Linux reads 2 GiB at most at once."""
+    content, whole = np.random.default_rng(0).bytes(300_000), os.pread
+    monkeypatch.setattr(os, "pread", lambda f, n, at: whole(f, min(n, 7001), at))
+    assert checked(content) == (300_000, content)
+    assert checked(content, 299_990, 50) == (10, content[-10:] + b"?" * 40)
 
 
 @pytest.mark.parametrize("chunks", [None, (1, 8, 9)])
@@ -207,3 +256,35 @@ def test_a_process_may_end_while_a_file_is_open(tmp_path):
         "group = context.__enter__()['names']\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_link_that_leads_to_another_file_is_refused_wherever_it_is(tmp_path):
+    """HDF5 would take the file itself for any other that a link names."""
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w") as file:
+        file["k"] = CSI
+        file["a/b/x"] = h5py.ExternalLink("other.h5", "/k")
+        file["soft"] = h5py.SoftLink("/a/./b/x")
+        file["sound"] = h5py.SoftLink("k")
+    for name in ("a", "soft"):
+        with pytest.raises(DataError, match="x leads to another file, other.h5"):
+            nested(path, name)
+    with pytest.raises(DataError, match="x leads to another file, other.h5"):
+        with _files.arrays(path):
+            pass
+    with h5py.File(path, "a") as file:
+        del file["a"], file["soft"]
+    np.testing.assert_array_equal(nested(path, "sound"), CSI)
+
+
+def test_links_that_lead_nowhere_are_left_out(tmp_path):
+    path = tmp_path / "h.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        file["round"] = h5py.SoftLink("/round")
+        file["one"], file["two"] = h5py.SoftLink("two/x"), h5py.SoftLink("/one/x")
+        file["gone"] = h5py.SoftLink("H/nothing/more")
+        for i in range(20):
+            file[f"chain{i}"] = h5py.SoftLink(f"chain{i + 1}/chain{i + 1}")
+    with _files.arrays(path) as known:
+        assert known.keys() == {"H", "names"}

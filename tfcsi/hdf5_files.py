@@ -12,18 +12,20 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import h5py
+import numpy as np
 
 _MARK = b"GCOL\x01"
-_MARK_END = 8  # Mark with the version, and three bytes that HDF5 skips.
+_SIZE_AT = 8  # Behind the mark with its version are three bytes that HDF5 skips.
 _LEAST = 4096  # Bytes of a heap; HDF5 refuses a smaller one.
+_MOST_OBJECTS = 1 << 16  # Of a heap; their numbers have 16 bits.
 _ALIGN = 8  # Bytes that the sizes in a heap are rounded up to.
-# HDF5 keeps the bytes of shorter reads, and takes a heap from the middle of them.
-_KEPT = 1 << 20
+_BLOCK = 1 << 20  # Bytes that are searched, or of a heap that are read, at a time.
 
 
 @contextlib.contextmanager
@@ -57,7 +59,11 @@ def opened(path: str | os.PathLike, **options: Any) -> Iterator[h5py.File]:
 class _Checked(io.RawIOBase):
     """A file whose global heaps are checked before their bytes are read.
 
-    The place in it is kept here, so that processes may share it after a fork.
+    HDF5 may take a heap from the middle of the bytes that it was given, so all of them
+    are searched for marks. A mark in numbers or text has no size of a heap behind it,
+    unless these are parts of another HDF5 file.
+
+    The place in the file is kept here, so that processes may share it after a fork.
     """
 
     def __init__(self, path: str | os.PathLike, num_size: int):
@@ -66,7 +72,8 @@ class _Checked(io.RawIOBase):
         self._file = open(path, "rb", buffering=0)
         self._size = os.fstat(self._file.fileno()).st_size
         self._at, self._num_size = 0, num_size
-        self._heaps: dict[int, int] = {}  # Place to size of those that are sound.
+        self._sound: set[int] = set()  # Places of heaps.
+        self._walked = 0  # Bytes of the sound heaps.
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves to a place and returns it, as `io.RawIOBase`."""
@@ -78,51 +85,69 @@ class _Checked(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Reads as `io.RawIOBase`; raises OSError at a damaged heap."""
+        """Reads as `io.RawIOBase`, all that there is; raises OSError at a damaged heap.
+
+        HDF5 takes what was not read for zeros.
+        """
         view = memoryview(buffer).cast("B")
-        before = min(self._at, len(_MARK) - 1)
-        if len(view) < _KEPT:
-            near = self._read(self._at - before, before + len(view) + len(_MARK) - 1)
-            here = near[before : before + len(view)]
-            view[: len(here)] = here
-            found = near.find(_MARK)
-            while found >= 0:
-                self._check(self._at - before + found)
-                found = near.find(_MARK, found + 1)
-            count = len(here)
-        else:
-            count = os.preadv(self._file.fileno(), [view], self._at)
-            if view[: len(_MARK)] == _MARK:
-                self._check(self._at)
+        reach = _SIZE_AT + self._num_size - 1  # Of a mark that begins in the bytes.
+        before = min(self._at, reach)
+        for start in range(0, len(view), _BLOCK):
+            part = view[start : start + _BLOCK]
+            at = self._at + start
+            near = self._read(at - before, before + len(part) + reach)
+            held = memoryview(near)[before : before + len(part)]
+            part[: len(held)] = held
+            if len(held) < len(part) and at + len(held) < self._size:
+                raise OSError(f"byte {at + len(held)} cannot be read")
+            if _MARK in near:
+                marks = [found.start() for found in re.finditer(_MARK, near)]
+                self._check_heaps(at - before, np.array(marks), near)
+        count = min(len(view), max(0, self._size - self._at))
         self._at += count
         return count
 
     def _read(self, at: int, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, at)
+        parts = []
+        while size and (part := os.pread(self._file.fileno(), size, at)):
+            parts.append(part)
+            at, size = at + len(part), size - len(part)
+        return b"".join(parts)
+
+    def _check_heaps(self, start: int, marks: np.ndarray, near: bytes) -> None:
+        """Checks the heaps behind marks in some bytes, which are those from `start`."""
+        content = np.frombuffer(near + bytes(_SIZE_AT + self._num_size), np.uint8)
+        digits = content[marks[:, None] + _SIZE_AT + np.arange(self._num_size)]
+        sizes = digits.astype(np.float64) @ 256.0 ** np.arange(self._num_size)
+        fits = (sizes >= _LEAST) & (sizes <= self._size - start - marks)
+        for at in (start + marks[fits]).tolist():  # HDF5 refuses the other sizes.
+            if at not in self._sound:
+                self._check(at)
+                self._sound.add(at)
 
     def _check(self, at: int) -> None:
-        """Raises OSError if there is a heap at a byte and it is damaged.
-
-        What looks like its mark may be numbers or text; no size of a heap follows then.
-        """
-        if at in self._heaps:
-            return
-        header = _aligned(_MARK_END + self._num_size)
-        size = self._number(self._read(at + _MARK_END, self._num_size))
-        if not _LEAST <= size <= self._size - at:
-            return  # HDF5 refuses such a size.
-        self._heaps[at] = size
-        if sum(self._heaps.values()) > self._size:
+        """Raises OSError if the heap at a byte is damaged."""
+        size = self._number(self._read(at + _SIZE_AT, self._num_size))
+        if self._walked + size > self._size:
             raise OSError(f"the heap at byte {at} lies in others")
-        heap, place = self._read(at, size), header
-        of_object = _aligned(8 + self._num_size)
-        while place + of_object <= size:
-            is_used = any(heap[place : place + 2])
-            length = self._number(heap[place + 8 : place + 8 + self._num_size])
-            needed = of_object + _aligned(length) if is_used else length
+        place, of_object = (
+            _aligned(_SIZE_AT + self._num_size),
+            _aligned(8 + self._num_size),
+        )
+        block, first = b"", 0
+        for _ in range(_MOST_OBJECTS + 1):
+            if place + of_object > size:
+                self._walked += size
+                return
+            if not first <= place <= first + len(block) - of_object:
+                block, first = self._read(at + place, min(_BLOCK, size - place)), place
+            head = block[place - first : place - first + of_object]
+            length = self._number(head[8:])
+            needed = of_object + _aligned(length) if any(head[:2]) else length
             if not of_object <= needed <= size - place:
                 raise OSError(f"the heap at byte {at} has an object of {length} bytes")
             place += needed
+        raise OSError(f"the heap at byte {at} has more than {_MOST_OBJECTS} objects")
 
     def _number(self, content: bytes) -> int:
         return int.from_bytes(content[: self._num_size], "little")

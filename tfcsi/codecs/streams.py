@@ -128,15 +128,8 @@ def compress(
         writer.close()
         sent.file_bytes = writer.num_bytes
     num = sent.num - first
-    if missed := [warning for warning in told if isinstance(warning, MissedTarget)]:
-        sent.missed = MissedTarget(
-            sum(m.missed for m in missed),
-            num,
-            missed[0].nmse_db,
-            max(m.excess_db for m in missed),
-        )
-    if alone := [warning for warning in told if isinstance(warning, NoiseAlone)]:
-        sent.alone = NoiseAlone(sum(m.alone for m in alone), num)
+    sent.missed = MissedTarget.together(told, num)
+    sent.alone = NoiseAlone.together(told, num)
     sent.scaled = together([one for one in told if isinstance(one, OtherScale)])
     return sent
 

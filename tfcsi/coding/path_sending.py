@@ -20,7 +20,7 @@ from tfcsi.coding.path_sets import AnyTables, coder_of, tables_of
 from tfcsi.coding.path_steps import STEPS, step_number
 from tfcsi.coding.scales import warn_of_scale
 from tfcsi.coding.sending import digests
-from tfcsi.coding.wishes import check_wishes, warn_of_noise
+from tfcsi.coding.wishes import check_noise_variance, check_wishes, warn_of_noise
 
 CODEC = "paths"  # Name of the codec in the session.
 
@@ -66,12 +66,8 @@ class PathSender:
         """Codes matrices; arguments, result and errors as of `Paths.compress`."""
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         pursuit.check_effort(effort)
-        if isinstance(noise_variance, str) and noise_variance != "estimate":
-            raise ValueError(
-                f"noise_variance is {noise_variance!r}; it must be a number, [n] "
-                f"numbers or 'estimate'"
-            )
         h = transforms.finite_csi(h, self.shape)
+        check_noise_variance(noise_variance, len(h))
         if not len(h):
             return []
         if noise_variance is None and nmse_db is not None:

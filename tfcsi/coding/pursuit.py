@@ -81,7 +81,7 @@ EFFORTS["high"] = dataclasses.replace(
 
 def check_effort(effort: str) -> None:
     """Raises a ValueError unless `effort` is one of `EFFORTS`."""
-    if effort not in EFFORTS:
+    if not isinstance(effort, str) or effort not in EFFORTS:
         raise ValueError(
             f"effort is {effort!r}; it must be one of {', '.join(EFFORTS)}"
         )

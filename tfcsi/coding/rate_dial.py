@@ -14,6 +14,8 @@ import numpy as np
 
 from tfcsi.coding.wishes import check_wishes, limit_of, warn_of_missed
 
+Measure = Callable[[np.ndarray, Sequence[bytes]], np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
 class Dial:
@@ -34,7 +36,7 @@ class Dial:
     steps: np.ndarray
     usual: int
     packets_at: Callable[[np.ndarray, int], list[bytes]]
-    nmse_of: Callable[[np.ndarray, Sequence[bytes]], np.ndarray] | None = None
+    nmse_of: Measure | None = None
     stacklevel: int = 2
 
     def send(
@@ -60,13 +62,13 @@ class Dial:
         check_wishes(step=step, nmse_db=nmse_db, max_bits=max_bits)
         if step is not None and step <= 0:
             raise ValueError(f"step is {step}; it must be a positive number")
-        if nmse_db is not None and self.nmse_of is None:
-            raise ValueError("nmse_db needs the decoder, which is not here")
+        if nmse_db is not None:
+            if self.nmse_of is None:
+                raise ValueError("nmse_db needs the decoder, which is not here")
+            return self._meet(float(nmse_db), max_bits, self.nmse_of)
         every = np.arange(self.num)
         if not self.num:
             return []
-        if nmse_db is not None:
-            return self._meet(float(nmse_db), max_bits)
         if max_bits is not None and step is None:
             return self._within(every, max_bits)
         rate = self.usual
@@ -77,21 +79,25 @@ class Dial:
             self._cut(max_bits, packets)
         return packets
 
-    def _meet(self, nmse_db: float, max_bits: float | None) -> list[bytes]:
+    def _meet(
+        self, nmse_db: float, max_bits: float | None, nmse_of: Measure
+    ) -> list[bytes]:
         """The packets of the coarsest rates that meet an NMSE, or of the finest."""
+        if not self.num:
+            return []
         packets, left = [b""] * self.num, np.arange(self.num)
         nmse, limit = np.zeros(self.num), limit_of(nmse_db)
         for rate in range(len(self.steps)):
             tried = self.packets_at(left, rate)
             for i, packet in zip(left, tried):
                 packets[i] = packet
-            nmse[left] = self.nmse_of(left, tried)
+            nmse[left] = nmse_of(left, tried)
             left = left[nmse[left] > limit]
             if not left.size:
                 break
         if max_bits is not None:
             cut = self._cut(max_bits, packets)
-            nmse[cut] = self.nmse_of(cut, [packets[i] for i in cut])
+            nmse[cut] = nmse_of(cut, [packets[i] for i in cut])
         missed = nmse[nmse > limit]
         warn_of_missed(missed, self.num, nmse_db, self.stacklevel + 2)
         return packets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,6 +27,15 @@ class MissedTarget(UserWarning):
         self.missed, self.num = missed, num
         self.nmse_db, self.excess_db = nmse_db, excess_db
 
+    @classmethod
+    def together(cls, told: Sequence[object], num: int) -> MissedTarget | None:
+        """One warning for all of the kind among some messages, or None."""
+        own = [each for each in told if isinstance(each, cls)]
+        if not own:
+            return None
+        missed, excess_db = sum(m.missed for m in own), max(m.excess_db for m in own)
+        return cls(missed, num, own[0].nmse_db, excess_db)
+
 
 class NoiseAlone(UserWarning):
     """Some matrices look like noise alone.
@@ -42,6 +52,12 @@ class NoiseAlone(UserWarning):
             f"few paths or none"
         )
         self.alone, self.num = alone, num
+
+    @classmethod
+    def together(cls, told: Sequence[object], num: int) -> NoiseAlone | None:
+        """As `MissedTarget.together`."""
+        own = [each for each in told if isinstance(each, cls)]
+        return cls(sum(m.alone for m in own), num) if own else None
 
 
 def check_wishes(**wishes: float | None) -> None:
@@ -60,6 +76,34 @@ def check_wishes(**wishes: float | None) -> None:
             raise ValueError(f"{name} is {wish!r}; it must be a finite number")
     if {"step", "nmse_db"} <= wished.keys():
         raise ValueError("give one of step, nmse_db")
+
+
+def check_noise_variance(noise_variance: object, num: int) -> None:
+    """Checks the variance of the noise of each entry of `num` matrices.
+
+    Args:
+      noise_variance: As of `Paths.compress`.
+      num: Number of matrices; 0 if it is not known yet.
+
+    Raises:
+      ValueError: Unless it is None, "estimate", or one number or `num` numbers that are
+        finite and not negative.
+    """
+    if noise_variance is None or (
+        isinstance(noise_variance, str) and noise_variance == "estimate"
+    ):
+        return
+    values = np.asarray(noise_variance)
+    if (
+        values.dtype.kind not in "iuf"
+        or values.ndim > 1
+        or (num and values.shape not in ((), (num,)))
+        or not (np.isfinite(values) & (values >= 0)).all()
+    ):
+        raise ValueError(
+            f"noise_variance is {noise_variance!r}; it must be 'estimate', or one "
+            f"number or {num} numbers, finite and at least 0"
+        )
 
 
 def limit_of(nmse_db: float) -> float:

@@ -142,7 +142,8 @@ def _saved(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         if h5py.is_hdf5(path):
             with hdf5_files.opened(path) as file:
                 whole = _hdf5.Writer(file, path).whole
-                named = {n: whole(file[n]) for n in file if _SAVED.fullmatch(n)}
+                known = _hdf5.entries(file).items()
+                named = {n: whole(item) for n, item in known if _SAVED.fullmatch(n)}
         else:
             names = [name for name, *_ in _matlab5.listed(path)]
             named = _matlab5.loaded(path, filter(_SAVED.fullmatch, names))

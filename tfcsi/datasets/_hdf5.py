@@ -19,6 +19,7 @@ from tfcsi.archives import check_declared, limit
 
 # Data sets and groups of a file, and groups that lie in each other.
 MOST_ENTRIES, MOST_DEEP = 1 << 14, 32
+_MOST_LINKS = 16  # Soft links on the way to an entry, as HDF5 itself.
 _BYTES = 64  # Of a file for each entry of a cell or a struct, at least.
 _MARK, _CLASS = b"MATLAB", "MATLAB_class"
 # Names of real and imaginary parts, in compound types and in pairs of arrays.
@@ -43,8 +44,7 @@ class Writer:
         """Takes a file that `hdf5_files.opened` opened, and its path."""
         self._path = path
         _check_count(len(file), "")
-        entries = [_own(file, name) for name in file]
-        marked = any(e is not None and _CLASS in e.attrs for e in entries)
+        marked = any(_CLASS in entry.attrs for entry in entries(file).values())
         self._all_reversed = not marked and _by_matlab(path)
         self._left = limit(MOST_ENTRIES + os.path.getsize(path) // _BYTES)
 
@@ -112,12 +112,43 @@ def _refuse_outside(item: h5py.Dataset) -> None:
         raise ValueError(f"{item.name} has its numbers in another file: copy them")
 
 
-def _own(group: h5py.Group, name: str) -> h5py.Dataset | h5py.Group | None:
-    """Returns an entry of a group; none of another file is opened."""
-    link = group.get(name, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
-        raise ValueError(f"{name} leads to another file, {link.filename}: copy it")
-    return group.get(name)
+def own(
+    group: h5py.Group, name: str, links: Iterator[int] | None = None
+) -> h5py.Dataset | h5py.Group | None:
+    """Returns an entry of a group; none of another file is opened.
+
+    Args:
+      group: The group.
+      name: Name of the entry, or its path from there or from the root.
+      links: One number for each soft link that may still be followed.
+
+    Returns:
+      The entry; None if there is none, or if links lead to it that lead nowhere.
+
+    Raises:
+      ValueError: If it is in another file.
+    """
+    links = iter(range(_MOST_LINKS)) if links is None else links
+    here = group.file if name.startswith("/") else group
+    for part in name.split("/"):
+        if part in ("", "."):
+            continue
+        link = here.get(part, getlink=True) if isinstance(here, h5py.Group) else None
+        if isinstance(link, h5py.ExternalLink):
+            raise ValueError(f"{part} leads to another file, {link.filename}: copy it")
+        if isinstance(link, h5py.SoftLink):
+            here = (
+                own(here, link.path, links) if next(links, None) is not None else None
+            )
+        else:
+            here = None if link is None else here.get(part)
+    return here
+
+
+def entries(group: h5py.Group) -> dict[str, h5py.Dataset | h5py.Group]:
+    """Returns the entries of a group that there are, by their names; see `own`."""
+    found = {name: own(group, name) for name in group}
+    return {name: entry for name, entry in found.items() if entry is not None}
 
 
 def _by_matlab(path: str | os.PathLike) -> bool:
@@ -142,8 +173,7 @@ def datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
         count += len(item)
         _check_count(count, path)
         inner = []
-        for name in item:
-            entry = _own(item, name)
+        for name, entry in entries(item).items():
             group = isinstance(entry, h5py.Group) and not name.startswith("#")
             if group or isinstance(entry, h5py.Dataset):
                 inner.append((f"{path}/{name}" if path else name, entry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def nested(path: Path, *keys: str) -> Any:
         else:
             with hdf5_files.opened(path) as file:
                 writer = _hdf5.Writer(file, path)
-                values = [_plain_v73(writer, file[k]) for k in keys if k in file]
+                known = _hdf5.entries(file)
+                values = [_plain_v73(writer, known[k]) for k in keys if k in known]
                 there = [name for name in file if not name.startswith("#")]
     if not values:
         raise DataError(
@@ -63,13 +65,14 @@ def _plain_v73(writer: _hdf5.Writer, item: Any, deep: int = 0) -> Any:
     writer.count(deep)
     inner = functools.partial(_plain_v73, writer, deep=deep + 1)
     if isinstance(item, h5py.Group):
-        if _is_struct_array(item):
+        known = _hdf5.entries(item)
+        if _is_struct_array(item, known.values()):
             fields = {
                 name: [inner(item.file[r]) for r in value[()].T.ravel()]
-                for name, value in item.items()
+                for name, value in known.items()
             }
             return [dict(zip(fields, each)) for each in zip(*fields.values())]
-        return {name: inner(value) for name, value in item.items()}
+        return {name: inner(value) for name, value in known.items()}
     if item.attrs.get("MATLAB_empty", 0):
         return np.empty((0, 0))
     value = writer.whole(item)
@@ -78,17 +81,17 @@ def _plain_v73(writer: _hdf5.Writer, item: Any, deep: int = 0) -> Any:
     return value
 
 
-def _is_struct_array(group: h5py.Group) -> bool:
+def _is_struct_array(group: h5py.Group, values: Collection) -> bool:
     """Whether a group is an array of structs, whose fields are references.
 
     A struct with a cell in a field has references too, but they are marked as a cell.
     """
     is_struct = group.attrs.get("MATLAB_class", b"") == b"struct"
-    return bool(is_struct and len(group)) and all(
+    return bool(is_struct and values) and all(
         isinstance(value, h5py.Dataset)
         and h5py.check_ref_dtype(value.dtype) is h5py.Reference
         and value.attrs.get("MATLAB_class", b"") != b"cell"
-        for value in group.values()
+        for value in values
     )
 
 

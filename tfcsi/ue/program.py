@@ -14,6 +14,7 @@ from tfcsi.coding.path_sending import CODEC
 from tfcsi.coding.pursuit import EFFORTS
 from tfcsi.coding.sending import tables_of
 from tfcsi.coding.token_sending import CODEC as LEARNED
+from tfcsi.coding.wishes import MissedTarget, NoiseAlone
 from tfcsi.ue.encoders import PathUe, TokenUe, Ue
 
 _EXAMPLE = """example:
@@ -84,7 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         h = files.read_csi(args.input)
         if args.scale:
             h = transforms.to_peak(h)[0]
-        sent = [ue.encode(matrix) for matrix in h]
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            sent = [ue.encode(matrix) for matrix in h]
+        told = [doubt.message for doubt in doubts]
+        for kind in (MissedTarget, NoiseAlone):
+            if (one := kind.together(told, len(h))) is not None:
+                print(f"{parser.prog}: warning: {one}", file=sys.stderr)
         num_bytes = write_file(args.output, ue.session, sent)
     except (OSError, ValueError, ImportError, MemoryError) as error:
         short = "not enough memory" if isinstance(error, MemoryError) else error
