@@ -32,7 +32,8 @@ _BLOCK = 1 << 20  # Bytes that are searched, or of a heap that are read, at a ti
 def opened(path: str | os.PathLike, **options: Any) -> Iterator[h5py.File]:
     """Opens a HDF5 file of others for reading, until the context ends.
 
-    Its `filename` is not the path.
+    Its `filename` is not the path, and links to other files must not be followed: each
+    of them leads to the file itself.
 
     Args:
       path: The file.
@@ -87,7 +88,7 @@ class _Checked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Reads as `io.RawIOBase`, all that there is; raises OSError at a damaged heap.
 
-        HDF5 takes what was not read for zeros.
+        h5py does not ask how many bytes were read.
         """
         view = memoryview(buffer).cast("B")
         reach = _SIZE_AT + self._num_size - 1  # Of a mark that begins in the bytes.
@@ -130,10 +131,8 @@ class _Checked(io.RawIOBase):
         size = self._number(self._read(at + _SIZE_AT, self._num_size))
         if self._walked + size > self._size:
             raise OSError(f"the heap at byte {at} lies in others")
-        place, of_object = (
-            _aligned(_SIZE_AT + self._num_size),
-            _aligned(8 + self._num_size),
-        )
+        place = _aligned(_SIZE_AT + self._num_size)
+        of_object = _aligned(8 + self._num_size)  # Bytes ahead of each object.
         block, first = b"", 0
         for _ in range(_MOST_OBJECTS + 1):
             if place + of_object > size:
