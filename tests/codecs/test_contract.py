@@ -173,9 +173,9 @@ def test_csi_arrives_in_its_shape_and_bits_are_those_of_packets(each, matrices):
 
 
 def test_a_matrix_codes_alike_alone_and_in_a_batch(each, matrices):
-    packets = each.compress(matrices[-10:])
-    assert each.compress(matrices[-7:-6]) == packets[3:4]
-    alone = each.decompress(packets[3:4])
+    packets, one = each.compress(matrices[-10:]), each.compress(matrices[-7:-6])
+    assert each.config.get("quantizer") == "float" or one == packets[3:4]
+    alone = each.decompress(one)
     np.testing.assert_allclose(alone, each.decompress(packets)[3:4], atol=1e-5)
 
 
