@@ -131,7 +131,7 @@ class Candidate:
             return {"macs": 4 * self.codec.basis.size}
         if isinstance(self.codec, TopK):
             return {"macs": 0}
-        macs = costs_of(self.codec).get("ue_macs")
+        macs = costs_of(self.codec, ["encoder"]).get("ue_macs")
         return {} if macs is None else {"macs": macs}
 
 

@@ -241,23 +241,26 @@ def _costs(portraits: Sequence[Portrait]) -> Section:
     )
 
 
-def costs_of(codec: Codec) -> dict[str, int]:
+def costs_of(
+    codec: Codec, sides: Sequence[str] = ("encoder", "decoder")
+) -> dict[str, int]:
     """Returns parameters and multiply-accumulates of UE and BS, as far as known.
 
     Args:
       codec: Any codec. Those of `paths` are for ten paths and the usual effort.
+      sides: The networks to count, each of which takes seconds.
     """
     facts = codec.describe()
     known = {key: facts[key] for key in _COSTS if key in facts}
     if isinstance(codec, CodewordCodec):
-        known |= _macs(codec)
+        known |= _macs(codec, sides)
     macs = known.get("ue_macs")
     if isinstance(macs, Mapping):
         known["ue_macs"] = macs["default"]
     return known  # type: ignore[return-value]  # Facts of a codec are objects.
 
 
-def _macs(codec: CodewordCodec) -> dict[str, int]:
+def _macs(codec: CodewordCodec, sides: Sequence[str]) -> dict[str, int]:
     """Multiply-accumulates of networks, if they can be counted."""
     from tfcsi.codecs.neural import Codec as Neural
     from tfcsi.models.complexity import count
@@ -265,8 +268,9 @@ def _macs(codec: CodewordCodec) -> dict[str, int]:
     if not isinstance(codec, Neural):
         return {}
     try:
-        networks = {"ue_macs": codec.encoder, "bs_macs": codec.decoder}
-        return {key: count(network)["macs"] for key, network in networks.items()}
+        networks = {"encoder": codec.encoder, "decoder": codec.decoder}
+        keys = {"encoder": "ue_macs", "decoder": "bs_macs"}
+        return {keys[side]: count(networks[side])["macs"] for side in sides}
     except ValueError:  # Networks with loops, such as CSI-INR.
         return {}
 
