@@ -7,7 +7,7 @@ A step is a forward pass, the mean squared error, a backward pass and Adam, at C
 steps, has 32 entries and batches of 16; the codec `learned` has batches of 64 and the
 loss of its training. The columns of a network take turns in one process:
 
-    before            layers and optimizer of Keras, and TensorFlow's choice of kernels
+    before            layers and optimizer of Keras, kernels as TensorFlow chooses
     tfcsi             as tfcsi trains, float32
     tfcsi_bfloat16    the same with layers that compute in bfloat16
     tfcsi_xla         the same as tfcsi, compiled by XLA
@@ -24,7 +24,7 @@ Run this on a machine that does nothing else, because other programs slow PyTorc
 ratios, and why a column is missing. PyTorch comes with `pip install -e '.[benchmark]'`,
 which on Linux downloads gigabytes of CUDA libraries. The version without them will do:
 
-    pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
+    pip install torch --index-url https://download.pytorch.org/whl/cpu
 """
 
 import json

@@ -11,7 +11,7 @@ from tests.codecs.learned_weights import arrays
 from tfcsi.__main__ import main
 from tfcsi.codecs.learned import Learned
 from tfcsi.training import config as configs
-from tfcsi.training import fit
+from tfcsi.training import fit, tokens
 from tfcsi.training.augment import shift_angles
 from tfcsi.training.log import read_log
 
@@ -106,11 +106,25 @@ def test_a_training_betters_the_codec_it_starts_from(source, matrices, tmp_path)
 
 @pytest.mark.slow
 def test_bfloat16_learns_as_well_as_float32(run, matrices, tmp_path):
+    if not tokens._has_bfloat16():
+        pytest.skip("this processor has no bfloat16")
     train(tmp_path / "b", matrices, "network.precision=bfloat16")
     losses = [read_log(f)[-1]["val_loss"] for f in (run[1], tmp_path / "b")]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     assert losses[1] != losses[0]
     assert tf.keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_bfloat16_is_refused_by_name_where_no_kernel_has_it(monkeypatch):
+    def conv2d(*args):
+        raise tf.errors.AbortedError(None, None, "could not create a primitive")
+
+    monkeypatch.setattr(tf.nn, "conv2d", conv2d)
+    with (
+        pytest.raises(ValueError, match="a processor with AVX512; this machine trains"),
+        tokens.precision("bfloat16"),
+    ):
+        pass
 
 
 def test_a_shift_of_whole_bins_is_a_roll(matrices):

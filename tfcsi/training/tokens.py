@@ -298,12 +298,17 @@ def precision(name: str) -> Iterator[None]:
       name: "float32" or "bfloat16".
 
     Raises:
-      ValueError: If the name is another one.
+      ValueError: If the name is another one, or if this machine has no bfloat16.
     """
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
     if name not in policies:
         raise ValueError(
             f"network.precision is {name!r}; it must be one of {', '.join(policies)}"
+        )
+    if name == "bfloat16" and not _has_bfloat16():
+        raise ValueError(
+            "network.precision is 'bfloat16', for which the kernels of TensorFlow need "
+            "a GPU or a processor with AVX512; this machine trains in 'float32'"
         )
     before = tf.keras.mixed_precision.global_policy()
     tf.keras.mixed_precision.set_global_policy(policies[name])
@@ -311,6 +316,20 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
+
+
+def _has_bfloat16() -> bool:
+    """Whether convolutions in bfloat16 run here; those of oneDNN need AVX512."""
+
+    @tf.function
+    def convolve(x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(tf.nn.conv2d(x, x, 1, "SAME"), x[0, 0, 0])
+
+    try:
+        convolve(tf.zeros([1, 1, 1, 1], tf.bfloat16))
+    except tf.errors.OpError:
+        return False
+    return True
 
 
 def _source(workdir: str, grid: tuple[int, int]) -> Learned:
