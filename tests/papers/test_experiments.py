@@ -100,6 +100,15 @@ def test_a_shorter_training_has_a_shorter_rise_of_the_learning_rate():
     assert config.warmup_epochs == pytest.approx(config.epochs * 30 / 2500)
 
 
+def test_a_rise_of_the_learning_rate_that_a_line_names_is_kept():
+    study = experiment.read("csi-inr-claim")
+    (line,) = (line for line in study.lines if "warmup_epochs" in line.fields)
+    for budget in study.budgets.values():
+        place = ("raytraced_street_canyon", "cost2100_indoor", None)
+        config = runner.config_of(line, {}, budget, *place)
+        assert config.warmup_epochs == line.fields["warmup_epochs"]
+
+
 def test_every_results_file_has_a_row_on_the_page_of_papers():
     text = (ROOT / "docs" / "papers.md").read_text()
     block = text[text.index(page.START) :].partition(page.END)[0]

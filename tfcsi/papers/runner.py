@@ -153,7 +153,7 @@ def config_of(
     config = configs.read(line.config, [*_changes(changes)])
     if not data_dir:
         config.data = "simulate"
-    if "epochs" in shorter and "warmup_epochs" not in shorter:
+    if "epochs" in shorter and "warmup_epochs" not in changes:
         share = min(1.0, shorter["epochs"] / plain.epochs)
         config.warmup_epochs = share * plain.warmup_epochs
     return config
