@@ -24,7 +24,7 @@ Run this on a machine that does nothing else, because other programs slow PyTorc
 ratios, and why a column is missing. PyTorch comes with `pip install -e '.[benchmark]'`,
 which on Linux downloads gigabytes of CUDA libraries. The version without them will do:
 
-    pip install torch --index-url https://download.pytorch.org/whl/cpu
+    pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
 """
 
 import json

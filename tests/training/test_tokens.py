@@ -106,7 +106,7 @@ def test_a_training_betters_the_codec_it_starts_from(source, matrices, tmp_path)
 
 @pytest.mark.slow
 def test_bfloat16_learns_as_well_as_float32(run, matrices, tmp_path):
-    if not tokens._has_bfloat16():
+    if not tokens.has_bfloat16():
         pytest.skip("this processor has no bfloat16")
     train(tmp_path / "b", matrices, "network.precision=bfloat16")
     losses = [read_log(f)[-1]["val_loss"] for f in (run[1], tmp_path / "b")]

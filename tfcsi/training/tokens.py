@@ -305,7 +305,7 @@ def precision(name: str) -> Iterator[None]:
         raise ValueError(
             f"network.precision is {name!r}; it must be one of {', '.join(policies)}"
         )
-    if name == "bfloat16" and not _has_bfloat16():
+    if name == "bfloat16" and not has_bfloat16():
         raise ValueError(
             "network.precision is 'bfloat16', for which the kernels of TensorFlow need "
             "a GPU or a processor with AVX512; this machine trains in 'float32'"
@@ -318,8 +318,11 @@ def precision(name: str) -> Iterator[None]:
         tf.keras.mixed_precision.set_global_policy(before)
 
 
-def _has_bfloat16() -> bool:
-    """Whether convolutions in bfloat16 run here; those of oneDNN need AVX512."""
+def has_bfloat16() -> bool:
+    """Whether a graph with convolutions in bfloat16 runs here.
+
+    oneDNN has such kernels only with AVX512. Without a graph TensorFlow takes others.
+    """
 
     @tf.function
     def convolve(x: tf.Tensor) -> tf.Tensor:
