@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import subprocess
 import sys
 
@@ -40,7 +42,7 @@ def virtual(file):
     file.create_virtual_dataset("names", layout)
 
 
-FILLS = (attributes, fill_value, virtual)
+FILLS = (attributes, virtual)  # Those whose heap is read.
 
 
 def write(path, fill=attributes, **options):
@@ -99,20 +101,113 @@ def test_a_heap_that_leads_nowhere_is_refused_at_once(tmp_path, fill, size):
         nested(path, "names")
 
 
-@pytest.mark.parametrize("fill", [fill_value, virtual])
-def test_every_other_reader_refuses_it_too(tmp_path, fill):
-    path = tmp_path / "h.h5"
-    with h5py.File(path, "w", libver="latest") as file:
+def of_all_readers(path, fill, libver="latest"):
+    with h5py.File(path, "w", libver=libver) as file:
         file["H"] = CSI
         file["dense/dense/kernel:0"] = np.ones((3, 2), np.float32)
         for kind, shape in (("Coeffs", (1, 4, 2, 1)), ("Delays", (2, 1))):
-            file[f"channel_00001_{kind}"] = np.ones(shape)
+            file[f"channel_00001_{kind}"] = np.full(shape, 1e-6)
         fill(file)
-    damage(path)
+    return path
+
+
+def test_every_other_reader_refuses_it_too(tmp_path):
+    path = damage(of_all_readers(tmp_path / "h.h5", virtual))
     with pytest.raises(ValueError, match=r"h\.h5 .*heap .* an object of 0 bytes"):
         keras_files.read(path)
     with pytest.raises(DataError, match=r"h\.h5: .*heap .* an object of 0 bytes"):
         _channel_objects.channels(path)
+
+
+def with_length(path, length):
+    """Writes a length into each text of any length, which has the place of its heap."""
+    content = bytearray(path.read_bytes())
+    with h5py.File(path, "r") as file:
+        start = file.userblock_size
+    heaps = [m.start() - start for m in re.finditer(re.escape(MARK), content)]
+    places = [
+        m.start()
+        for at in heaps
+        for m in re.finditer(re.escape(at.to_bytes(8, "little")), content)
+    ]
+    assert places
+    for at in places:
+        content[at - 4 : at] = length.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+def test_a_fill_value_of_text_is_read_by_no_reader(tmp_path):
+    path = of_all_readers(tmp_path / "h.h5", fill_value, libver="earliest")
+    with_length(path, 1 << 30)
+    with _files.arrays(path) as known:
+        np.testing.assert_array_equal(known["H"][(slice(None),) * 3], CSI)
+        assert known["names"].kind() == "not numeric"
+    assert nested(path, "names").shape == (5,)
+    assert keras_files.read(path)["dense.0.kernel"].shape == (3, 2)
+    assert _channel_objects.channels(path)[1] == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"userblock_size": 512}], ids=str)
+@pytest.mark.parametrize("length", [4096 + 1, 1 << 30, (1 << 32) - 1])
+@pytest.mark.parametrize("axes", ["n,tx,delay", np.array([["n,tx,delay"]], object)])
+def test_a_text_longer_than_its_heap_is_refused_at_once(
+    tmp_path, options, length, axes
+):
+    """HDF5 would make room for it, three times, before it looks for it."""
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w", **options) as file:
+        file["H"] = CSI
+        file["H"].attrs["axes"] = axes
+    match = rf"h\.h5: .* an attribute axes of {length} bytes is longer than its heap"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DataError, match=match):
+        inputs.read(with_length(path, length), "angular_delay")
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 64 << 10  # Kilobytes.
+
+
+def test_only_axes_may_be_an_attribute_of_any_length(tmp_path):
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w") as file:
+        file["H"] = file["G"] = CSI
+        file["H"].attrs["MATLAB_class"] = file["H"].attrs["note"] = "text"
+        file["H"].attrs["number"] = 7
+    with hdf5_files.opened(with_length(path, 1 << 31)) as file:
+        assert hdf5_files.attribute(file["H"], "number", 0) == 7
+        for name in ("MATLAB_class", "note", "gone"):
+            assert hdf5_files.attribute(file["H"], name, "none") == "none"
+
+
+def test_the_axes_may_not_be_an_array_of_several_texts(tmp_path):
+    with h5py.File(tmp_path / "h.h5", "w") as file:
+        file.attrs["axes"] = np.array(["n", "tx", "delay"], object)
+    with hdf5_files.opened(tmp_path / "h.h5") as file:
+        assert hdf5_files.attribute(file, "axes", "") == ""
+
+
+def test_a_text_of_a_shared_data_type_is_refused(tmp_path):
+    """Its description is elsewhere, so it is not known that it has any length."""
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["type"] = h5py.string_dtype()
+        file["H"] = CSI
+        file["H"].attrs.create("axes", "n,tx,delay", dtype=file["type"])
+    with pytest.raises(DataError, match=r"h\.h5: .* axes has a shared data type"):
+        inputs.read(path, "angular_delay")
+
+
+def test_an_attribute_whose_check_fails_is_refused_and_not_passed_over(tmp_path):
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["H"] = CSI
+        for number in range(20):  # So many that HDF5 puts them into a heap.
+            file["H"].attrs[f"note{number}"] = number
+        file["H"].attrs["axes"] = np.bytes_("n,tx,delay")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"n,tx,delay", b"n,tx,delbx"))
+    with pytest.raises(DataError, match=r"h\.h5: cannot be read.*axes"):
+        inputs.read(path, "angular_delay")
 
 
 def test_a_heap_larger_than_its_file_is_refused(tmp_path):
@@ -133,7 +228,7 @@ def checked(tmp_path):
 
     def read(content, at=0, size=None):
         (tmp_path / "bytes").write_bytes(content)
-        opened.append(hdf5_files._Checked(tmp_path / "bytes", 8))
+        opened.append(hdf5_files._Checked(tmp_path / "bytes", 8, 8))
         opened[-1].seek(at)
         buffer = bytearray(b"?" * (size or len(content)))
         count = opened[-1].readinto(buffer)
@@ -275,6 +370,17 @@ def test_a_link_that_leads_to_another_file_is_refused_wherever_it_is(tmp_path):
     with h5py.File(path, "a") as file:
         del file["a"], file["soft"]
     np.testing.assert_array_equal(nested(path, "sound"), CSI)
+
+
+def test_an_array_whose_header_is_damaged_is_refused_and_not_left_out(tmp_path):
+    path = tmp_path / "h.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["H"], file["other"] = CSI, np.arange(3)
+        file["other"].attrs["note"] = np.bytes_("a note of its own")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"a note of its own", b"a note of its owl"))
+    with pytest.raises(DataError, match=r"h\.h5: cannot be read.*checksum"):
+        inputs.read(path, "angular_delay")
 
 
 def test_links_that_lead_nowhere_are_left_out(tmp_path):

@@ -1,10 +1,14 @@
-"""HDF5 files of others, opened so that a damaged heap is refused before HDF5 reads it.
+"""HDF5 files of others, opened so that what HDF5 does not check is refused before.
 
 Text of any length, fill values that are text, and the parts of virtual data sets lie in
 global heaps. HDF5 follows the sizes of the objects of a heap without end if one of them
 is zero, as in `H5HG__cache_heap_deserialize` of HDF5 1.14 and 2.0. So each heap is
 checked here before HDF5 gets its bytes (HDF5 File Format Specification 3.0, section
 III.E).
+
+HDF5 also makes room for the length that a text of any length declares, up to 4 GiB,
+before it looks for the text (`H5T__conv_vlen`). So no such text is read but the
+attribute `axes`, and its length is compared with its heap (section IV.A.2.m).
 """
 
 from __future__ import annotations
@@ -26,6 +30,12 @@ _LEAST = 4096  # Bytes of a heap; HDF5 refuses a smaller one.
 _MOST_OBJECTS = 1 << 16  # Of a heap; their numbers have 16 bits.
 _ALIGN = 8  # Bytes that the sizes in a heap are rounded up to.
 _BLOCK = 1 << 20  # Bytes that are searched, or of a heap that are read, at a time.
+_TEXT = "axes"  # The attribute that may be text of any length.
+_NAME = _TEXT.encode() + b"\0"
+# Bytes of an attribute ahead of its name, and that its parts are rounded up to, by its
+# version.
+_ATTRIBUTES = {1: (8, 8), 2: (8, 1), 3: (9, 1)}
+_ANY_LENGTH = 9  # The class of a data type of any length.
 
 
 @contextlib.contextmanager
@@ -46,8 +56,10 @@ def opened(path: str | os.PathLike, **options: Any) -> Iterator[h5py.File]:
       OSError: If it cannot be read or is no HDF5 file.
     """
     with h5py.File(path, "r") as file:
-        num_size = file.id.get_create_plist().get_sizes()[1]
-    with _Checked(path, num_size) as checked:
+        layout = file.id.get_create_plist()
+        num_address, num_size = layout.get_sizes()
+        start = layout.get_userblock()
+    with _Checked(path, num_address, num_size, start) as checked:
         file = h5py.File(checked, "r", **options)
         # HDF5 may end the process with a signal if it closes a file after Python's end.
         close = weakref.finalize(checked, file.close)
@@ -57,22 +69,51 @@ def opened(path: str | os.PathLike, **options: Any) -> Iterator[h5py.File]:
             close()
 
 
+def attribute(item: h5py.Dataset | h5py.Group, name: str, default: Any) -> Any:
+    """Returns an attribute of an entry of a file that `opened` opened.
+
+    Args:
+      item: The entry.
+      name: Name of the attribute.
+      default: What is returned if there is none, or if it has any length. Only `axes`
+        may be one text of any length.
+
+    Raises:
+      OSError: If it cannot be read, or is a longer text than the file has.
+    """
+    try:
+        if name not in item.attrs:
+            return default
+        kind = item.attrs.get_id(name)
+        if kind.dtype.hasobject:
+            is_text = name == _TEXT and h5py.check_string_dtype(kind.dtype) is not None
+            single = int(np.prod(kind.shape, dtype=np.float64)) == 1
+            if not (is_text and single):
+                return default
+        return item.attrs[name]
+    except (KeyError, RuntimeError) as error:
+        raise OSError(f"the attribute {name} of {item.name}: {error}") from error
+
+
 class _Checked(io.RawIOBase):
-    """A file whose global heaps are checked before their bytes are read.
+    """A file whose global heaps and texts are checked before their bytes are read.
 
     HDF5 may take a heap from the middle of the bytes that it was given, so all of them
     are searched for marks. A mark in numbers or text has no size of a heap behind it,
-    unless these are parts of another HDF5 file.
+    unless these are parts of another HDF5 file. Attributes are found by their name.
 
     The place in the file is kept here, so that processes may share it after a fork.
     """
 
-    def __init__(self, path: str | os.PathLike, num_size: int):
-        """Takes the path, and the bytes of a size in the file."""
+    def __init__(
+        self, path: str | os.PathLike, num_address: int, num_size: int, start: int = 0
+    ):
+        """Takes the path, and the bytes of an address, of a size, and ahead of HDF5."""
         super().__init__()
         self._file = open(path, "rb", buffering=0)
         self._size = os.fstat(self._file.fileno()).st_size
         self._at, self._num_size = 0, num_size
+        self._num_address, self._start = num_address, start
         self._sound: set[int] = set()  # Places of heaps.
         self._walked = 0  # Bytes of the sound heaps.
 
@@ -104,6 +145,9 @@ class _Checked(io.RawIOBase):
             if _MARK in near:
                 marks = [found.start() for found in re.finditer(_MARK, near)]
                 self._check_heaps(at - before, np.array(marks), near)
+            if _NAME in near:
+                for found in re.finditer(re.escape(_NAME), near):
+                    self._check_text(at - before + found.start())
         count = min(len(view), max(0, self._size - self._at))
         self._at += count
         return count
@@ -147,6 +191,35 @@ class _Checked(io.RawIOBase):
                 raise OSError(f"the heap at byte {at} has an object of {length} bytes")
             place += needed
         raise OSError(f"the heap at byte {at} has more than {_MOST_OBJECTS} objects")
+
+    def _check_text(self, at: int) -> None:
+        """Raises OSError if an attribute whose name is at a byte is a text too long."""
+        near = self._read(max(0, at - 9), min(9, at)).rjust(9, b"\0")
+        for version, (ahead, align) in _ATTRIBUTES.items():
+            if near[-ahead] != version:
+                continue
+            sizes = np.frombuffer(near[-ahead:], "<u2", 3, offset=2)
+            name, kind, space = (-(-int(size) // align) * align for size in sizes)
+            if version > 1 and near[1 - ahead] % 2:
+                raise OSError(f"an attribute {_TEXT} has a shared data type: copy it")
+            described = self._read(at + name, 16).ljust(16, b"\0")
+            if described[0] % 16 != _ANY_LENGTH:
+                continue
+            size_of_one = int.from_bytes(described[12:], "little")
+            place = self._read(at + name + kind + space, 4 + self._num_address)
+            length = int.from_bytes(place[:4], "little") * size_of_one
+            heap = self._start + int.from_bytes(place[4:], "little")
+            if length and not length <= self._size_of_heap(heap):
+                raise OSError(
+                    f"an attribute {_TEXT} of {length} bytes is longer than its heap"
+                )
+
+    def _size_of_heap(self, at: int) -> int:
+        if at >= self._size:
+            return 0
+        head = self._read(at, _SIZE_AT + self._num_size)
+        is_heap = head.startswith(_MARK)
+        return min(self._size - at, self._number(head[_SIZE_AT:])) if is_heap else 0
 
     def _number(self, content: bytes) -> int:
         return int.from_bytes(content[: self._num_size], "little")

@@ -276,7 +276,7 @@ def _npz_shapes(path: Path) -> list[tuple[str, tuple]]:
 
 
 def _axes_of(item: h5py.Dataset) -> str:
-    axes = item.attrs.get("axes", "")
+    axes = hdf5_files.attribute(item, "axes", "")
     if isinstance(axes, np.ndarray) and axes.size == 1:
         axes = axes.item()
     axes = axes.decode() if isinstance(axes, bytes) else axes

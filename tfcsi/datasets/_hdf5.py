@@ -57,10 +57,10 @@ class Writer:
 
         Text and lists of any length are not read: their reader gives empty text.
         """
-        _refuse_outside(item)
         shape = item.shape or (0,)  # A null data set has no shape.
         if _is_text(item.dtype):
             return shape, np.broadcast_to(b"", shape).__getitem__, False
+        _refuse_outside(item)
         if self.reverses(item):
             return shape[::-1], lambda index: item[index[::-1]].T, True
         return shape, item.__getitem__, False
@@ -70,11 +70,11 @@ class Writer:
 
         Text and lists of any length are not read: they are empty text.
         """
-        _refuse_outside(item)
         self.count()
         check_declared(self._path, item.shape or ())
         if _is_text(item.dtype):
             return np.broadcast_to(b"", item.shape or ())
+        _refuse_outside(item)
         value = joined(np.asarray(item[()]))
         return value.T if self.reverses(item) else value
 
@@ -107,7 +107,10 @@ def _check_count(count: int, path: str) -> None:
 
 
 def _refuse_outside(item: h5py.Dataset) -> None:
-    """Refuses a data set whose numbers are in another file."""
+    """Refuses a data set whose numbers are in another file.
+
+    HDF5 reads the fill value for it, so the data set must not be text.
+    """
     if item.is_virtual or item.external:
         raise ValueError(f"{item.name} has its numbers in another file: copy them")
 
@@ -127,6 +130,7 @@ def own(
 
     Raises:
       ValueError: If it is in another file.
+      KeyError: If it is damaged.
     """
     links = iter(range(_MOST_LINKS)) if links is None else links
     here = group.file if name.startswith("/") else group
@@ -141,7 +145,7 @@ def own(
                 own(here, link.path, links) if next(links, None) is not None else None
             )
         else:
-            here = None if link is None else here.get(part)
+            here = None if link is None else here[part]
     return here
 
 

@@ -73,7 +73,7 @@ def _plain_v73(writer: _hdf5.Writer, item: Any, deep: int = 0) -> Any:
             }
             return [dict(zip(fields, each)) for each in zip(*fields.values())]
         return {name: inner(value) for name, value in known.items()}
-    if item.attrs.get("MATLAB_empty", 0):
+    if hdf5_files.attribute(item, "MATLAB_empty", 0):
         return np.empty((0, 0))
     value = writer.whole(item)
     if value.dtype == object:  # A cell holds references.
@@ -86,11 +86,11 @@ def _is_struct_array(group: h5py.Group, values: Collection) -> bool:
 
     A struct with a cell in a field has references too, but they are marked as a cell.
     """
-    is_struct = group.attrs.get("MATLAB_class", b"") == b"struct"
+    is_struct = hdf5_files.attribute(group, "MATLAB_class", b"") == b"struct"
     return bool(is_struct and values) and all(
         isinstance(value, h5py.Dataset)
         and h5py.check_ref_dtype(value.dtype) is h5py.Reference
-        and value.attrs.get("MATLAB_class", b"") != b"cell"
+        and hdf5_files.attribute(value, "MATLAB_class", b"") != b"cell"
         for value in values
     )
 

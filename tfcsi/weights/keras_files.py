@@ -47,10 +47,10 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         if not isinstance(node, h5py.Dataset) or parts[0] in OPTIMIZERS:
             return
         check_declared(path, node.shape)
-        if node.external or node.is_virtual:
-            raise ValueError(f"{place} is in another file")
         if node.dtype.kind not in "fiub":
             return
+        if node.external or node.is_virtual:
+            raise ValueError(f"{place} is in another file")
         vars_of = len(parts) > 2 and parts[-2] == "vars"
         layer = parts[-3] if vars_of else parts[-2] if len(parts) > 1 else ""
         layer = layer.rpartition("\\")[2]  # As Keras 2.14 writes them.
