@@ -36,6 +36,7 @@ LONGEST = (
     *("test_contract.py", "test_train.py", "test_family.py"),
 )
 SHAPE = (16, 16)
+LEARNED = {"epochs": 40, "learning_rate": 5e-3}  # Fields of the config of `workdir`.
 NUM_TRAIN = 300
 # Model to the options that make a small network of it, on 16 x 16 and others.
 TINY_NETWORKS = {
@@ -80,15 +81,19 @@ def correlated_csi(n, shape=SHAPE, seed=0):
 
 
 def small_config(**fields):
-    """Config of a codec that trains in seconds; `fields` override."""
+    """Config of a codec that trains in seconds; `fields` override.
+
+    The model `dense` starts as the KLT.
+    """
     from tfcsi.training.config import defaults
 
-    config = defaults(model="stqenet")
-    config.network.amplitude = "kept"
+    config = defaults(model="csinet")
+    config.network.blocks = 1
+    model = fields.get("model", config.model)
     config.update(
         shape=SHAPE,
         latent_dim=32,
-        init="klt",
+        init="klt" if model == "dense" else "random",
         quantizer="uniform",
         prior="factorized",
         lmbda=1e-3,
@@ -99,7 +104,7 @@ def small_config(**fields):
         prior_warmup_steps=60,
         prior_warmup_learning_rate=5e-2,
     )
-    if "model" in fields and fields["model"] != config.model:
+    if model != config.model:
         config.network = ml_collections.ConfigDict()
     config.update(fields)
     return config
@@ -148,7 +153,7 @@ def h():
 
 @pytest.fixture(scope="session")
 def workdir(tmp_path_factory, cache, h):
-    """Folder of a codec of `small_config()`; copy it before you change it.
+    """Folder of a codec of -4.5 dB; copy it before you change it.
 
     The processes of pytest-xdist share it: the first that asks trains, others wait.
     """
@@ -163,7 +168,7 @@ def workdir(tmp_path_factory, cache, h):
         if not folder.exists():
             shutil.rmtree(unfinished, ignore_errors=True)
             parts = (h[:NUM_TRAIN], h[NUM_TRAIN:])
-            run.train(small_config(), unfinished, *parts, progress=False)
+            run.train(small_config(**LEARNED), unfinished, *parts, progress=False)
             unfinished.rename(folder)
     return folder
 

@@ -276,7 +276,7 @@ def test_the_fingerprint_covers_what_the_base_station_needs(workdir, codec, some
             mutable.decompress(packets)
         return True
 
-    for layer in (mutable.encoder.get_layer("conv5"), mutable.encoder.layers[-1]):
+    for layer in (mutable.encoder.get_layer("conv"), mutable.encoder.layers[-1]):
         layer.set_weights([1.01 * weight for weight in layer.get_weights()])
         assert not changed()
     for layer in mutable.decoder.layers:

@@ -26,6 +26,7 @@ from tfcsi.datasets import cost2100
 
 SECONDS = 240  # A command that takes longer hangs; advise takes 60 on a slow machine.
 STRIDE = 8  # One case of so many is in the sample.
+GOOD = "--nmse_db=1.5"  # It is not wrong, so advise measures all codecs.
 # A command that works in the project, each argument a word or (flag, kind, value).
 RUN, CSI, PACKETS = ("--workdir", "run", "klt"), ("input", "h.npy"), ("input", "h.tcsi")
 DATA, OUT = ("--data_dir", "input", "data"), ("--output", "output", "new")
@@ -157,7 +158,7 @@ def word(argument):
 CASES = [
     pytest.param(
         words,
-        marks=() if number % STRIDE == 0 else pytest.mark.soak,
+        marks=() if number % STRIDE == 0 and GOOD not in words else pytest.mark.soak,
         id=f"{number}-{' '.join(words)[:80]}",
     )
     for number, words in enumerate(cases())

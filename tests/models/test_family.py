@@ -188,7 +188,11 @@ def test_every_model_has_a_row_in_the_table_of_parameters():
 @pytest.mark.parametrize(
     ("name", "network", "latent_dim", "expected"),
     [
-        pytest.param(name, network, latent_dim, expected, id=f"{name}{i}-{latent_dim}")
+        pytest.param(
+            *(name, network, latent_dim, expected),
+            id=f"{name}{i}-{latent_dim}",
+            marks=() if latent_dim in (max(sizes), min(sizes)) else pytest.mark.soak,
+        )
         for name, rows in PARAMETERS.items()
         for i, (network, sizes) in enumerate(rows)
         for latent_dim, expected in sizes.items()

@@ -29,6 +29,9 @@ SLOW = {
     "demo",
     "quadriga",
     "csi_inr",
+    "stqenet_indoor",
+    "paths_raytraced",
+    "deepmimo",
 }
 TRAINED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
