@@ -30,6 +30,9 @@ for name, num_examples in PROFILES.items():
     )
 hypothesis.settings.load_profile("tfcsi_default")
 
+# Models of each kind of layers, on which the default suite tries what all must fulfil.
+SAMPLE = ("cllwcsinet", "crnet", "csi_inr", "transnet")
+
 # Files that take a minute or more, of the slow tests and of the others.
 LONGEST = (
     *("test_docs.py", "test_wheel.py", "test_run.py", "test_fake_quantization.py"),
@@ -65,6 +68,14 @@ TINY_NETWORKS = {
     "stqenet": {"window": 4},
     "transnet": {"width": 32, "hidden": 64},
 }
+
+
+def sampled(names, sample=SAMPLE):
+    """Parameters of a test: those that are not in the sample are slow tests."""
+    return [
+        name if name in sample else pytest.param(name, marks=pytest.mark.slow)
+        for name in names
+    ]
 
 
 def correlated_csi(n, shape=SHAPE, seed=0):

@@ -128,6 +128,7 @@ def test_nothing_and_noise_cost_little(codec):
     assert bits.max() <= 48
 
 
+@pytest.mark.slow
 def test_known_noise_is_not_coded(codec, matrices):
     h = matrices[100:]
     variance = (np.abs(h) ** 2).mean(axis=(1, 2))  # 0 dB.

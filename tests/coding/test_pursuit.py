@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.conftest import sampled
 from tfcsi.coding import pursuit
 from tfcsi.coding.atoms import UNIT, Atoms
 from tfcsi.coding.path_lists import Lists, fineness
@@ -45,7 +46,7 @@ def test_paths_that_are_apart_are_found(atoms):
 
 
 @every_form
-@pytest.mark.parametrize("effort", pursuit.EFFORTS)
+@pytest.mark.parametrize("effort", sampled(pursuit.EFFORTS, ("light", "default")))
 def test_places_lie_on_the_cells_of_their_magnitude(atoms, effort):
     rng = np.random.default_rng(1)
     x = 5 * rng.normal(size=(20, 16, 2, atoms.num_delay)).astype(np.float32)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ml_collections import config_dict
 from tensorflow.keras import layers
 
+from tests.conftest import sampled
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import Codec, load
 from tfcsi.evaluation import measure
@@ -16,9 +17,9 @@ from tfcsi.tflite import compare, convert, flatbuffer, runner
 from tfcsi.training import finetune_qat, pair
 from tfcsi.training.run import train
 
-# One model for each rule of the rewriting; the others are slow tests.
+# One model for each rule of the rewriting.
 EXACT = ("acrnet", "aianet", "bcsinet", "csiformer", "deepcmc", "ds_nlcsinet", "stnet")
-LEARN = sorted({*EXACT} - {"stnet"})  # It learns like csiformer, and longer.
+LEARN = ("acrnet", "bcsinet", "csiformer", "deepcmc")
 NO_RULE = {"csi_inr"}  # Gradient steps, which are no layers.
 # What may compute in floats: LayerNormalization, and the units of the codeword.
 TUNING = {"epochs": 2, "learning_rate": 1e-4, "prior_warmup_steps": 20}
@@ -72,10 +73,7 @@ def float_operations(content):
 @pytest.mark.tflite
 @pytest.mark.parametrize(
     "name",
-    [
-        name if name in LEARN else pytest.param(name, marks=pytest.mark.slow)
-        for name in sorted(models.MODELS.keys() - NO_RULE)
-    ],
+    sampled(sorted(models.MODELS.keys() - NO_RULE), LEARN),
 )
 def test_an_encoder_learns_and_computes_in_integers(
     name, make_config, h, tiny_networks
@@ -104,7 +102,7 @@ def test_an_encoder_learns_and_computes_in_integers(
     assert float_operations(content) <= (FLOAT if norm else {"MUL"})
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", sampled(EXACT, LEARN))
 def test_without_roundings_a_rewritten_network_is_the_same(
     name, monkeypatch, tiny_networks
 ):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.keras import layers
 
+from tests.conftest import SAMPLE
 from tfcsi import models
 from tfcsi.models import complexity, grouped
 
@@ -266,7 +267,11 @@ def test_every_model_has_a_row_in_the_table_of_counts():
 @pytest.mark.parametrize(
     ("name", "network", "more", "latent_dim", "millions"),
     [
-        pytest.param(name, *row[:2], *count, id=f"{name}{i}-{count[0]}")
+        pytest.param(
+            *(name, *row[:2], *count),
+            id=f"{name}{i}-{count[0]}",
+            marks=[pytest.mark.slow] * (name not in SAMPLE),
+        )
         for name, rows in PUBLISHED.items()
         if not isinstance(rows, str)
         for i, row in enumerate(rows)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import sampled
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.coding.tables import Tables
@@ -67,7 +68,7 @@ NO_INT16 = {
 }
 
 
-@pytest.fixture(scope="module", params=models.MODELS)
+@pytest.fixture(scope="module", params=sampled(models.MODELS))
 def codec(request, tiny_networks, h):
     """A codec of a small network of each model, with random weights and real tables."""
     config = read(f"autoencoder:{request.param}").to_dict()

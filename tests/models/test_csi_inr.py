@@ -179,6 +179,7 @@ def nmse_db(codec, h):
     return metrics.to_db(metrics.nmse(h, codec.decompress(codec.compress(h))).mean())
 
 
+@pytest.mark.slow
 def test_a_tiny_network_learns_two_paths_and_another_process_reads_its_packets(
     run, tmp_path
 ):

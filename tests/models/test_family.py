@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.conftest import SAMPLE, sampled
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import load
 from tfcsi.codecs.schema import FIELDS
@@ -191,7 +192,8 @@ def test_every_model_has_a_row_in_the_table_of_parameters():
         pytest.param(
             *(name, network, latent_dim, expected),
             id=f"{name}{i}-{latent_dim}",
-            marks=() if latent_dim in (max(sizes), min(sizes)) else pytest.mark.soak,
+            marks=[pytest.mark.slow] * (name not in SAMPLE)
+            + [pytest.mark.soak] * (latent_dim not in (max(sizes), min(sizes))),
         )
         for name, rows in PARAMETERS.items()
         for i, (network, sizes) in enumerate(rows)
@@ -204,13 +206,7 @@ def test_a_model_has_the_size_of_its_row(name, network, latent_dim, expected):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize(
-    "name",
-    [
-        n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
-        for n in models.MODELS
-    ],
-)
+@pytest.mark.parametrize("name", sampled(models.MODELS, QUICK))
 def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(
     name, h, tmp_path, tiny_networks
 ):
@@ -249,7 +245,7 @@ def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(
             assert changed.sum() <= 0.01 * changed.size
 
 
-@pytest.mark.parametrize("name", sorted(set(WITH_LATENT) - set(BINARY)))
+@pytest.mark.parametrize("name", sampled(sorted(set(WITH_LATENT) - set(BINARY))))
 def test_a_convolutional_latent_fits_every_model_that_has_the_choice(
     name, tiny_networks
 ):

@@ -7,6 +7,7 @@ import ml_collections
 import numpy as np
 import pytest
 
+from tests.conftest import sampled
 from tfcsi import metrics, transforms
 from tfcsi.channels import cost2100
 from tfcsi.codecs import schema
@@ -21,22 +22,8 @@ CHANGES = {
     "rates",
 }  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-# Small ones are trained elsewhere, and their models by other configs.
-SLOW = {
-    "learned_indoor",
-    "paths_outdoor",
-    "paper_stqenet",
-    "demo",
-    "quadriga",
-    "csi_inr",
-    "stqenet_indoor",
-    "paths_raytraced",
-    "deepmimo",
-}
-TRAINED = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW))
-    for name in sorted({*NAMES} - CHANGES)
-]
+QUICK = ("autoencoder", "classical", "paths_indoor", "paper_csi_inr")
+TRAINED = sampled(sorted({*NAMES} - CHANGES), QUICK)
 
 
 @pytest.mark.parametrize("name", TRAINED)

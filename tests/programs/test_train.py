@@ -155,18 +155,24 @@ def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
     assert json.loads(path.read_text())["points"][0]["dataset"] == "quadriga_my.mat"
 
 
+def _slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("program", "flags", "words"),
     [
         ("simulated", ["--channel=cost2100_mars"], "unknown scenario 'mars'; known"),
-        ("simulated", ["--channel=mars"], "unknown channel 'mars'; known: cost2100_"),
-        ("cost2100", [], "files of cost2100_indoor: --data_dir"),
-        (
+        _slow(
+            "simulated", ["--channel=mars"], "unknown channel 'mars'; known: cost2100_"
+        ),
+        _slow("cost2100", [], "files of cost2100_indoor: --data_dir"),
+        _slow(
             "raytraced",
             ["--config.scenario=munich"],
             "files of raytraced_munich: --data_dir",
         ),
-        (
+        _slow(
             "mixed",
             ["--data_root=.", "--sources=cost2100_indoor,quadriga_28ghz"],
             "DATA_Htrainin.mat",

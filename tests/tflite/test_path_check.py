@@ -36,6 +36,7 @@ def phone(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_networks_are_measured_beside_numpy(phone, capsys):
     assert check(phone, phone, "--html", "--max_loss_db=0.5") == 0
     points = results.read(phone / "tflite_check.json")["points"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import sampled
 from tfcsi import metrics, ue
 from tfcsi.__main__ import main
 from tfcsi.channels import cost2100
@@ -76,7 +77,7 @@ def test_a_path_too_strong_for_the_lattice_is_shared_as_in_the_pursuit(codec, co
     assert metrics.nmse(h, codec.decompress(packets)).max() < 1e-4
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sampled(FORMS, ("taps",)))
 def test_packets_of_any_form_are_those_of_the_light_pursuit(codec, matrices, form):
     codec, h = of_form(codec, form, matrices)
     content = path_convert.convert(codec.sender, "float32", "light", 64)

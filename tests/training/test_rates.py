@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import tfcsi
-from tests.conftest import correlated_csi
+from tests.conftest import correlated_csi, sampled
 from tfcsi import metrics
 from tfcsi.__main__ import main
 from tfcsi.codecs import saved_model
@@ -189,7 +189,9 @@ def test_the_saved_model_decodes_every_rate_and_refuses_others(trained, matrices
         codec.dequantize(symbols, side)
 
 
-@pytest.mark.parametrize("prior", ["scale_hyperprior", "mean_scale_hyperprior"])
+@pytest.mark.parametrize(
+    "prior", sampled(["scale_hyperprior", "mean_scale_hyperprior"], ())
+)
 def test_hyperpriors_read_the_rate_too(prior, train, matrices, tmp_path):
     codec = train(tmp_path / "a", matrices, prior=prior, prior_args={"hidden": 8})
     h = matrices[400:]

@@ -29,11 +29,11 @@ ROOT = pathlib.Path(__file__).parents[2]
 MULAW = {"quantizer": "mulaw", "quantizer_args": {"bits": 4, "mu": 255.0}}
 # All that makes sense: a dither needs a uniform grid, a coder symbols.
 NETWORKS = ("scale_hyperprior", "mean_scale_hyperprior", "contexts")
-SLOW = ("universal", "uniform-histogram", *NETWORKS)
+QUICK = ("uniform-factorized-range", "mulaw-histogram-huffman", "float-none-range")
 COMBINATIONS = [
     pytest.param(
         *(quantizer, prior, coder),
-        marks=[pytest.mark.slow] * f"{quantizer}-{prior}".endswith(SLOW),
+        marks=[pytest.mark.slow] * (f"{quantizer}-{prior}-{coder}" not in QUICK),
     )
     for quantizer in quantizers.QUANTIZERS
     for prior in priors.PRIORS
@@ -190,7 +190,11 @@ def test_a_killed_run_continues_to_the_same_bits(workdir, make_config, h, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("stop", "fields"), [(5, {}), (37, {**MULAW, "prior": "histogram"})]
+    ("stop", "fields"),
+    [
+        (5, {}),
+        pytest.param(37, {**MULAW, "prior": "histogram"}, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_continues_to_the_same_bits(
     make_config, dense, h, tmp_path, stop, fields

@@ -93,6 +93,7 @@ class Interrupted(np.ndarray):
         return super().__getitem__(key)
 
 
+@pytest.mark.slow
 def test_an_interrupted_stage_continues_to_the_same_bits(
     make_config, dense, h, tmp_path
 ):
