@@ -46,7 +46,8 @@ test-all: test docs  ## Runs the default suite, the slow tests, more examples, t
 	else echo "the page is not tested: that needs Node.js, npm and Chromium"; fi
 
 soak: $(READY)  ## All wrong inputs of each command, faults in runs, hostile inputs: MANY headers, INPUTS of each kind
-	$(PYTEST) -m 'soak or not slow' tests/commands/test_wrong_inputs.py tests/faults tests/models/test_family.py
+	$(PYTEST) -m 'soak or not slow' tests/commands/test_wrong_inputs.py tests/faults
+	$(PYTEST) -m soak tests/models
 	$(BIN)/python -m tests.hostile.bulk --inputs=$(MANY) --output=results/soak.json
 	$(BIN)/python -m pip install --disable-pip-version-check -q atheris==2.3.0
 	$(BIN)/python -m tests.hostile.fuzz --inputs=$(INPUTS) --seconds=$(SECONDS_OF_SOAK) \

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tfcsi
-from tests.conftest import sampled
+from tests.conftest import SAMPLE, sampled
 from tfcsi import models, transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.coding.tables import Tables
@@ -165,10 +165,20 @@ def export(name, precision, x):
     return flatbuffer.operations(content).keys()
 
 
-@pytest.mark.slow
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("precision", convert.PRECISIONS)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        pytest.param(
+            *(name, precision),
+            marks=pytest.mark.slow
+            if name in SAMPLE or precision in ("float32", "int8_full", "int16x8")
+            else pytest.mark.soak,
+        )
+        for name in OPERATIONS
+        for precision in convert.PRECISIONS
+    ],
+)
 def test_no_precision_needs_more_than_builtins(name, precision, draw_csi):
     x = transforms.to_real(draw_csi(20, (32, 32)))
     if precision == "int16x8" and name in NO_INT16:

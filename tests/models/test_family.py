@@ -186,14 +186,18 @@ def test_every_model_has_a_row_in_the_table_of_parameters():
     assert sorted(PARAMETERS) == sorted(models.MODELS)
 
 
+def _marks(name, between):
+    """Those of a row of the table: sizes between the others are for the soak."""
+    return pytest.mark.soak if between else [pytest.mark.slow] * (name not in SAMPLE)
+
+
 @pytest.mark.parametrize(
     ("name", "network", "latent_dim", "expected"),
     [
         pytest.param(
             *(name, network, latent_dim, expected),
             id=f"{name}{i}-{latent_dim}",
-            marks=[pytest.mark.slow] * (name not in SAMPLE)
-            + [pytest.mark.soak] * (latent_dim not in (max(sizes), min(sizes))),
+            marks=_marks(name, latent_dim not in (max(sizes), min(sizes))),
         )
         for name, rows in PARAMETERS.items()
         for i, (network, sizes) in enumerate(rows)

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "ue": "tests/test_ue.py",
 }
 
+# Commands that tests of their own run: test_server.py and test_demo.py.
+OWN = ("tfcsi serve ", "tfcsi demo ")
+
 
 @pytest.mark.slow
 def test_every_command_of_the_docs_runs(run, pages, capsys):
@@ -35,7 +38,7 @@ def test_every_command_of_the_docs_runs(run, pages, capsys):
     lines = {}
     for page in PAGES:
         for line in commands_of(DOCS / f"{page}.md"):
-            if not line.startswith(("make ", "pip ", "tfcsi serve ")):
+            if not line.startswith(("make ", "pip ", *OWN)):
                 lines.setdefault(line, page)
     failures = []
     for line, page in lines.items():
