@@ -36,7 +36,7 @@ SAMPLE = ("cllwcsinet", "crnet", "csi_inr", "transnet")
 # Files that take a minute or more, of the slow tests and of the others.
 LONGEST = (
     *("test_docs.py", "test_wheel.py", "test_run.py", "test_fake_quantization.py"),
-    *("test_contract.py", "test_train.py", "test_family.py"),
+    *("test_readme.py", "test_contract.py", "test_train.py", "test_family.py"),
 )
 SHAPE = (16, 16)
 LEARNED = {"epochs": 40, "learning_rate": 5e-3}  # Fields of the config of `workdir`.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from tests.conftest import correlated_csi
 
@@ -22,6 +23,7 @@ def make(folder, *words):
     return subprocess.run(words, cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_one_command_ends_in_a_report(tmp_path):
     done = make(tmp_path, "report")
     assert not done.returncode, done.stderr

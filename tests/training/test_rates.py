@@ -147,6 +147,7 @@ def test_an_integer_encoder_keeps_every_rate(trained, matrices, tmp_path):
         assert loss < 0.3 and bits[0] < 1.1 * bits[1], (rate, loss, bits)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_continues_to_the_same_codec(
     train, trained, matrices, tmp_path
 ):

@@ -60,6 +60,7 @@ def test_stages_that_make_no_sense_are_refused(
     assert not (tmp_path / "config.json").exists()
 
 
+@pytest.mark.slow
 def test_a_stage_trains_the_layers_that_it_names_and_no_others(
     make_config, h, tmp_path
 ):
