@@ -70,12 +70,14 @@ TINY_NETWORKS = {
 }
 
 
+def slow(*values):
+    """Parameters of a test that is a slow one with them."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def sampled(names, sample=SAMPLE):
     """Parameters of a test: those that are not in the sample are slow tests."""
-    return [
-        name if name in sample else pytest.param(name, marks=pytest.mark.slow)
-        for name in names
-    ]
+    return [name if name in sample else slow(name) for name in names]
 
 
 def correlated_csi(n, shape=SHAPE, seed=0):

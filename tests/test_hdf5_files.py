@@ -179,9 +179,12 @@ def test_only_axes_may_be_an_attribute_of_any_length(tmp_path):
             assert hdf5_files.attribute(file["H"], name, "none") == "none"
 
 
-def test_the_axes_may_not_be_an_array_of_several_texts(tmp_path):
+@pytest.mark.parametrize(
+    "axes", [np.array(["n", "tx"], object), h5py.Empty(h5py.string_dtype())], ids=str
+)
+def test_axes_that_are_several_texts_or_nothing_are_not_read(tmp_path, axes):
     with h5py.File(tmp_path / "h.h5", "w") as file:
-        file.attrs["axes"] = np.array(["n", "tx", "delay"], object)
+        file.attrs["axes"] = axes
     with hdf5_files.opened(tmp_path / "h.h5") as file:
         assert hdf5_files.attribute(file, "axes", "") == ""
 

@@ -87,8 +87,7 @@ def attribute(item: h5py.Dataset | h5py.Group, name: str, default: Any) -> Any:
         kind = item.attrs.get_id(name)
         if kind.dtype.hasobject:
             is_text = name == _TEXT and h5py.check_string_dtype(kind.dtype) is not None
-            single = int(np.prod(kind.shape, dtype=np.float64)) == 1
-            if not (is_text and single):
+            if not is_text or kind.get_space().get_simple_extent_npoints() != 1:
                 return default
         return item.attrs[name]
     except (KeyError, RuntimeError) as error:
@@ -198,8 +197,8 @@ class _Checked(io.RawIOBase):
         for version, (ahead, align) in _ATTRIBUTES.items():
             if near[-ahead] != version:
                 continue
-            sizes = np.frombuffer(near[-ahead:], "<u2", 3, offset=2)
-            name, kind, space = (-(-int(size) // align) * align for size in sizes)
+            sizes = np.frombuffer(near[-ahead:], "<u2", 3, offset=2).tolist()
+            name, kind, space = (_aligned(size, align) for size in sizes)
             if version > 1 and near[1 - ahead] % 2:
                 raise OSError(f"an attribute {_TEXT} has a shared data type: copy it")
             described = self._read(at + name, 16).ljust(16, b"\0")
@@ -209,7 +208,7 @@ class _Checked(io.RawIOBase):
             place = self._read(at + name + kind + space, 4 + self._num_address)
             length = int.from_bytes(place[:4], "little") * size_of_one
             heap = self._start + int.from_bytes(place[4:], "little")
-            if length and not length <= self._size_of_heap(heap):
+            if length > self._size_of_heap(heap):
                 raise OSError(
                     f"an attribute {_TEXT} of {length} bytes is longer than its heap"
                 )
@@ -230,5 +229,5 @@ class _Checked(io.RawIOBase):
         super().close()
 
 
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGN) * _ALIGN
+def _aligned(size: int, align: int = _ALIGN) -> int:
+    return -(-size // align) * align

@@ -182,14 +182,12 @@ def _hdf5(content: bytes, rng: np.random.Generator) -> bytes:
     if not heaps or rng.random() < 0.5:
         return _raw(content, rng)
     if rng.random() < 0.3:
-        place = _one_of(heaps, rng).to_bytes(
-            8, "little"
-        )  # Behind the length of a text.
-        texts = [found.start() - 4 for found in re.finditer(re.escape(place), content)]
-        if texts and min(texts) >= 0:
-            at = _one_of(texts, rng)
-            word = struct.pack("<I", _one_of(HUGE, rng) & 0xFFFFFFFF)
-            return content[:at] + word + content[at + len(word) :]
+        # The length of a text is ahead of the place of its heap.
+        place = _one_of(heaps, rng).to_bytes(8, "little")
+        texts = [found.start() for found in re.finditer(re.escape(place), content)]
+        if texts and texts[0] >= 4:
+            at, word = _one_of(texts, rng), struct.pack("<I", _one_of(HUGE, rng))
+            return content[: at - len(word)] + word + content[at:]
     at = _one_of(heaps, rng) + 8 * int(_one_of((1, 1, 2, 3, 3, 3, 5, 7), rng))
     word = struct.pack("<Q", _one_of((*SIZES, 8, 16, 4096, len(content)), rng))
     return content[:at] + word + content[at + len(word) :]

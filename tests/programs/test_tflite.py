@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import slow
 from tfcsi import results
 from tfcsi.datasets import cost2100
 from tfcsi.tflite import exports, runner
@@ -123,20 +124,16 @@ def test_the_benchmark_compares_runtimes_side_by_side(exported):
     assert "from CSI to a packet" in output
 
 
-def _slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--precision=int4,int8"], "--precision has int4; known are float32"),
-        _slow(
+        slow(
             ["--precision=int8", "--clusters=8"], "--clusters works only with float32"
         ),
-        _slow(["--clusters=1"], "clusters is 1; it must be 2 to 256"),
-        _slow(["--sparsity=1"], "sparsity is 1.0; it must be above 0"),
-        _slow(["--workdir=none"], "none is not a workdir"),
+        slow(["--clusters=1"], "clusters is 1; it must be 2 to 256"),
+        slow(["--sparsity=1"], "sparsity is 1.0; it must be above 0"),
+        slow(["--workdir=none"], "none is not a workdir"),
     ],
 )
 def test_what_export_cannot_do_is_refused(project, flags, words):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from tests.conftest import slow
 from tfcsi import __main__ as command_line
 from tfcsi.codecs.workdir import load_config
 
@@ -155,24 +156,20 @@ def test_a_run_on_any_simulator_is_evaluated_on_files(root, tmp_path, capsys):
     assert json.loads(path.read_text())["points"][0]["dataset"] == "quadriga_my.mat"
 
 
-def _slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
 @pytest.mark.parametrize(
     ("program", "flags", "words"),
     [
         ("simulated", ["--channel=cost2100_mars"], "unknown scenario 'mars'; known"),
-        _slow(
+        slow(
             "simulated", ["--channel=mars"], "unknown channel 'mars'; known: cost2100_"
         ),
-        _slow("cost2100", [], "files of cost2100_indoor: --data_dir"),
-        _slow(
+        slow("cost2100", [], "files of cost2100_indoor: --data_dir"),
+        slow(
             "raytraced",
             ["--config.scenario=munich"],
             "files of raytraced_munich: --data_dir",
         ),
-        _slow(
+        slow(
             "mixed",
             ["--data_root=.", "--sources=cost2100_indoor,quadriga_28ghz"],
             "DATA_Htrainin.mat",
