@@ -40,6 +40,7 @@ def test_weights_find_the_neighbour_that_tells_the_magnitude():
     assert NEIGHBOURS[int(weights[:-1].argmax())] == (-1, 0)
 
 
+@pytest.mark.slow
 def test_finer_steps_are_better_and_contexts_do_not_depend_on_the_scale(h):
     errors = [nmse(DftGrid.fit(h[:300], step), h[300:]) for step in (0.3, 0.1, 0.03)]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.02

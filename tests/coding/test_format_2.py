@@ -210,6 +210,7 @@ def test_packets_of_a_size_that_none_has_are_refused():
         Session("demo", 2, 3, bytes(8), 3)
 
 
+@pytest.mark.slow
 @coders
 def test_damage_of_100_000_packets_passes_at_the_rate_of_the_check(coder):
     tables, send = link(coder)

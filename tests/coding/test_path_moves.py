@@ -111,6 +111,7 @@ def test_the_effort_high_spends_less_on_the_same_targets(codec, matrices):
     assert (10 * np.log10(nmse) <= -15 + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_effort_high_errs_less_within_the_same_budget(codec, matrices):
     matrices = matrices[:6]
     usual, high = (

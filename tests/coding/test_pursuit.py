@@ -46,7 +46,7 @@ def test_paths_that_are_apart_are_found(atoms):
 
 
 @every_form
-@pytest.mark.parametrize("effort", sampled(pursuit.EFFORTS, ("light", "default")))
+@pytest.mark.parametrize("effort", sampled(pursuit.EFFORTS, ("light",)))
 def test_places_lie_on_the_cells_of_their_magnitude(atoms, effort):
     rng = np.random.default_rng(1)
     x = 5 * rng.normal(size=(20, 16, 2, atoms.num_delay)).astype(np.float32)
@@ -74,6 +74,7 @@ def test_the_rest_is_what_the_paths_leave():
     np.testing.assert_allclose(block.rest, x - picture(atoms, lists), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_path_behind_one_that_was_dropped_stays_in_the_list():
     rng, gaps = np.random.default_rng(3), 0
     effort = dataclasses.replace(EFFORT, near=0)  # Drops paths at the end.

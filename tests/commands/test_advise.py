@@ -33,6 +33,7 @@ def commands(text):
     return [shlex.split(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_the_recommended_command_runs_as_it_is_and_meets_the_target(folder, capsys):
     words = ["--input=small.npy", "--axes=n,tx,sc", "--nmse_db=-12"]
     assert advise(*words) == 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from tests.conftest import slow
 from tfcsi.__main__ import main
 
 
@@ -19,7 +20,7 @@ def told(tmp_path, capsys):
     return told
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, slow(np.inf)])
 def test_a_number_that_is_not_finite(tmp_path, told, draw_csi, value):
     h = np.tile(draw_csi(30, (32, 32)), (40, 1, 1))
     h[1103, 3, 4] = value  # In the second block.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.codecs import learned_weights
+from tests.conftest import sampled
 from tfcsi import results
 from tfcsi.__main__ import main
 from tfcsi.codecs.workdir import KINDS
@@ -37,7 +38,9 @@ def data(tmp_path_factory, draw_csi):
     return folder
 
 
-@pytest.fixture(scope="module", params=sorted(KINDS.keys() - {"neural"}))
+@pytest.fixture(
+    scope="module", params=sampled(sorted(KINDS.keys() - {"neural"}), ("klt", "paths"))
+)
 def run(request, data, tmp_path_factory):
     """Folder of a fitted codec."""
     folder = tmp_path_factory.mktemp("runs") / request.param

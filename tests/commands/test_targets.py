@@ -20,12 +20,13 @@ def h():
     return simulate(12, 3, "indoor")
 
 
-@pytest.fixture
-def folder(tmp_path, h):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, h):
     """A folder with h.npy and a run of a KLT."""
-    np.save(tmp_path / "h.npy", h)
-    Klt.fit(h, 0.05).save(tmp_path / "klt")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("targets")
+    np.save(folder / "h.npy", h)
+    Klt.fit(h, 0.05).save(folder / "klt")
+    return folder
 
 
 def compress(folder, codec, *flags):
@@ -76,6 +77,7 @@ def test_targets_that_are_missed_are_told(folder, capsys):
     ],
 )
 def test_what_a_codec_cannot_do_is_refused(folder, capsys, codec, flag, message):
+    (folder / "h.tcsi").unlink(missing_ok=True)
     name = folder / "klt" if codec == "klt" else codec
     assert compress(folder, name, flag) != 0
     assert message in capsys.readouterr().err

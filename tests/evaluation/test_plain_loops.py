@@ -5,6 +5,7 @@ import cmath
 import numpy as np
 import pytest
 
+from tests.conftest import slow
 from tfcsi import datasets, transforms
 from tfcsi.datasets import cost2100
 from tfcsi.evaluation.measure import measure
@@ -102,7 +103,12 @@ def plain(h, h_hat, domain):
 @pytest.mark.parametrize("domain", transforms.DOMAINS)
 @pytest.mark.parametrize(
     "name",
-    ["cost2100_indoor", "raytraced_munich", "deepmimo_mine.npz", "quadriga_mine.mat"],
+    [
+        "cost2100_indoor",
+        "raytraced_munich",
+        slow("deepmimo_mine.npz"),
+        slow("quadriga_mine.mat"),
+    ],
 )
 def test_measures_of_a_source_are_those_of_plain_loops(sources, name, domain):
     root, options = sources

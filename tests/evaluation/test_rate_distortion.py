@@ -61,6 +61,7 @@ def reproduce(root, path, *more):
     return main(["tfcsi", "reproduce", "rate-distortion", name, *flags, *more])
 
 
+@pytest.mark.slow
 def test_a_measurement_continues_where_it_was_stopped(root, tmp_path, capsys):
     path = tmp_path / "rd.json"
     assert reproduce(root, path, "--codecs=topk") == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import slow
 from tfcsi import datasets, metrics, models, results, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs.neural import Codec, load
@@ -192,6 +193,7 @@ def transfer(project, *flags, config="tiny.py:2e-3", output="t.json", shots=20):
     )
 
 
+@pytest.mark.slow
 def test_transfer_trains_once_and_tests_each_pair(project, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pytest"])
     assert transfer(project) == 0
@@ -218,7 +220,9 @@ def test_transfer_trains_once_and_tests_each_pair(project, monkeypatch):
     assert again == points[:2] and path.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("codec", ["klt", "topk", "dft_grid", "gaussian_mixture"])
+@pytest.mark.parametrize(
+    "codec", ["klt", slow("topk"), slow("dft_grid"), slow("gaussian_mixture")]
+)
 def test_transfer_fits_and_tests_codecs_without_a_network(codec, project, capsys):
     config = project / f"{codec}.py"
     config.write_text(
@@ -240,6 +244,7 @@ def test_transfer_fits_and_tests_codecs_without_a_network(codec, project, capsys
     )
 
 
+@pytest.mark.slow
 def test_a_run_of_another_config_is_not_taken_for_this_one(project, capsys):
     assert (project / "runs" / "quadriga_28ghz" / "codec.npz").exists()
     assert transfer(project, "--config.seed=5", config="tiny.py") == 1

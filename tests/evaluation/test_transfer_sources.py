@@ -65,6 +65,7 @@ def test_a_config_from_before_the_field_is_of_the_angular_delay_domain(root, con
     np.testing.assert_array_equal(sources.load(STREET, "test"), h)
 
 
+@pytest.mark.slow
 def test_a_codec_is_tested_in_the_domain_in_which_it_was_trained(
     root, config, tmp_path, capsys
 ):

@@ -159,6 +159,7 @@ def tuned(floating, h, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
 def test_a_fine_tuned_codec_sends_what_its_integer_encoder_makes(tuned, floating, h):
     codec, source = load(tuned), load(floating)

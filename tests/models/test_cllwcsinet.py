@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.conftest import slow
 from tfcsi.model_optimization import fake_quantization
 from tfcsi.models import cllwcsinet, noise_path
 
@@ -44,7 +45,7 @@ def test_every_decoder_takes_the_received_codeword_alone(path):
     assert cllwcsinet.decoder(SHAPE, 64, path).input_names == ["y_hat"]
 
 
-@pytest.mark.parametrize("latent_dim", [256, 128, 64])
+@pytest.mark.parametrize("latent_dim", [slow(256), slow(128), 64])
 def test_without_noise_both_decoders_are_the_same(latent_dim):
     fair, released = (
         cllwcsinet.decoder(SHAPE, latent_dim, path) for path in cllwcsinet.NOISE_PATHS
@@ -106,7 +107,7 @@ def test_the_encoder_is_the_same_for_both_noise_paths():
 
 
 @pytest.mark.parametrize("shape", [(8, 12), (5, 7)])
-@pytest.mark.parametrize("code", [16, 8, 4])
+@pytest.mark.parametrize("code", [16, slow(8), slow(4)])
 def test_any_shape_works(shape, code):
     x = np.zeros((3, *shape, 2), np.float32)
     y = cllwcsinet.encoder(shape, code * shape[1])(x)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import slow
 from tfcsi import metrics, transforms
 from tfcsi.codecs import requantize
 from tfcsi.codecs.neural import load
@@ -195,6 +196,7 @@ def test_a_tiny_network_learns_two_paths_and_another_process_reads_its_packets(
     np.testing.assert_allclose(h_hat, codec.decompress(packets), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_steps_of_use_and_of_training_are_independent(run):
     codec, h = load(run), two_paths(50, seed=1)
     nmse = {}
@@ -207,7 +209,7 @@ def test_steps_of_use_and_of_training_are_independent(run):
 
 
 @pytest.mark.tflite
-@pytest.mark.parametrize("steps", [1, 3, 5])
+@pytest.mark.parametrize("steps", [1, slow(3), slow(5)])
 def test_the_exported_steps_give_the_symbols_of_keras(run, steps):
     x = transforms.to_real(two_paths(100, seed=1))
     codec = requantize.quantized(load(run), x, 6, steps=steps)

@@ -41,7 +41,11 @@ def matrices(grid):
     params=[
         small,
         *(
-            pytest.param(lambda name=name: trained(name), id=name)
+            pytest.param(
+                lambda name=name: trained(name),
+                id=name,
+                marks=[pytest.mark.slow] * (name != "learned_cost2100_indoor"),
+            )
             for name in sorted(path.name for path in ZOO.glob("learned_*"))
         ),
     ],

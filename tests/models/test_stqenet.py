@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import sampled
+from tests.conftest import sampled, slow
 from tfcsi import transforms
 from tfcsi.models import stqenet, stqenet_attention
 
@@ -149,7 +149,7 @@ def test_windowed_global_attention_sees_16_windows_by_one_key_each():
     assert (singular[:, 2] < 1e-5 * singular[:, 0]).all()
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (16, 24)])
+@pytest.mark.parametrize("shape", [(8, 8), slow((16, 24))])
 def test_any_shape_in_whole_windows_works(shape):
     x = np.zeros((3, *shape, 2), np.float32)
     y = stqenet.encoder(shape, 6)(x)

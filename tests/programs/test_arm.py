@@ -98,6 +98,7 @@ def test_matrices_must_be_given_for_paths(tmp_path):
     assert done.returncode == 1 and "give --input=FILE" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_machine_is_named(workdir, tmp_path):
     done = check(workdir, tmp_path / "nothing")
     assert done.returncode == 1

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import sampled, slow
 from tests.programs.browser import needs_node, node
 from tfcsi import transforms
 from tfcsi.channels import cost2100
@@ -126,7 +127,10 @@ def test_payloads_end_like_those_of_the_codec(coder):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("send_gain", [False, True])
-@pytest.mark.parametrize("quantizer", ["uniform", "mulaw", "float", "dithered"])
+@pytest.mark.parametrize(
+    "quantizer",
+    sampled(["uniform", "mulaw", "float", "dithered"], ("uniform", "float")),
+)
 def test_a_codeword_becomes_the_packet_of_the_codec(
     quantizer, send_gain, version, tmp_path
 ):
@@ -176,8 +180,8 @@ def matrices():
     return h * np.append(0, np.logspace(-6, 6, 11)).astype(np.float32)[:, None, None]
 
 
-@pytest.mark.parametrize("step", [0.06, 0.01])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("step", [0.06, slow(0.01)])
+@pytest.mark.parametrize("form", sampled(FORMS, ("few_taps",)))
 def test_a_list_of_paths_becomes_the_packet_of_the_codec(
     form, step, matrices, tmp_path
 ):

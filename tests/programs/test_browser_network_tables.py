@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import slow
 from tests.programs.browser import needs_node, node
 from tests.programs.test_browser import REFUSED
 from tfcsi.coding import any_tables, grids, sending
@@ -174,7 +175,7 @@ def test_packets_are_those_of_python_and_symbols_come_back(name, tmp_path):
     assert [one["packet"] for one in sent] == hexes
 
 
-@pytest.mark.parametrize("name", ["many rates", "many rates and hyper-latents"])
+@pytest.mark.parametrize("name", ["many rates", slow("many rates and hyper-latents")])
 def test_every_rate_is_sent_and_received(name, tmp_path):
     session, tables, grid, path = saved(tmp_path, name)
     y, lengths = draw(12), []
@@ -195,6 +196,7 @@ def test_every_rate_is_sent_and_received(name, tmp_path):
     assert len(set(lengths)) == NUM_RATES
 
 
+@pytest.mark.slow
 def test_a_golden_run_of_many_rates_has_the_same_packets_in_javascript(tmp_path):
     codec, path = tfcsi.load(RATES), tmp_path / "tables.npz"
     assert json.loads((RATES / "config.json").read_text())["prior"] == "contexts"
@@ -249,7 +251,9 @@ def verdict(packet, session, tables, grid):
     return symbols[0].tolist()
 
 
-@pytest.mark.parametrize("name", ["scale_hyperprior", "contexts", "many rates"])
+@pytest.mark.parametrize(
+    "name", [slow("scale_hyperprior"), slow("contexts"), "many rates"]
+)
 def test_damaged_packets_are_refused_as_python_refuses_them(name, tmp_path):
     session, tables, grid, path = saved(tmp_path, name)
     rng, y = np.random.default_rng(4), draw(8)

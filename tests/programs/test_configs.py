@@ -22,7 +22,7 @@ CHANGES = {
     "rates",
 }  # What fine-tuning changes in the config of a run.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-QUICK = ("autoencoder", "classical", "paths_indoor", "paper_csi_inr")
+QUICK = ("autoencoder", "classical")
 TRAINED = sampled(sorted({*NAMES} - CHANGES), QUICK)
 
 

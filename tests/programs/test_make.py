@@ -31,6 +31,7 @@ def test_one_command_ends_in_a_report(tmp_path):
     assert "paths_cost2100_indoor" in page and "DATA_Htestin.mat" in page
 
 
+@pytest.mark.slow
 def test_the_report_is_that_of_a_file_that_is_named(tmp_path):
     np.save(tmp_path / "h.npy", correlated_csi(4, (32, 32)))
     done = make(tmp_path, "report", "INPUT=h.npy", "REPORTED=paths")

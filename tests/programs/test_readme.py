@@ -12,6 +12,7 @@ from tfcsi.datasets import cost2100
 README = pathlib.Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.slow
 def test_every_command_of_the_readme_runs(run, pages, capsys):
     commands_of, blocks = pages
     lines = [line for line in commands_of(README) if not line.startswith("make ")]

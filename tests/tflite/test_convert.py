@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import slow
 from tfcsi import transforms
 from tfcsi.codecs.neural import Codec
 from tfcsi.entropy import quantizers
@@ -98,7 +99,7 @@ def test_symbols_of_integers_are_those_of_their_codewords(codec, h, flatbuffers)
     np.testing.assert_array_equal(rows, codec.quantizer.quantize(y)[0])
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8", "int16x8"])
+@pytest.mark.parametrize("precision", ["float32", slow("int8"), slow("int16x8")])
 def test_a_network_with_side_information_puts_it_behind_the_symbols(x, precision):
     encoder, mulaw = csinet.encoder((32, 32), 24), quantizers.MuLaw(24, 5, 255.0)
     y = runner.Runner(convert.convert(encoder, precision, x))(x)
@@ -140,6 +141,7 @@ def test_a_full_integer_export_has_integers_from_end_to_end(codec, h, flatbuffer
     assert np.mean((runner.Runner(content)(x) - y) ** 2) < 0.05 * np.mean(y**2)
 
 
+@pytest.mark.slow
 def test_sixteen_bit_activations_are_nearer_than_eight(x):
     encoder = csinet.encoder((32, 32), 24)
     y = encoder(x).numpy()
@@ -151,6 +153,7 @@ def test_sixteen_bit_activations_are_nearer_than_eight(x):
     assert errors["int16x8"] < 0.1 * errors["int8_full"]
 
 
+@pytest.mark.slow
 def test_an_operation_that_has_no_such_form_is_named(make_config, h):
     codec = Codec(make_config(model="stqenet"))
     with pytest.raises(convert.ConversionError, match="no 'int16x8' form of RSQRT"):

@@ -51,6 +51,7 @@ def test_networks_are_measured_beside_numpy(phone, capsys):
     assert "packets changed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_says_what_was_lost(phone, capsys):
     assert check(phone, phone, "--max_loss_db=-1") == 1
     assert "TFLite float32_light loses 0.000 dB" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfcsi
-from tests.conftest import sampled
+from tests.conftest import sampled, slow
 from tfcsi import metrics, ue
 from tfcsi.__main__ import main
 from tfcsi.channels import cost2100
@@ -62,7 +62,9 @@ def of_form(codec, form, h):
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"max_bits": 90}, {"step": 0.03, "max_bits": 120}], ids=str
+    "limits",
+    [{}, slow({"max_bits": 90}), slow({"step": 0.03, "max_bits": 120})],
+    ids=str,
 )
 def test_packets_are_those_of_the_pursuit(codec, matrices, content, limits):
     packets = with_network(codec, content).send(matrices, **limits)
@@ -77,6 +79,7 @@ def test_a_path_too_strong_for_the_lattice_is_shared_as_in_the_pursuit(codec, co
     assert metrics.nmse(h, codec.decompress(packets)).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sampled(FORMS, ("taps",)))
 def test_packets_of_any_form_are_those_of_the_light_pursuit(codec, matrices, form):
     codec, h = of_form(codec, form, matrices)
@@ -86,6 +89,7 @@ def test_packets_of_any_form_are_those_of_the_light_pursuit(codec, matrices, for
     assert codec.receive_lists(packets)[2].count.mean() > 3
 
 
+@pytest.mark.slow
 def test_half_precision_costs_nothing(codec, matrices):
     content = path_convert.convert(codec.sender, "float16", "light")
     packets = with_network(codec, content).send(matrices)
@@ -98,6 +102,7 @@ def test_half_precision_costs_nothing(codec, matrices):
     assert sum(map(len, packets)) < 1.02 * sum(map(len, expected))
 
 
+@pytest.mark.slow
 def test_a_list_has_no_more_paths_than_the_network(codec, matrices):
     content = path_convert.convert(codec.sender, "float32", "light", num_paths=3)
     lists = codec.receive_lists(with_network(codec, content).send(matrices))[2]

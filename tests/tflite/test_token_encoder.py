@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import slow
 from tfcsi import metrics, results
 from tfcsi.__main__ import main
 from tfcsi.channels import cost2100 as simulator
@@ -51,7 +52,7 @@ def ue_of(phone, precision, **limits):
     return TokenUe(phone / TABLES_FILE, encoder, **limits)
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_bits": 200}], ids=str)
+@pytest.mark.parametrize("limits", [{}, slow({"max_bits": 200})], ids=str)
 def test_a_phone_writes_packets_that_the_base_station_reads(
     codec, matrices, phone, limits
 ):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.conftest import slow
 from tfcsi import load
 from tfcsi.codecs.workdir import holds_run
 from tfcsi.training import pair, run
@@ -28,7 +29,7 @@ def failing(monkeypatch):
         yield patch
 
 
-@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("resume", [slow(False), True])
 def test_a_run_that_failed_at_once_does_not_block_its_folder(
     make_config, dense, h, tmp_path, failing, resume
 ):

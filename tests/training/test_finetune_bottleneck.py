@@ -53,6 +53,7 @@ def test_a_run_of_floats_gets_a_rate_and_keeps_what_it_learned(floats, h, tmp_pa
     assert codec.describe()["train_seconds_before"] == seconds
 
 
+@pytest.mark.slow
 def test_a_quantiser_with_arguments_takes_those_of_the_tuning(floats, h, tmp_path):
     args = {"bits": 4, "mu": 50.0}
     fields = tuning(quantizer="mulaw", prior="histogram", quantizer_args=args)

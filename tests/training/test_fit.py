@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import sampled
 from tfcsi import metrics
 from tfcsi.codecs.workdir import KINDS
 from tfcsi.training import config as configs
@@ -28,7 +29,7 @@ def config_of(name, *changes):
     return configs.read(f"classical:{name}", changes)
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", sampled(FITTED, ("klt", "topk")))
 def test_a_codec_without_a_network_is_fitted_saved_and_loaded(name, matrices, tmp_path):
     h_train, h_val = matrices[:100], matrices[100:]
     codec = fit.train(config_of(name), tmp_path / "run", h_train, h_val)

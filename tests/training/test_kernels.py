@@ -39,6 +39,7 @@ def test_what_the_user_says_of_onednn_stays(given, expected):
     assert output_of(code, **given) == expected
 
 
+@pytest.mark.slow
 def test_dilated_convolutions_have_a_gradient_on_every_x86_processor():
     """TensorFlow has none for them on a CPU without oneDNN; DCRNet needs it."""
     assert output_of(GRADIENT) == "True"

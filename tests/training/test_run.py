@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import LEARNED
+from tests.conftest import LEARNED, slow
 from tfcsi import metrics, transforms
 from tfcsi.codecs.neural import load
 from tfcsi.coding.packets import CRC_BITS
@@ -94,6 +94,7 @@ def assert_same_run(one, two):
     assert load(one).session == load(two).session
 
 
+@pytest.mark.slow
 def test_the_loss_falls(make_config, dense, h, tmp_path):
     config = make_config(
         model=dense, init="random", epochs=6, learning_rate=3e-3, lmbda=1e-4
@@ -324,7 +325,8 @@ def test_the_loss_is_distortion_and_lmbda_times_bits(
         assert float(row["val_loss"]) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("batch_size", [20, 300])  # Seen in training, in validation.
+# With 20 it is seen in training, with 300 in validation.
+@pytest.mark.parametrize("batch_size", [20, slow(300)])
 def test_a_loss_that_is_not_finite_stops_the_run(
     make_config, dense, h, tmp_path, batch_size
 ):

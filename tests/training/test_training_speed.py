@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import slow
+
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 steps = importlib.import_module("training_steps")
 speed = importlib.import_module("training_speed")
@@ -25,7 +27,7 @@ def small(monkeypatch):
         monkeypatch.setitem(steps.NETWORKS, name, made)
 
 
-@pytest.mark.parametrize("name", ["csinet", "csi_inr"])
+@pytest.mark.parametrize("name", ["csinet", slow("csi_inr")])
 def test_the_plain_form_of_a_network_has_the_same_loss_and_gradients(name):
     x, sides = tf.constant(steps.matrices(name)), {}
     for plain in (False, True):
@@ -42,6 +44,7 @@ def test_the_plain_form_of_a_network_has_the_same_loss_and_gradients(name):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * largest)
 
 
+@pytest.mark.slow
 def test_a_network_is_measured_in_the_columns_that_it_has(monkeypatch):
     monkeypatch.setattr(speed, "processor", lambda: ("any", {"avx512f"}))
     monkeypatch.setattr(speed, "own_choice", lambda: os.environ[speed.ONE_DNN])

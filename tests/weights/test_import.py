@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tfcsi
+from tests.conftest import slow
 from tests.weights import torch_files
 from tfcsi import metrics, models, transforms
 from tfcsi.__main__ import main
@@ -48,7 +49,7 @@ def h():
     return cost2100.simulate(60, 5, "indoor")
 
 
-@pytest.mark.parametrize("row", [False, True], ids=["zip", "row"])
+@pytest.mark.parametrize("row", [False, slow(True)], ids=["zip", "row"])
 def test_a_checkpoint_of_pytorch_becomes_a_run_of_its_network(row, h, tmp_path, capsys):
     (encoder, decoder), arrays = released("crnet")
     state = {f"module.{name}": array for name, array in arrays.items()}
