@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tests.conftest import sampled, slow
+from tests.conftest import slow
 from tfcsi import metrics, transforms
 from tfcsi.channels import cost2100
 from tfcsi.codecs.paths import Paths
@@ -164,6 +164,7 @@ def test_estimated_noise_is_as_good_as_known_noise(codec, matrices):
     assert bits_estimated < 1.05 * bits and nmse_estimated < 1.05 * nmse
 
 
+@pytest.mark.slow
 def test_noise_that_is_not_given_is_seen_and_left_out(codec, matrices):
     """And a target of NMSE, which is that of the matrix with its noise, is met."""
     h = matrices[100:]
@@ -235,7 +236,8 @@ def test_packets_that_are_cut_or_longer_are_refused(codec, matrices):
                 codec.decompress([other])
 
 
-@pytest.mark.parametrize("domain", sampled(transforms.DOMAINS, ("angular_delay",)))
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", transforms.DOMAINS)
 def test_any_form_and_both_domains_are_coded(domain):
     rng = np.random.default_rng(4)
     shape = (2, 12, 20)

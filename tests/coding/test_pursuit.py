@@ -66,6 +66,7 @@ def test_no_paths_are_found_in_a_matrix_of_zeros(atoms):
     assert not pursuit.find(x, atoms, None, EFFORT).count.any()
 
 
+@pytest.mark.slow
 def test_the_rest_is_what_the_paths_leave():
     atoms = ATOMS[0]
     x = 4 * np.random.default_rng(2).normal(size=(6, 16, 2, 16)).astype(np.float32)

@@ -73,7 +73,7 @@ def float_operations(content):
 @pytest.mark.tflite
 @pytest.mark.parametrize(
     "name",
-    sampled(sorted(models.MODELS.keys() - NO_RULE), LEARN),
+    sampled(sorted(models.MODELS.keys() - NO_RULE), ("acrnet", "bcsinet")),
 )
 def test_an_encoder_learns_and_computes_in_integers(
     name, make_config, h, tiny_networks
@@ -212,6 +212,7 @@ def test_an_encoder_for_16_bit_activations_is_exported_as_such(make_config, h):
     assert decibels(runner.Runner(content)(x), codec.encoder(x).numpy()) < -55
 
 
+@pytest.mark.slow
 def test_the_decoder_is_quantised_by_choice(floating, h):
     source = load(floating)
     codec = quantized(source, decoder=True)
@@ -222,6 +223,7 @@ def test_the_decoder_is_quantised_by_choice(floating, h):
     assert grids and decibels(x_hat, source.decoder(y_hat).numpy()) < -15
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused(tuned, floating, h, make_config, tiny_networks):
     codec = load(tuned)
     x = transforms.to_real(h[:10])
@@ -239,6 +241,7 @@ def test_what_cannot_be_is_refused(tuned, floating, h, make_config, tiny_network
         quantized(Codec(config))
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
 def test_weights_of_4_bits_take_4_bits_in_the_file(floating, h):
     source, x = load(floating), transforms.to_real(h[:60])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import slow
 from tfcsi import metrics, transforms
 from tfcsi.codecs import requantize
 from tfcsi.codecs.neural import load
@@ -208,8 +207,9 @@ def test_steps_of_use_and_of_training_are_independent(run):
     assert nmse[3] == pytest.approx(nmse_db(codec, h)) and nmse[5] < nmse[1]
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
-@pytest.mark.parametrize("steps", [1, slow(3), slow(5)])
+@pytest.mark.parametrize("steps", [1, 3, 5])
 def test_the_exported_steps_give_the_symbols_of_keras(run, steps):
     x = transforms.to_real(two_paths(100, seed=1))
     codec = requantize.quantized(load(run), x, 6, steps=steps)

@@ -163,10 +163,7 @@ PARAMETERS = {
 OWN = ("cllwcsinet", "csinet_dnnet", "offset_csinet")
 # The others are trained with a prior each, in turn.
 PRIORS = [name for name in FIELDS["prior"].choices if name != "none"]
-# Trained in the default suite. The other models are built, saved and exported there
-# (test_contract), and trained if slow.
-QUICK = ("crnet",)
-OTHERS = sorted(models.MODELS.keys() - {*QUICK})
+# The default suite builds, saves and exports models (test_contract); slow tests train.
 BINARY = ("bacrnet", "bcsinet")  # Whose dense layer is the point: see test_binary.py.
 WITH_LATENT = [n for n in models.MODELS if "latent" in models.get(n).options]
 
@@ -209,8 +206,9 @@ def test_a_model_has_the_size_of_its_row(name, network, latent_dim, expected):
     assert (size(encoder), size(encoder) + size(decoder)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.tflite
-@pytest.mark.parametrize("name", sampled(models.MODELS, QUICK))
+@pytest.mark.parametrize("name", models.MODELS)
 def test_a_model_trains_by_its_config_sends_and_runs_on_a_phone(
     name, h, tmp_path, tiny_networks
 ):

@@ -57,6 +57,7 @@ def test_a_check_that_fails_says_what_was_lost(phone, capsys):
     assert "TFLite float32_light loses 0.000 dB" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_networks_of_other_tables_are_counted_as_changed(phone, tmp_path, capsys):
     for path in (*phone.glob("*float32_light.tflite"), *phone.glob("DATA*")):
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -158,6 +158,7 @@ def test_every_effort_of_a_network_is_one_of_the_pursuit():
     assert FIELDS == ("re", "im", "angle", "delay")
 
 
+@pytest.mark.slow
 def test_the_phone_sends_with_the_exported_files(codec, matrices, tmp_path, capsys):
     flags = ["--codec=paths_cost2100_indoor", "--precision=float32", "--effort=light"]
     command = ["tfcsi", "export", *flags]
