@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,9 @@ def test_a_network_in_float16_is_half_the_bytes_and_loses_little(
     workdir, tmp_path, sample
 ):
     words = half.copy(workdir, tmp_path / "half", sample)
-    assert "in float16, which loses" in words
+    (bits,) = map(
+        int, re.findall(r"in float16 with (\d) bits of fraction, which", words)
+    )
     assert {path.name for path in (tmp_path / "half").iterdir()} == {
         "codec.npz",
         "config.json",
@@ -34,10 +38,23 @@ def test_a_network_in_float16_is_half_the_bytes_and_loses_little(
     sizes = [
         (folder / "codec.npz").stat().st_size for folder in (tmp_path / "half", workdir)
     ]
-    assert sizes[0] < 0.65 * sizes[1]
+    assert sizes[0] < 0.5 * sizes[1]
+    for name in (name for name in arrays if name.startswith("decoder/")):
+        below = arrays[name].view(np.uint16) & ((1 << 10 - bits) - 1)
+        assert not below[np.abs(arrays[name]) > 2.0**-14].any()  # Normal numbers.
     codec = tfcsi.load(tmp_path / "half")
     loss = half._nmse_db(codec, sample) - half._nmse_db(tfcsi.load(workdir), sample)
     assert abs(loss) < half.MOST_LOSS_DB
+
+
+def test_a_number_is_rounded_to_the_nearest_of_so_many_bits():
+    # Of two numbers that are equally near it is the even one, 1.0 for 1.03125.
+    numbers = np.float32([1.03125, -1.046875, 0, 2.0**-20, 3.9, 65504, 7e4, np.pi])
+    nearest = [1.0, -1.0625, 0, 2.0**-20, 3.875, np.inf, np.inf, 3.125]
+    np.testing.assert_array_equal(half._rounded(numbers, 4), np.float16(nearest))
+    with np.errstate(over="ignore"):
+        expected = numbers.astype(np.float16)
+    np.testing.assert_array_equal(half._rounded(numbers, 10), expected)
 
 
 @pytest.mark.slow

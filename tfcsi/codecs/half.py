@@ -1,10 +1,13 @@
-"""Weights in 16 bits: a run of a network in half of the bytes, if it loses little."""
+"""Weights in 16 bits: a run of a network in half of the bytes, if it loses little.
+
+float16 keeps 10 bits of fraction. Fewer are kept where that loses little too: the zeros
+behind them take no bytes in the compressed file.
+"""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from tfcsi.codecs.contract import Codec
 from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE, load
 
 MOST_LOSS_DB = 0.01
+FRACTION_BITS = (10, 8, 7, 6, 5, 4)
 _WEIGHTS = ("encoder/", "decoder/")  # Names of arrays of a network begin so.
 
 
@@ -21,6 +25,9 @@ def copy(
     workdir: str | os.PathLike, target: str | os.PathLike, h: np.ndarray | None
 ) -> str:
     """Copies what a codec needs to another folder, its weights in float16 if it can.
+
+    They have the fewest bits of fraction of `FRACTION_BITS` that lose less than
+    `MOST_LOSS_DB`.
 
     Args:
       workdir: Folder of a codec.
@@ -38,8 +45,10 @@ def copy(
     arrays = Archive(workdir / CODEC_FILE)
     target.mkdir(parents=True, exist_ok=True)
     files.write_bytes(target / CONFIG_FILE, (workdir / CONFIG_FILE).read_bytes())
-    rounded = _rounded(arrays)
-    if not rounded:
+    names = [name for name in arrays if name.startswith(_WEIGHTS)]
+    weights = {name: arrays[name] for name in names}
+    weights = {k: v for k, v in weights.items() if v.dtype == np.float32}
+    if not weights:
         _copy_as_it_is(workdir, target)
         return "The codec has no weights in float32; its file was copied."
     if h is None or not len(h):
@@ -48,25 +57,35 @@ def copy(
             "The weights stay in float32, because the workdir has no calibration.npy "
             "by which the loss of float16 could be measured."
         )
-    if not all(np.isfinite(array).all() for array in rounded.values()):
+    whole_db, kept = _nmse_db(load(workdir), h), None
+    for bits in FRACTION_BITS:
+        rounded = {name: _rounded(array, bits) for name, array in weights.items()}
+        if not all(np.isfinite(array).all() for array in rounded.values()):
+            _copy_as_it_is(workdir, target)
+            return "The weights stay in float32; float16 cannot hold all of them."
+        files.write_arrays(target / CODEC_FILE, {**arrays, **rounded})
+        loss_db = _nmse_db(load(target), h) - whole_db
+        if loss_db >= MOST_LOSS_DB:
+            break
+        kept = bits, loss_db, rounded
+    if kept is None:
         _copy_as_it_is(workdir, target)
-        return "The weights stay in float32, because float16 cannot hold all of them."
+        return f"The weights stay in float32, because float16 loses {loss_db:.4f} dB."
+    bits, loss_db, rounded = kept
     files.write_arrays(target / CODEC_FILE, {**arrays, **rounded})
-    loss_db = _nmse_db(load(target), h) - _nmse_db(load(workdir), h)
-    if loss_db < MOST_LOSS_DB:
-        return f"The weights are in float16, which loses {loss_db:.4f} dB."
-    _copy_as_it_is(workdir, target)
-    return f"The weights stay in float32, because float16 loses {loss_db:.4f} dB."
+    fraction = f" with {bits} bits of fraction" * (bits < FRACTION_BITS[0])
+    return f"The weights are in float16{fraction}, which loses {loss_db:.4f} dB."
 
 
-def _rounded(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights that are in float32, in float16; too large ones become infinite."""
+def _rounded(array: np.ndarray, bits: int) -> np.ndarray:
+    """float16 of the nearest numbers with that many bits of fraction.
+
+    Numbers too large for float16 become infinite.
+    """
+    fraction, exponent = np.frexp(array)  # In [0.5, 1).
+    nearest = np.ldexp(np.rint(np.ldexp(fraction, bits + 1)), exponent - bits - 1)
     with np.errstate(over="ignore"):
-        return {
-            name: arrays[name].astype(np.float16)
-            for name in arrays
-            if name.startswith(_WEIGHTS) and arrays[name].dtype == np.float32
-        }
+        return nearest.astype(np.float16)
 
 
 def _copy_as_it_is(workdir: pathlib.Path, target: pathlib.Path) -> None:
