@@ -79,8 +79,8 @@ def add_arguments(parser: Parser) -> None:
         type=flags.choice(*experiment.BUDGETS),
         metavar="NAME",
         help="How much of a table or figure is done: quick (about two minutes, shows "
-        "that all works), full (the hours that its page tells) or, for some, short; "
-        "quick if not given.",
+        "that all works), full (about an hour on two cores; its page tells) or long "
+        "(half a day); quick if not given.",
     )
     flags.add(
         parser,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _FOLDER = pathlib.Path(__file__).parent / "experiments"
-BUDGETS = ("quick", "short", "full")
+BUDGETS = ("quick", "full", "long")
 NEEDED = ("quick", "full")  # The budgets that every experiment has.
 
 
@@ -74,7 +74,7 @@ class Experiment:
         If they differ, the channel only stands in for the source.
       lines: What is trained; `Line` each.
       measure: `kind`, a key of `measures.MEASURES`, and its arguments.
-      budgets: "quick", "full" and perhaps "short" to a `Budget`.
+      budgets: "quick", "full" and perhaps "long" to a `Budget`.
       published: The values of the paper, as points with `codec` and `dataset`. The
         file has them as `columns` and `rows`; null stands for a value that is missing.
       claims: The claims of the paper: `words`, what it says; and `check`, the kind of

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,7 +74,7 @@ def reproduce(
             points.append({**facts, "dataset": source, "split": "none"})
             continue
         splits = matrices.splits(source, channel, config, data_dir, limits.num_test)
-        codec, folder = _trained(line.name, source, config, workdir, splits, progress)
+        codec, folder = _trained(source, config, workdir, splits, progress)
         facts["split"] = "test"
         if config.model not in KINDS:
             steps = config.epochs * (len(splits.train) // config.batch_size)
@@ -172,7 +171,6 @@ def _short(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trained(
-    name: str,
     source: str,
     config: ml_collections.ConfigDict,
     workdir: str | os.PathLike,
@@ -183,8 +181,8 @@ def _trained(
     digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
     for h in (splits.train, splits.val):
         digest.update(repr(h.shape).encode() + h[:8].tobytes())
-    words = re.sub(r"\W+", "_", f"{name} {source}").strip("_").lower()
-    folder = pathlib.Path(workdir, f"{words}_{digest.hexdigest()[:8]}")
+    name = f"{config.model}_{source}_{digest.hexdigest()[:8]}"
+    folder = pathlib.Path(workdir, name)
     if not (folder / CODEC_FILE).exists():
         print(f"training {folder.name}", flush=True)
         fit.train(config, folder, splits.train, splits.val, True, progress)
