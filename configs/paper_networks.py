@@ -4,33 +4,21 @@
 
 Adam, batches of 200 matrices, squared error, no augmentation, float codewords. With
 100000 matrices these are 250000 to 1250000 steps on a GPU; no full training was run
-here. ACRNet, BCsiNet and the baselines of STQENet's paper have released no schedule:
-theirs is that of the authors' other network, or that of STNet. CLLWCsiNet has its noise
-of 40 dB and its released noise path (docs/noise.md).
+here. `tfcsi/schedules.py` has the schedules and tells which ones are not released.
+CLLWCsiNet has its noise of 40 dB and its released noise path (docs/noise.md).
 """
 
+from tfcsi.schedules import SCHEDULES, USUAL
 from tfcsi.training.config import defaults
-
-# Epochs, largest learning rate, epochs of its rise, last rate relative to the largest.
-CONSTANT = (1000, 1e-3, 0.0, 1.0)
-COSINE = (2500, 2e-3, 30.0, 0.025)
-SCHEDULES = {
-    "acrnet": COSINE,
-    "bcsinet": COSINE,
-    "clnet": (1000, *COSINE[1:]),
-    "cllwcsinet": (500, *CONSTANT[1:]),
-    "crnet": COSINE,
-    "dcrnet": COSINE,
-    "transnet": (400, 1e-4, 0.0, 1.0),
-}
 
 
 def get_config(name="csinet"):
     config = defaults(model=name, rate=False)
-    epochs, rate, rise, last = SCHEDULES.get(name, CONSTANT)
-    config.epochs, config.batch_size = epochs, 200
-    config.learning_rate, config.final_rate = rate, last
-    config.warmup_epochs = rise
+    schedule = SCHEDULES.get(name, USUAL)
+    config.epochs, config.batch_size = schedule.epochs, 200
+    config.learning_rate = schedule.learning_rate
+    config.warmup_epochs = schedule.warmup_epochs
+    config.final_rate = schedule.final_rate
     config.distortion = "sse"
     config.clip_norm = 1e9
     config.augment = "none"

@@ -10,10 +10,11 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tfcsi import __version__, files
+from tfcsi import __version__, files, schedules
 
 # A column of a table: its heading, the key (or keys) of a point, the format.
 COLUMNS = (
@@ -57,6 +58,7 @@ COLUMNS_ON_REQUEST = (
     ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),
+    ("of the paper's", "published_share", "{:.2%}"),
     ("last quarter [dB]", "val_gain_db", "{:.2f}"),
     ("most bits", "most_bits", "{:.0f}"),
     ("meets it", "meets", "{}"),
@@ -303,14 +305,33 @@ def _cell(form: str, point: Mapping, keys: Sequence[str], markdown: bool) -> str
     return text.replace("|", "\\|") if markdown else text
 
 
+def published_share(point: Mapping) -> float | None:
+    """Returns how much of the training of its paper the training of a point was.
+
+    Args:
+      point: With `config` and `num_train` if it is that of a network; the trainings
+        before a fine-tuning count, too.
+
+    Returns:
+      As `schedules.share`; None, too, if the point does not tell.
+    """
+    config = point.get("config", {})
+    if not {"epochs", "model"} <= {*config} or "num_train" not in point:
+        return None
+    epochs = config["epochs"] + point.get("epochs_before", 0)
+    return schedules.share(config["model"], epochs, point["num_train"])
+
+
 def _with_facts_of_config(point: Mapping) -> dict:
-    """A point with what its config says of `configuration` and `epochs`."""
+    """A point with `configuration`, `epochs` and `published_share` of its config."""
     config = point.get("config")
     if not isinstance(config, Mapping):
         return dict(point)
-    facts = {"configuration": configuration(config)}
+    facts: dict[str, Any] = {"configuration": configuration(config)}
     if "epochs" in config:
         facts["epochs"] = config["epochs"]
+    if (share := published_share(point)) is not None:
+        facts["published_share"] = share
     return {**facts, **point}
 
 

@@ -75,6 +75,7 @@ def _facts(entry: Entry, config: Mapping[str, Any], points: Sequence[Mapping]) -
         ),
         ("command", f"`{fields['command']}`" if "command" in fields else ""),
         ("training time", _duration(fields)),
+        ("of the paper's training", _share(points)),
         ("validation NMSE", _gain(points)),
         ("weights", fields.get("weights", "")),
         *_cost(points),
@@ -89,6 +90,12 @@ def _facts(entry: Entry, config: Mapping[str, Any], points: Sequence[Mapping]) -
     lines = ["| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows if value]
     return "\n".join(lines)
+
+
+def _share(points: Sequence[Mapping]) -> str:
+    """The matrices of the training, relative to those of the paper's."""
+    share = results.published_share(points[0]) if points else None
+    return "" if share is None else f"{share:.2%} of its matrices"
 
 
 def _gain(points: Sequence[Mapping]) -> str:

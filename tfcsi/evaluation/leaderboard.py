@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tfcsi import results
 from tfcsi.evaluation.rate_distortion import REFERENCE, with_bd_rates
 from tfcsi.metrics import to_db
 
 BUDGETS = (64, 128, 256, 512, 1024)  # Bits of a packet, the mean.
-COLUMNS = ("dataset", "codec", *(f"nmse_db_{bits}" for bits in BUDGETS), "bd_rate")
+COLUMNS = (
+    *("dataset", "codec", *(f"nmse_db_{bits}" for bits in BUDGETS)),
+    *("bd_rate", "published_share"),
+)
 
 
 def rows(points: Iterable[Mapping]) -> list[dict]:
@@ -26,8 +30,9 @@ def rows(points: Iterable[Mapping]) -> list[dict]:
 
     Returns:
       A row for each codec of each source: `dataset`, `codec`, `bd_rate` if there is
-      one, and `nmse_db_64` and so on, the NMSE within so many bits. Sources have the
-      order of the points, and the best BD-rates of a source come first.
+      one, `published_share`, that of the longest training, if it is known, and
+      `nmse_db_64` and so on, the NMSE within so many bits. Sources have the order of
+      the points, and the best BD-rates of a source come first.
 
     Raises:
       ValueError: If a point lacks a field, or codecs of a source were measured on
@@ -83,4 +88,7 @@ def _row(name: str, points: Sequence[Mapping]) -> dict:
             row[f"nmse_db_{most}"] = float(to_db(np.interp(most, bits, nmse)))
     if "bd_rate" in points[0]:
         row["bd_rate"] = points[0]["bd_rate"]
+    shares = [share for p in points if (share := results.published_share(p))]
+    if shares:
+        row["published_share"] = max(shares)
     return row

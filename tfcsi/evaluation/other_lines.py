@@ -13,7 +13,7 @@ _LEAST = 0.1  # Least gain of a point over the one before it [dB].
 _KEPT = (
     *("num_matrices", "nmse_db", "nmse_db_low", "nmse_db_high", "sgcs", "bits", "bpp"),
     *("packet_bytes", "ue_params", "bs_params", "config", "train_seconds"),
-    *("epochs_before", "train_seconds_before"),
+    *("epochs_before", "train_seconds_before", "num_train", "val_gain_db"),
 )
 
 
