@@ -25,9 +25,7 @@ def test_a_network_in_float16_is_half_the_bytes_and_loses_little(
     workdir, tmp_path, sample
 ):
     words = half.copy(workdir, tmp_path / "half", sample)
-    (bits,) = map(
-        int, re.findall(r"in float16 with (\d) bits of fraction, which", words)
-    )
+    (bits,) = map(int, re.findall(r"float16, large arrays with (\d) bits of fr", words))
     assert {path.name for path in (tmp_path / "half").iterdir()} == {
         "codec.npz",
         "config.json",
@@ -39,9 +37,11 @@ def test_a_network_in_float16_is_half_the_bytes_and_loses_little(
         (folder / "codec.npz").stat().st_size for folder in (tmp_path / "half", workdir)
     ]
     assert sizes[0] < 0.5 * sizes[1]
-    for name in (name for name in arrays if name.startswith("decoder/")):
-        below = arrays[name].view(np.uint16) & ((1 << 10 - bits) - 1)
-        assert not below[np.abs(arrays[name]) > 2.0**-14].any()  # Normal numbers.
+    fine = {True: 0, False: 0}  # Normal numbers with more bits, in large arrays or not.
+    for array in (arrays[name] for name in arrays if name.startswith("decoder/")):
+        below = array.view(np.uint16) & ((1 << 10 - bits) - 1)
+        fine[array.size > 10_000] += np.sum(below[np.abs(array) > 2.0**-14] > 0)
+    assert fine[True] == 0 < fine[False]
     codec = tfcsi.load(tmp_path / "half")
     loss = half._nmse_db(codec, sample) - half._nmse_db(tfcsi.load(workdir), sample)
     assert abs(loss) < half.MOST_LOSS_DB

@@ -13,6 +13,7 @@ import pytest
 import tfcsi
 from tfcsi.codecs import zoo
 from tfcsi.codecs.klt import Klt
+from tfcsi.codecs.workdir import commands_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = ("codec.npz", "config.json")
@@ -125,3 +126,13 @@ def test_the_zoo_needs_no_tensorflow():
     script += "sys.exit('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert done.returncode == 0 and int(done.stdout) > 8
+
+
+def test_what_goes_on_from_a_codec_of_a_zoo_has_its_command(own_zoo, tmp_path):
+    folder = own_zoo / "klt-own"
+    zoo.record(own_zoo, "klt-own", command="c")
+    for place in ("klt-own", folder, str(folder)):
+        assert commands_of(place, {"commands_before": ["a"]}) == ["a", "c"]
+    assert commands_of(tmp_path, {"commands_before": ["a"]}) == ["a"]
+    (tmp_path / "run.json").write_text('{"command": "b"}')
+    assert commands_of(tmp_path, {}) == ["b"]

@@ -1,7 +1,8 @@
 """Weights in 16 bits: a run of a network in half of the bytes, if it loses little.
 
-float16 keeps 10 bits of fraction. Fewer are kept where that loses little too: the zeros
-behind them take no bytes in the compressed file.
+float16 keeps 10 bits of fraction. Large arrays keep fewer where that loses little too:
+the zeros behind them take no bytes in the compressed file. Small arrays, such as those
+of a normalisation, lose much and save nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tfcsi.codecs.workdir import CODEC_FILE, CONFIG_FILE, load
 
 MOST_LOSS_DB = 0.01
 FRACTION_BITS = (10, 8, 7, 6, 5, 4)
+_LARGE = 10_000  # Numbers of an array that keeps fewer bits.
 _WEIGHTS = ("encoder/", "decoder/")  # Names of arrays of a network begin so.
 
 
@@ -26,8 +28,8 @@ def copy(
 ) -> str:
     """Copies what a codec needs to another folder, its weights in float16 if it can.
 
-    They have the fewest bits of fraction of `FRACTION_BITS` that lose less than
-    `MOST_LOSS_DB`.
+    Large arrays have the fewest bits of fraction of `FRACTION_BITS` that lose less
+    than `MOST_LOSS_DB`.
 
     Args:
       workdir: Folder of a codec.
@@ -59,7 +61,10 @@ def copy(
         )
     whole_db, kept = _nmse_db(load(workdir), h), None
     for bits in FRACTION_BITS:
-        rounded = {name: _rounded(array, bits) for name, array in weights.items()}
+        rounded = {
+            name: _rounded(array, bits if array.size > _LARGE else FRACTION_BITS[0])
+            for name, array in weights.items()
+        }
         if not all(np.isfinite(array).all() for array in rounded.values()):
             _copy_as_it_is(workdir, target)
             return "The weights stay in float32; float16 cannot hold all of them."
@@ -73,8 +78,8 @@ def copy(
         return f"The weights stay in float32, because float16 loses {loss_db:.4f} dB."
     bits, loss_db, rounded = kept
     files.write_arrays(target / CODEC_FILE, {**arrays, **rounded})
-    fraction = f" with {bits} bits of fraction" * (bits < FRACTION_BITS[0])
-    return f"The weights are in float16{fraction}, which loses {loss_db:.4f} dB."
+    fewer = f", large arrays with {bits} bits of fraction" * (bits < FRACTION_BITS[0])
+    return f"The weights are in float16{fewer}, which loses {loss_db:.4f} dB."
 
 
 def _rounded(array: np.ndarray, bits: int) -> np.ndarray:

@@ -163,17 +163,19 @@ def commands_of(workdir: str | os.PathLike, facts: Mapping[str, Any]) -> list[st
     """Returns the commands that made a run or a codec of a zoo, as far as known.
 
     Args:
-      workdir: A folder, or the name of a codec of a zoo.
+      workdir: A folder, also that of a codec of a zoo, or the name of such a codec.
       facts: Facts of its codec. `commands_before` are the commands of the runs that its
         training went on from.
 
     Raises:
       ValueError: If its `run.json` is damaged.
     """
-    if zoo.is_name(workdir):
-        record = zoo.entries()[str(workdir)].fields
+    folder = zoo.folder_of(workdir).resolve()
+    of_zoo = {entry.folder.resolve(): entry for entry in zoo.entries().values()}
+    if folder in of_zoo:
+        record = of_zoo[folder].fields
     else:
-        path = pathlib.Path(workdir) / RUN_FILE
+        path = folder / RUN_FILE
         record = files.read_json(path) if path.exists() else {}
     own = [record["command"]] if "command" in record else []
     return [*facts.get("commands_before", []), *own]
