@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _KEPT = (  # What the manifest has of the record of a run.
     *("seed", "command", "train_seconds", "commands_before", "train_seconds_before"),
 )
-_CALIBRATION = 500  # Matrices by which weights of 16 and of 32 bits are compared.
+_CALIBRATION = 4000  # Matrices by which the forms of weights are compared.
 
 
 def add(args: argparse.Namespace) -> None:
