@@ -39,7 +39,7 @@ def data(tmp_path_factory, draw_csi):
 
 
 @pytest.fixture(
-    scope="module", params=sampled(sorted(KINDS.keys() - {"neural"}), ("klt", "paths"))
+    scope="module", params=sampled(sorted(KINDS.keys() - {"neural"}), ("klt",))
 )
 def run(request, data, tmp_path_factory):
     """Folder of a fitted codec."""

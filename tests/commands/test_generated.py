@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.conftest import sampled, slow
+from tests.conftest import sampled
 from tfcsi import datasets, metrics, results, transforms
 from tfcsi.__main__ import main
 from tfcsi.channels.generate import FORMATS
@@ -64,8 +64,9 @@ def test_all_formats_go_around_alike(tmp_path, published, form):
     assert point["nmse_db"] < -3 and point["rho"] > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", transforms.DOMAINS)
-@pytest.mark.parametrize("form", ["hdf5", slow("tfrecord")])
+@pytest.mark.parametrize("form", ["hdf5", "tfrecord"])
 def test_any_array_and_domain_go_around(tmp_path, form, domain):
     # Few columns, because a KLT takes the cube of the size of a matrix.
     setup = f"num_tx=64,domain={domain},"

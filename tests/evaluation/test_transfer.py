@@ -86,6 +86,7 @@ def test_the_codec_that_is_tuned_stays_as_it_was(source, other):
     assert not same(before, weights(tuned.decoder))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_decoder(source, other):
     one, two = (weights(tune(source, other).decoder) for _ in range(2))
     np.testing.assert_allclose(one[0], two[0], atol=1e-6)
@@ -98,6 +99,7 @@ def test_no_epoch_may_be_better_than_none(source, other, rate):
     assert tuned.session == source.session
 
 
+@pytest.mark.slow
 def test_a_codec_that_sends_the_gain_is_tuned_at_any_scale(make_codec, source, other):
     gains = make_codec(send_gain=True)
     tuned = tune(gains, 1e-4 * other)
@@ -107,6 +109,7 @@ def test_a_codec_that_sends_the_gain_is_tuned_at_any_scale(make_codec, source, o
     )
 
 
+@pytest.mark.slow
 def test_batch_normalisation_keeps_its_statistics(make_config, other):
     codec = Codec(make_config(model="csinet"))
     codec.use(Tables.from_counts(codec.symbols(other[:20])[0]))
@@ -124,6 +127,7 @@ def test_batch_normalisation_keeps_its_statistics(make_config, other):
     assert loss(tuned, other[40:]) < loss(codec, other[40:])
 
 
+@pytest.mark.slow
 def test_a_tuned_codec_can_be_saved(source, other, tmp_path):
     tuned = tune(source, other)
     tuned.save(tmp_path)

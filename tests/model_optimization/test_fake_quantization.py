@@ -73,7 +73,7 @@ def float_operations(content):
 @pytest.mark.tflite
 @pytest.mark.parametrize(
     "name",
-    sampled(sorted(models.MODELS.keys() - NO_RULE), ("acrnet", "bcsinet")),
+    sampled(sorted(models.MODELS.keys() - NO_RULE), ("bcsinet",)),
 )
 def test_an_encoder_learns_and_computes_in_integers(
     name, make_config, h, tiny_networks

@@ -181,6 +181,7 @@ def test_arguments_that_do_not_fit_are_refused(build, arguments, words):
         build(**{"shape": (16, 16), "latent_dim": 8, **arguments})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", stqenet.ATTENTIONS)
 def test_initialize_klt_makes_the_pair_the_linear_klt(h, draw_csi, attention):
     options = {"attention": attention, "window": 4, "amplitude": "kept"}

@@ -251,9 +251,8 @@ def verdict(packet, session, tables, grid):
     return symbols[0].tolist()
 
 
-@pytest.mark.parametrize(
-    "name", [slow("scale_hyperprior"), slow("contexts"), "many rates"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["scale_hyperprior", "contexts", "many rates"])
 def test_damaged_packets_are_refused_as_python_refuses_them(name, tmp_path):
     session, tables, grid, path = saved(tmp_path, name)
     rng, y = np.random.default_rng(4), draw(8)

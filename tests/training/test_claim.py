@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from tests.conftest import slow
 from tfcsi import load
 from tfcsi.codecs.workdir import holds_run
 from tfcsi.training import pair, run
@@ -29,7 +28,8 @@ def failing(monkeypatch):
         yield patch
 
 
-@pytest.mark.parametrize("resume", [slow(False), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("resume", [False, True])
 def test_a_run_that_failed_at_once_does_not_block_its_folder(
     make_config, dense, h, tmp_path, failing, resume
 ):
