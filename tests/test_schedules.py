@@ -12,7 +12,8 @@ from tfcsi.training import config as configs
 def test_the_training_of_the_paper_is_the_whole_of_it():
     assert schedules.share("crnet", 2500, 100_000) == 1
     assert schedules.share("crnet", 36, 16_000) == pytest.approx(0.002304)
-    assert schedules.share("csi_inr", 30, 16_000) is None
+    for name in ("csi_inr", "acrnet", "bcsinet"):  # Their papers do not tell.
+        assert schedules.share(name, 30, 16_000) is None
 
 
 @pytest.mark.parametrize("name", schedules.SCHEDULES)
@@ -33,10 +34,25 @@ def test_tables_tell_the_share_of_a_network_with_the_trainings_before():
     config = {"model": "transnet", "epochs": 5}
     point = {"codec": "a", "config": config, "num_train": 20_000, "epochs_before": 15}
     (column,) = results.filled_columns([point], ["published_share"])
-    assert column == ["of the paper's", "1.00%"]
+    assert column == ["of the paper's training", "1.00%"]
     assert results.published_share({**point, "num_train": 4_000}) == 0.002
     for other in ({"config": config}, {"num_train": 5}, {**point, "config": {}}):
         assert results.published_share(other) is None
+
+
+def test_fields_that_are_no_numbers_and_no_names_tell_nothing():
+    config = {"model": "crnet", "epochs": 5}
+    point = {"codec": "a", "config": config, "num_train": 100, "nmse_db": -3.0}
+    assert results.published_share(point) is not None
+    for change in (
+        {"num_train": None},
+        {"epochs_before": "7"},
+        {"config": {**config, "epochs": None}},
+        {"config": {**config, "model": ["crnet"]}},
+        {"config": "crnet"},
+    ):
+        assert results.published_share({**point, **change}) is None
+        assert "-3.00" in results.table([{**point, **change}])
 
 
 def test_the_leaderboard_tells_the_longest_training_of_a_line():

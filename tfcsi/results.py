@@ -58,7 +58,7 @@ COLUMNS_ON_REQUEST = (
     ("files", "place", "{}"),
     ("configuration", "configuration", "{}"),
     ("epochs", "epochs", "{}"),
-    ("of the paper's", "published_share", "{:.2%}"),
+    ("of the paper's training", "published_share", "{:.2%}"),
     ("last quarter [dB]", "val_gain_db", "{:.2f}"),
     ("most bits", "most_bits", "{:.0f}"),
     ("meets it", "meets", "{}"),
@@ -315,11 +315,16 @@ def published_share(point: Mapping) -> float | None:
     Returns:
       As `schedules.share`; None, too, if the point does not tell.
     """
-    config = point.get("config", {})
-    if not {"epochs", "model"} <= {*config} or "num_train" not in point:
+    config = point.get("config")
+    if not isinstance(config, Mapping):
         return None
-    epochs = config["epochs"] + point.get("epochs_before", 0)
-    return schedules.share(config["model"], epochs, point["num_train"])
+    model, before = config.get("model"), point.get("epochs_before", 0)
+    numbers: list[Any] = [config.get("epochs"), before, point.get("num_train")]
+    known = all(isinstance(number, (int, float)) for number in numbers)
+    if not known or not isinstance(model, str):
+        return None
+    epochs, before, num_train = numbers
+    return schedules.share(model, epochs + before, num_train)
 
 
 def _with_facts_of_config(point: Mapping) -> dict:

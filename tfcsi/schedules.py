@@ -20,19 +20,22 @@ class Schedule:
       learning_rate: The largest one.
       warmup_epochs: Epochs in which the learning rate rises.
       final_rate: The last learning rate, relative to the largest.
+      released: Whether the paper or its code tells the schedule.
     """
 
     epochs: int = 1000
     learning_rate: float = 1e-3
     warmup_epochs: float = 0.0
     final_rate: float = 1.0
+    released: bool = True
 
 
 USUAL = Schedule()
 COSINE = Schedule(2500, 2e-3, 30.0, 0.025)
+OF_THE_AUTHORS = dataclasses.replace(COSINE, released=False)
 SCHEDULES = {
-    "acrnet": COSINE,
-    "bcsinet": COSINE,
+    "acrnet": OF_THE_AUTHORS,
+    "bcsinet": OF_THE_AUTHORS,
     "clnet": dataclasses.replace(COSINE, epochs=1000),
     "cllwcsinet": Schedule(500),
     "crnet": COSINE,
@@ -56,6 +59,7 @@ def share(model: str, epochs: float, num_train: int) -> float | None:
       The matrices that it saw, each as often as it did, relative to those that the
       network of the paper saw. None if the paper does not tell.
     """
-    if model not in SCHEDULES:
+    schedule = SCHEDULES.get(model)
+    if schedule is None or not schedule.released:
         return None
-    return epochs * num_train / (SCHEDULES[model].epochs * NUM_TRAIN)
+    return epochs * num_train / (schedule.epochs * NUM_TRAIN)

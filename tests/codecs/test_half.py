@@ -79,6 +79,22 @@ def test_weights_that_float16_cannot_hold_stay_in_float32(workdir, tmp_path, sam
     assert "float16 cannot hold all of them" in words
 
 
+def test_fewer_bits_than_hold_a_large_number_are_not_kept(workdir, tmp_path, sample):
+    arrays = dict(Archive(workdir / "codec.npz"))
+    large = [name for name in arrays if name.startswith("decoder/")]
+    (name,) = (name for name in large if arrays[name].size > 10_000)
+    arrays[name] = arrays[name].copy()
+    arrays[name][0, 0] = 65504.0  # float16 has no larger number.
+    source = tmp_path / "large"
+    source.mkdir()
+    files.write_arrays(source / "codec.npz", arrays)
+    (source / "config.json").write_bytes((workdir / "config.json").read_bytes())
+    words = half.copy(source, tmp_path / "copy", sample)
+    assert "in float16, which loses" in words
+    copied = Archive(tmp_path / "copy" / "codec.npz")[name]
+    assert copied.dtype == np.float16 and copied[0, 0] == 65504
+
+
 def test_without_matrices_the_weights_stay_in_float32(workdir, tmp_path):
     assert "stay in float32" in half.copy(workdir, tmp_path / "copy", None)
     assert tfcsi.load(tmp_path / "copy").session == tfcsi.load(workdir).session

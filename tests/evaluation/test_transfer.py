@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tfcsi
-from tests.conftest import slow
+from tests.conftest import sampled
 from tfcsi import datasets, metrics, models, results, transforms
 from tfcsi.__main__ import main
 from tfcsi.codecs.neural import Codec, load
@@ -225,7 +225,7 @@ def test_transfer_trains_once_and_tests_each_pair(project, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "codec", ["klt", slow("topk"), slow("dft_grid"), slow("gaussian_mixture")]
+    "codec", sampled(["klt", "topk", "dft_grid", "gaussian_mixture"], ("klt",))
 )
 def test_transfer_fits_and_tests_codecs_without_a_network(codec, project, capsys):
     config = project / f"{codec}.py"

@@ -163,7 +163,6 @@ PARAMETERS = {
 OWN = ("cllwcsinet", "csinet_dnnet", "offset_csinet")
 # The others are trained with a prior each, in turn.
 PRIORS = [name for name in FIELDS["prior"].choices if name != "none"]
-# The default suite builds, saves and exports models (test_contract); slow tests train.
 BINARY = ("bacrnet", "bcsinet")  # Whose dense layer is the point: see test_binary.py.
 WITH_LATENT = [n for n in models.MODELS if "latent" in models.get(n).options]
 
@@ -206,6 +205,7 @@ def test_a_model_has_the_size_of_its_row(name, network, latent_dim, expected):
     assert (size(encoder), size(encoder) + size(decoder)) == expected
 
 
+# The default suite builds, saves and exports models, in test_contract.py.
 @pytest.mark.slow
 @pytest.mark.tflite
 @pytest.mark.parametrize("name", models.MODELS)

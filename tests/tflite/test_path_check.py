@@ -12,7 +12,7 @@ from tfcsi.__main__ import main
 from tfcsi.channels import cost2100 as simulator
 from tfcsi.datasets import cost2100
 
-pytestmark = pytest.mark.tflite
+pytestmark = [pytest.mark.tflite, pytest.mark.slow]
 CODEC = "--codec=paths_cost2100_indoor"
 DATA_DIR = os.environ.get("TFCSI_DATA_DIR")
 
@@ -36,7 +36,6 @@ def phone(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_networks_are_measured_beside_numpy(phone, capsys):
     assert check(phone, phone, "--html", "--max_loss_db=0.5") == 0
     points = results.read(phone / "tflite_check.json")["points"]
@@ -51,13 +50,11 @@ def test_networks_are_measured_beside_numpy(phone, capsys):
     assert "packets changed" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_check_that_fails_says_what_was_lost(phone, capsys):
     assert check(phone, phone, "--max_loss_db=-1") == 1
     assert "TFLite float32_light loses 0.000 dB" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_networks_of_other_tables_are_counted_as_changed(phone, tmp_path, capsys):
     for path in (*phone.glob("*float32_light.tflite"), *phone.glob("DATA*")):
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -69,7 +66,6 @@ def test_networks_of_other_tables_are_counted_as_changed(phone, tmp_path, capsys
     assert "of packets, more than --max_changed=0.01" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(DATA_DIR is None, reason="needs TFCSI_DATA_DIR")
 @pytest.mark.parametrize("effort", ["light", "default"])
 def test_packets_of_the_test_set_are_those_of_numpy(effort, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfcsi
-from tests.conftest import sampled, slow
+from tests.conftest import slow
 from tfcsi import metrics, ue
 from tfcsi.__main__ import main
 from tfcsi.channels import cost2100
@@ -80,7 +80,7 @@ def test_a_path_too_strong_for_the_lattice_is_shared_as_in_the_pursuit(codec, co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", sampled(FORMS, ("taps",)))
+@pytest.mark.parametrize("form", FORMS)
 def test_packets_of_any_form_are_those_of_the_light_pursuit(codec, matrices, form):
     codec, h = of_form(codec, form, matrices)
     content = path_convert.convert(codec.sender, "float32", "light", 64)

@@ -11,6 +11,7 @@ import os
 import pathlib
 
 import numpy as np
+import tqdm
 
 from tfcsi import files, metrics
 from tfcsi.archives import Archive
@@ -24,7 +25,10 @@ _WEIGHTS = ("encoder/", "decoder/")  # Names of arrays of a network begin so.
 
 
 def copy(
-    workdir: str | os.PathLike, target: str | os.PathLike, h: np.ndarray | None
+    workdir: str | os.PathLike,
+    target: str | os.PathLike,
+    h: np.ndarray | None,
+    progress: bool = False,
 ) -> str:
     """Copies what a codec needs to another folder, its weights in float16 if it can.
 
@@ -36,6 +40,7 @@ def copy(
       target: Folder to write to; it is made if it is missing.
       h: complex64 [n, num_tx, num_delay], by which both forms of the weights are
         compared; not test matrices. Without them the weights stay as they are.
+      progress: Show a progress bar.
 
     Returns:
       A sentence that says in what form the weights are, and why.
@@ -47,9 +52,11 @@ def copy(
     arrays = Archive(workdir / CODEC_FILE)
     target.mkdir(parents=True, exist_ok=True)
     files.write_bytes(target / CONFIG_FILE, (workdir / CONFIG_FILE).read_bytes())
-    names = [name for name in arrays if name.startswith(_WEIGHTS)]
-    weights = {name: arrays[name] for name in names}
-    weights = {k: v for k, v in weights.items() if v.dtype == np.float32}
+    weights = {
+        name: array
+        for name in arrays
+        if name.startswith(_WEIGHTS) and (array := arrays[name]).dtype == np.float32
+    }
     if not weights:
         _copy_as_it_is(workdir, target)
         return "The codec has no weights in float32; its file was copied."
@@ -60,22 +67,23 @@ def copy(
             "by which the loss of float16 could be measured."
         )
     whole_db, kept = _nmse_db(load(workdir), h), None
-    for bits in FRACTION_BITS:
+    reason = "float16 cannot hold all of them"
+    for bits in tqdm.tqdm(FRACTION_BITS, desc="weights", disable=not progress):
         rounded = {
             name: _rounded(array, bits if array.size > _LARGE else FRACTION_BITS[0])
             for name, array in weights.items()
         }
         if not all(np.isfinite(array).all() for array in rounded.values()):
-            _copy_as_it_is(workdir, target)
-            return "The weights stay in float32; float16 cannot hold all of them."
+            break
         files.write_arrays(target / CODEC_FILE, {**arrays, **rounded})
         loss_db = _nmse_db(load(target), h) - whole_db
         if loss_db >= MOST_LOSS_DB:
+            reason = f"float16 loses {loss_db:.4f} dB"
             break
         kept = bits, loss_db, rounded
     if kept is None:
         _copy_as_it_is(workdir, target)
-        return f"The weights stay in float32, because float16 loses {loss_db:.4f} dB."
+        return f"The weights stay in float32, because {reason}."
     bits, loss_db, rounded = kept
     files.write_arrays(target / CODEC_FILE, {**arrays, **rounded})
     fewer = f", large arrays with {bits} bits of fraction" * (bits < FRACTION_BITS[0])

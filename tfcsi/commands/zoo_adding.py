@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _KEPT = (  # What the manifest has of the record of a run.
     *("seed", "command", "train_seconds", "commands_before", "train_seconds_before"),
 )
-_CALIBRATION = 4000  # Matrices by which the forms of weights are compared.
 
 
 def add(args: argparse.Namespace) -> None:
@@ -56,7 +55,7 @@ def add(args: argparse.Namespace) -> None:
     run_file = workdir / RUN_FILE
     record = json.loads(run_file.read_text()) if run_file.exists() else {}
     facts: dict[str, Any] = {"seed": codec.config["seed"], **record, **codec.describe()}
-    weights = half.copy(workdir, place / args.name, _sample(workdir))
+    weights = half.copy(workdir, place / args.name, _sample(workdir), args.progress)
     (place / args.name / zoo.RESULTS_FILE).unlink(missing_ok=True)
     kept = {key: facts.get(key) for key in _KEPT}
     data = ",".join(_sources(codec))
@@ -88,11 +87,11 @@ def _zoo_of(args: argparse.Namespace) -> pathlib.Path:
 
 
 def _sample(workdir: pathlib.Path) -> np.ndarray | None:
-    """Some training matrices that the run has kept, complex64 [n, ...]."""
+    """The training matrices that the run has kept, complex64 [n, ...]."""
     path = workdir / CALIBRATION_FILE
     if not path.exists():
         return None
-    x = np.load(path)[:_CALIBRATION].astype(np.float32)
+    x = np.load(path).astype(np.float32)
     h, _ = transforms.to_peak(transforms.to_complex(x))  # float16 has rounded the peak.
     return h
 

@@ -88,7 +88,7 @@ def _row(name: str, points: Sequence[Mapping]) -> dict:
             row[f"nmse_db_{most}"] = float(to_db(np.interp(most, bits, nmse)))
     if "bd_rate" in points[0]:
         row["bd_rate"] = points[0]["bd_rate"]
-    shares = [share for p in points if (share := results.published_share(p))]
-    if shares:
-        row["published_share"] = max(shares)
+    shares = [results.published_share(point) for point in points]
+    if known := [share for share in shares if share is not None]:
+        row["published_share"] = max(known)
     return row
